@@ -1,0 +1,1 @@
+//! The in-memory backend: partitions and a versioned key hash.

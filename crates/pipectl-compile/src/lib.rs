@@ -1,0 +1,1 @@
+//! Spec to Checked to Dag, reporting every problem at once.

@@ -1,0 +1,1 @@
+//! Files as sources and sinks: file, tail, stdin, stdout.

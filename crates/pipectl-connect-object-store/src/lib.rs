@@ -1,0 +1,1 @@
+//! Delivery to an object store: prefix, flush, format, compression; bound to a local directory.

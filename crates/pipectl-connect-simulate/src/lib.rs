@@ -1,0 +1,1 @@
+//! The simulate source: sensors, clickstream, server logs, orders.

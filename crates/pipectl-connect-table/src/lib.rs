@@ -1,0 +1,1 @@
+//! Tables: key to item, upsert; bound to SQLite.

@@ -1,0 +1,21 @@
+//! What a stream backend and a connector must honour, and the registries that name them.
+//!
+//! One rhythm for all: `check` is pure and synchronous, `open` may do I/O but spawns nothing, and only the runtime
+//! drives what was opened. An author implements the typed trait ([`Source`], [`Sink`]); a blanket implementation
+//! gives the object-safe face ([`DynSource`], [`DynSink`]) that the registry holds.
+
+mod backend;
+mod check;
+mod error;
+mod processor;
+mod registry;
+mod sink;
+mod source;
+
+pub use backend::{Backend, DynBackend, StreamFacts, StreamNeeds};
+pub use check::{Checked, NodeContext, options_schema};
+pub use error::{ConnectorError, ErrorKind};
+pub use processor::{DynProcessor, Processor, ProcessorFacts};
+pub use registry::Registry;
+pub use sink::{ColumnNeed, DynSink, Parallelism, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
+pub use source::{DynSource, Read, Source, SourceContext, SourceFacts, SourceFormat, SourceReader};

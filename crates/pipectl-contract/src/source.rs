@@ -1,0 +1,148 @@
+//! Where records come from.
+
+use async_trait::async_trait;
+use pipectl_data::{Batch, Schema};
+use pipectl_host::Host;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Checked, ConnectorError, NodeContext, check};
+
+/// How a source's payloads become columns.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceFormat {
+    /// One JSON object a record.
+    Json,
+    /// One row of comma-separated values a record.
+    Csv {
+        /// The byte between fields.
+        delimiter: u8,
+        /// The columns in the order of the file, where the file has no header; with a header the source sends the
+        /// rows in the order of the schema's fields that it finds there.
+        columns: Option<Vec<String>>,
+    },
+    /// One line of text a record: a single column `line` of type string.
+    Text,
+}
+
+/// What a source's options mean.
+#[derive(Debug, Clone)]
+pub struct SourceFacts {
+    /// The schema of its records where the source knows it by itself (`simulate`); otherwise the spec gives one.
+    pub schema: Option<Schema>,
+    /// How to decode payloads.
+    pub format: SourceFormat,
+    /// Whether it ends by itself.
+    pub bounded: bool,
+}
+
+/// What a source gets when it is opened.
+#[derive(Debug)]
+pub struct SourceContext {
+    /// The door to the outside.
+    pub host: Host,
+    /// `metadata.name` of the pipeline.
+    pub pipeline: String,
+    /// The node's name.
+    pub node: String,
+    /// Relative paths start here.
+    pub directory: std::path::PathBuf,
+    /// The full schema of its records.
+    pub schema: Schema,
+    /// What the readers' [`SourceReader::position`] answered at the checkpoint that the run resumes from, in the order
+    /// in which `open` returned them; empty at a first start.
+    pub positions: Vec<Value>,
+}
+
+/// A kind of source.
+#[async_trait]
+pub trait Source: Send + Sync + 'static {
+    /// The options under the kind key.
+    type Options: DeserializeOwned + JsonSchema + Send;
+    /// The kind key: `simulate`.
+    const KIND: &'static str;
+
+    /// Checks the options without any I/O.
+    fn check(&self, options: &Self::Options, node: NodeContext<'_>) -> Checked<SourceFacts>;
+
+    /// Opens the source: one reader for each of its partitions, each run by a task of its own. Answers the same number
+    /// of readers in the same order for the same options and outside state.
+    async fn open(
+        &self,
+        options: Self::Options,
+        context: SourceContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError>;
+}
+
+/// What a reader delivers.
+#[derive(Debug)]
+pub enum Read {
+    /// Undecoded records: payloads, offsets and arrival times.
+    Records(Batch),
+    /// Caught up: there is nothing more for now. The reader has already waited a while; ask again.
+    Quiet,
+    /// The end; do not ask again.
+    End,
+}
+
+/// Reads one partition of a source.
+#[async_trait]
+pub trait SourceReader: Send {
+    /// The next records. Waits on the host's clock only.
+    ///
+    /// Cancel-safe: the runtime drops the future when a checkpoint or a stop is due, and no record may be lost by that.
+    /// A batch holds at most about 1 MiB of payload.
+    async fn next(&mut self) -> Result<Read, ConnectorError>;
+
+    /// Where reading goes on after everything that `next` has returned so far; what a restart gets back.
+    fn position(&self) -> Value;
+
+    /// The records at `position` and before have reached a durable checkpoint.
+    async fn committed(&mut self, _position: &Value) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+/// The object-safe face of [`Source`].
+#[async_trait]
+pub trait DynSource: Send + Sync {
+    /// The kind key.
+    fn kind(&self) -> &'static str;
+    /// JSON Schema of the options.
+    fn options_schema(&self) -> Value;
+    /// See [`Source::check`].
+    fn check(&self, options: &Value, node: NodeContext<'_>) -> Checked<SourceFacts>;
+    /// See [`Source::open`].
+    async fn open(&self, options: &Value, context: SourceContext)
+    -> Result<Vec<Box<dyn SourceReader>>, ConnectorError>;
+}
+
+#[async_trait]
+impl<S: Source> DynSource for S {
+    fn kind(&self) -> &'static str {
+        S::KIND
+    }
+
+    fn options_schema(&self) -> Value {
+        check::options_schema::<S::Options>()
+    }
+
+    fn check(&self, options: &Value, node: NodeContext<'_>) -> Checked<SourceFacts> {
+        match check::options::<S::Options>(pipectl_diag::codes::options::INVALID_OPTION, options) {
+            Ok(options) => Source::check(self, &options, node),
+            Err(problem) => Checked { facts: None, diagnostics: problem.into() },
+        }
+    }
+
+    async fn open(
+        &self,
+        options: &Value,
+        context: SourceContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        let options = check::options::<S::Options>(pipectl_diag::codes::options::INVALID_OPTION, options)
+            .map_err(|problem| ConnectorError::new(crate::ErrorKind::Invalid, problem.title))?;
+        Source::open(self, options, context).await
+    }
+}

@@ -1,0 +1,176 @@
+//! A batch of records: the envelope of each, its undecoded payload, and its columns once decoded.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, BinaryViewArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::ArrowError;
+use arrow_select::{concat::concat, filter::filter, filter::filter_record_batch, take::take, take::take_record_batch};
+
+/// How the payload bytes of a batch are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PayloadFormat {
+    /// One JSON object a record.
+    #[default]
+    Json,
+    /// Anything else (a CSV row, a line of text): of use for dead letters, not for another stream.
+    Opaque,
+}
+
+/// Records of one partition, in order.
+///
+/// All columns have [`Batch::len`] rows. Payload and columns may each be missing: a source delivers payloads only, a
+/// window delivers columns only.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The partition (shard) that the records come from; for what an operator makes, the operator's own number.
+    pub partition: u32,
+    /// The position of each record within its partition; ascending.
+    pub offsets: Int64Array,
+    /// When each record came into the pipeline, in microseconds UTC.
+    pub arrival: Int64Array,
+    /// When it happened, in microseconds UTC; `None` until a stream's `time` says which field tells.
+    pub event_time: Option<Int64Array>,
+    /// The stream's key as bytes; null for a record without one. `None` on a stream without keys.
+    pub keys: Option<BinaryViewArray>,
+    /// The bytes as they came in; null is a tombstone.
+    pub payload: Option<BinaryViewArray>,
+    /// How `payload` is written.
+    pub format: PayloadFormat,
+    /// The decoded columns.
+    pub columns: Option<RecordBatch>,
+}
+
+impl Batch {
+    /// Undecoded records.
+    pub fn raw(
+        partition: u32,
+        offsets: Int64Array,
+        arrival: Int64Array,
+        payload: BinaryViewArray,
+        format: PayloadFormat,
+    ) -> Self {
+        Self {
+            partition,
+            offsets,
+            arrival,
+            event_time: None,
+            keys: None,
+            payload: Some(payload),
+            format,
+            columns: None,
+        }
+    }
+
+    /// How many records.
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that it counts for in a byte budget: the envelope, the payloads' own bytes and the columns.
+    pub fn byte_size(&self) -> usize {
+        let envelope = 16 * self.len();
+        let times = self.event_time.as_ref().map_or(0, |times| 8 * times.len());
+        let keys = self.keys.as_ref().map_or(0, view_bytes);
+        let payload = self.payload.as_ref().map_or(0, view_bytes);
+        let columns = self.columns.as_ref().map_or(0, |columns| {
+            columns.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+        });
+        envelope + times + keys + payload + columns
+    }
+
+    /// Only the rows where `keep` is true.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self, ArrowError> {
+        self.map(|column| filter(column, keep), |columns| filter_record_batch(columns, keep))
+    }
+
+    /// The rows of these indices, in this order.
+    pub fn take(&self, rows: &UInt32Array) -> Result<Self, ArrowError> {
+        self.map(|column| take(column, rows, None), |columns| take_record_batch(columns, rows))
+    }
+
+    /// `length` rows from `start`, without copying.
+    pub fn slice(&self, start: usize, length: usize) -> Result<Self, ArrowError> {
+        self.map(|column| Ok(column.slice(start, length)), |columns| Ok(columns.slice(start, length)))
+    }
+
+    /// The same records with other columns (and no longer the old ones).
+    #[must_use]
+    pub fn with_columns(mut self, columns: RecordBatch) -> Self {
+        debug_assert_eq!(self.len(), columns.num_rows(), "columns must have a row for each record");
+        self.columns = Some(columns);
+        self
+    }
+
+    /// Several batches of one partition and one shape as one. `None` for no batches.
+    pub fn concat(batches: &[Self]) -> Result<Option<Self>, ArrowError> {
+        let Some(first) = batches.first() else { return Ok(None) };
+        if batches.len() == 1 {
+            return Ok(Some(first.clone()));
+        }
+        let columns = match &first.columns {
+            Some(columns) => {
+                let all: Vec<_> = batches.iter().filter_map(|batch| batch.columns.as_ref()).collect();
+                Some(arrow_select::concat::concat_batches(columns.schema_ref(), all)?)
+            }
+            None => None,
+        };
+        Ok(Some(Self {
+            partition: first.partition,
+            offsets: concat_all(batches, |batch| Some(&batch.offsets))?.unwrap_or_else(|| first.offsets.clone()),
+            arrival: concat_all(batches, |batch| Some(&batch.arrival))?.unwrap_or_else(|| first.arrival.clone()),
+            event_time: concat_all(batches, |batch| batch.event_time.as_ref())?,
+            keys: concat_all(batches, |batch| batch.keys.as_ref())?,
+            payload: concat_all(batches, |batch| batch.payload.as_ref())?,
+            format: first.format,
+            columns,
+        }))
+    }
+
+    fn map(
+        &self,
+        column: impl Fn(&dyn Array) -> Result<Arc<dyn Array>, ArrowError>,
+        columns: impl Fn(&RecordBatch) -> Result<RecordBatch, ArrowError>,
+    ) -> Result<Self, ArrowError> {
+        Ok(Self {
+            partition: self.partition,
+            offsets: typed(&column(&self.offsets)?)?,
+            arrival: typed(&column(&self.arrival)?)?,
+            event_time: self.event_time.as_ref().map(|times| typed(&column(times)?)).transpose()?,
+            keys: self.keys.as_ref().map(|keys| typed(&column(keys)?)).transpose()?,
+            payload: self.payload.as_ref().map(|payload| typed(&column(payload)?)).transpose()?,
+            format: self.format,
+            columns: self.columns.as_ref().map(columns).transpose()?,
+        })
+    }
+}
+
+/// The bytes that the views themselves stand for, not the buffers that they share with other batches.
+fn view_bytes(array: &BinaryViewArray) -> usize {
+    16 * array.len() + array.lengths().map(|length| length as usize).sum::<usize>()
+}
+
+fn concat_all<A: Array + Clone + 'static>(
+    batches: &[Batch],
+    part: impl Fn(&Batch) -> Option<&A>,
+) -> Result<Option<A>, ArrowError> {
+    let parts: Vec<&dyn Array> =
+        batches.iter().filter_map(|batch| part(batch).map(|array| array as &dyn Array)).collect();
+    if parts.len() != batches.len() {
+        return Ok(None);
+    }
+    Ok(Some(typed(&concat(&parts)?)?))
+}
+
+fn typed<A: Array + Clone + 'static>(array: &Arc<dyn Array>) -> Result<A, ArrowError> {
+    array
+        .as_any()
+        .downcast_ref::<A>()
+        .cloned()
+        .ok_or_else(|| ArrowError::CastError(format!("a kernel changed a column's type to {}", array.data_type())))
+}

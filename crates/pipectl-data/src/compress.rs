@@ -1,0 +1,1 @@
+//! Compression of whole streams of bytes.

@@ -1,0 +1,1 @@
+//! From bytes to typed columns of the needed fields only.

@@ -1,0 +1,26 @@
+//! What flows: batches of records, their schemas and positions, the codecs and the compression.
+//!
+//! A [`Batch`] is columnar. Its payloads stay undecoded bytes until an operator needs columns; decoding goes straight
+//! from bytes to the typed columns that are needed, without a tree of values in between.
+
+mod batch;
+pub mod compress;
+pub mod decode;
+pub mod encode;
+pub mod key_hash;
+mod schema;
+mod secret;
+pub mod units;
+
+pub use batch::{Batch, PayloadFormat};
+pub use schema::{DataType, Field, Schema};
+pub use secret::Secret;
+
+/// Microseconds since 1970-01-01T00:00:00Z, UTC.
+pub type Micros = i64;
+
+/// The watermark after which nothing comes any more: bounded input has ended and all windows close.
+pub const END_OF_TIME: Micros = i64::MAX;
+
+/// The watermark before anything was seen.
+pub const START_OF_TIME: Micros = i64::MIN;

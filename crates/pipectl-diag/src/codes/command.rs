@@ -1,0 +1,3 @@
+//! Commands: arguments, files, inputs.
+
+crate::codes::codes! {}

@@ -1,0 +1,3 @@
+//! Environments and bindings.
+
+crate::codes::codes! {}

@@ -1,0 +1,3 @@
+//! Names and the graph.
+
+crate::codes::codes! {}

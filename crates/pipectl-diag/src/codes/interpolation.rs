@@ -1,0 +1,3 @@
+//! Variables and secrets.
+
+crate::codes::codes! {}

@@ -1,0 +1,138 @@
+//! The catalogue of codes: one file per family, one entry per code. A code is never given a second meaning.
+//!
+//! | family | what |
+//! |---|---|
+//! | PC00 | text and YAML syntax |
+//! | PC01 | the shape of a spec: keys, types, values |
+//! | PC02 | `${…}` |
+//! | PC03 | names and the graph |
+//! | PC04 | schemas, keys, time |
+//! | PC05 | SQL |
+//! | PC06 | options of sources, processors and sinks |
+//! | PC07 | Environments and bindings |
+//! | PC08 | commands: arguments, files, inputs |
+
+use std::fmt;
+
+pub mod command;
+pub mod environment;
+pub mod graph;
+pub mod interpolation;
+pub mod options;
+pub mod schema;
+pub mod shape;
+pub mod sql;
+pub mod syntax;
+
+/// A stable code such as `PC0102`.
+#[derive(Clone, Copy)]
+pub struct Code(&'static CodeInfo);
+
+/// What `pipectl explain` tells about a code.
+#[derive(Debug)]
+pub struct CodeInfo {
+    /// `PC0102`.
+    pub code: &'static str,
+    /// `unknown-key`.
+    pub name: &'static str,
+    /// Why it happens.
+    pub cause: &'static str,
+    /// A spec, or a part of one, that is refused with this code.
+    pub example: &'static str,
+    /// What to write instead.
+    pub fix: &'static str,
+}
+
+impl Code {
+    /// Makes a code of its entry; used by the catalogue only.
+    pub(crate) const fn new(info: &'static CodeInfo) -> Self {
+        Self(info)
+    }
+
+    /// The entry.
+    pub fn info(self) -> &'static CodeInfo {
+        self.0
+    }
+
+    /// `PC0102`.
+    pub fn as_str(self) -> &'static str {
+        self.0.code
+    }
+
+    /// The code of this name or number, in any case.
+    pub fn find(text: &str) -> Option<Self> {
+        all().find(|code| code.0.code.eq_ignore_ascii_case(text) || code.0.name.eq_ignore_ascii_case(text))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.code)
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.code, self.0.name)
+    }
+}
+
+impl PartialEq for Code {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.code == other.0.code
+    }
+}
+
+impl Eq for Code {}
+
+/// Every code, by number.
+pub fn all() -> impl Iterator<Item = Code> {
+    [
+        syntax::ALL,
+        shape::ALL,
+        interpolation::ALL,
+        graph::ALL,
+        schema::ALL,
+        sql::ALL,
+        options::ALL,
+        environment::ALL,
+        command::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Declares the codes of a family: a constant for each, and `ALL`.
+macro_rules! codes {
+    ($($name:ident = $code:literal, $slug:literal; cause: $cause:expr; example: $example:expr; fix: $fix:expr;)*) => {
+        $(
+            #[doc = concat!("`", $code, " ", $slug, "`. ", $cause)]
+            pub const $name: $crate::Code = $crate::Code::new(&$crate::CodeInfo {
+                code: $code, name: $slug, cause: $cause, example: $example, fix: $fix,
+            });
+        )*
+        /// The family's codes, by number.
+        pub const ALL: &[$crate::Code] = &[$($name),*];
+    };
+}
+pub(crate) use codes;
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_unique_ascending_and_complete() {
+        let codes: Vec<_> = all().map(|code| code.info()).collect();
+        assert!(codes.windows(2).all(|pair| pair[0].code < pair[1].code), "codes must ascend");
+        let names: BTreeSet<_> = codes.iter().map(|info| info.name).collect();
+        assert_eq!(names.len(), codes.len(), "two codes share a name");
+        for info in codes {
+            for text in [info.cause, info.example, info.fix] {
+                assert!(!text.trim().is_empty(), "{} lacks a text", info.code);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Schemas, keys, time.
+
+crate::codes::codes! {}

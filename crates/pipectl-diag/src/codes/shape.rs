@@ -1,0 +1,3 @@
+//! The shape of a spec: keys, types, values.
+
+crate::codes::codes! {}

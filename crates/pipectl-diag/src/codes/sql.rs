@@ -1,0 +1,3 @@
+//! SQL.
+
+crate::codes::codes! {}

@@ -1,0 +1,3 @@
+//! Text and YAML syntax.
+
+crate::codes::codes! {}

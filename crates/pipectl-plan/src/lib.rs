@@ -1,0 +1,1 @@
+//! Lowers a Dag to a PhysicalPlan.

@@ -1,0 +1,72 @@
+//! The face of every operator.
+
+use pipectl_data::{Batch, Micros};
+
+/// Why a record became a dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// A stable word: `decode`, `cast`, `late`, `null_key`, `no_event_time`, `parse`, `sink_rejected`.
+    pub code: &'static str,
+    /// One line for people: which field, which value, what was expected.
+    pub message: String,
+}
+
+/// Records that an operator cannot use; they still carry their envelope and, where there was one, their payload.
+#[derive(Debug, Clone)]
+pub struct DeadLetters {
+    /// The records.
+    pub batch: Batch,
+    /// One for each record.
+    pub reasons: Vec<Reason>,
+}
+
+/// What an operator makes, in order.
+///
+/// The ledger: every record that came in is passed on (`batches`), filtered, absorbed into state, dropped as late, or
+/// a dead letter. An operator without state keeps `in = out + filtered + dead-lettered`.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Records for the next operator.
+    pub batches: Vec<Batch>,
+    /// Records for the dead letters.
+    pub dead: Vec<DeadLetters>,
+    /// Records that a condition left out.
+    pub filtered: u64,
+    /// Records that went into state (a window).
+    pub absorbed: u64,
+    /// Records that came too late and were dropped because the node says so.
+    pub dropped_late: u64,
+}
+
+/// A fault that stops the pipeline: a broken checkpoint, a bug. Bad records are dead letters, not errors.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct OperatorError(pub String);
+
+/// A synchronous state machine.
+pub trait Operator: Send {
+    /// Takes records.
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError>;
+
+    /// No record with an event time before `watermark` is expected any more; `END_OF_TIME` closes everything.
+    /// The runtime passes the watermark on after this returns.
+    fn on_watermark(&mut self, _watermark: Micros, _out: &mut Output) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    /// Everything needed to go on from here, in a format of its own with a version in it; empty without state.
+    /// Taking it changes nothing that could be seen later.
+    fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
+        Ok(Vec::new())
+    }
+
+    /// Goes on from a snapshot; called once, before anything else.
+    fn restore(&mut self, _snapshot: &[u8]) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    /// Bytes of state held, for the byte budget.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}

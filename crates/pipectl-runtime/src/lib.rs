@@ -1,0 +1,1 @@
+//! Runs a PhysicalPlan: tasks, barriers, checkpoints, byte budget, dead letters, counts.

@@ -1,0 +1,1 @@
+//! YAML text to a checked spec with the place of every key and value.

@@ -1,0 +1,1 @@
+//! SQL text to the typed query of pipectl-ir, with places.

@@ -1,0 +1,2 @@
+//! The `pipectl` command.
+fn main() {}
