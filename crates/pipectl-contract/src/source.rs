@@ -3,29 +3,12 @@
 use async_trait::async_trait;
 use pipectl_data::{Batch, Schema};
 use pipectl_host::Host;
+use pipectl_ir::dag::SourceFormat;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{Checked, ConnectorError, NodeContext, check};
-
-/// How a source's payloads become columns.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceFormat {
-    /// One JSON object a record.
-    Json,
-    /// One row of comma-separated values a record.
-    Csv {
-        /// The byte between fields.
-        delimiter: u8,
-        /// The columns in the order of the file, where the file has no header; with a header the source sends the
-        /// rows in the order of the schema's fields that it finds there.
-        columns: Option<Vec<String>>,
-    },
-    /// One line of text a record: a single column `line` of type string.
-    Text,
-}
 
 /// What a source's options mean.
 #[derive(Debug, Clone)]

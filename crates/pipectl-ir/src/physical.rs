@@ -1,0 +1,203 @@
+//! The physical plan: which tasks run, what each does, and how records travel between them.
+//!
+//! A *stage* is a set of equal tasks. Within a task, operators are fused into a tree of *steps*; between tasks, records
+//! travel along *routes*. Everything is decided here; the runtime only carries it out.
+
+use pipectl_data::{Micros, Schema};
+use serde_json::Value;
+
+use crate::dag::{EventTime, LatePolicy, SourceFormat};
+use crate::query::Query;
+
+/// A plan. Byte-equal for equal specs, so its canonical JSON can be hashed.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct PhysicalPlan {
+    /// `metadata.name`.
+    pub pipeline: String,
+    /// Name of the Environment.
+    pub environment: String,
+    /// Time between checkpoints, in microseconds.
+    pub checkpoint_every: Micros,
+    /// Byte budget of queues and buffers.
+    pub memory: u64,
+    /// The nodes that counts are kept for, in topological order; the last one is the dead letters.
+    pub nodes: Vec<PlanNode>,
+    /// The stages, each after those that feed it; the last one is the dead letters.
+    pub stages: Vec<Stage>,
+    /// How records travel between stages.
+    pub routes: Vec<Route>,
+}
+
+/// A node as reports show it.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct PlanNode {
+    /// Its name.
+    pub name: String,
+    /// `source`, `stream`, `processor` or `sink`.
+    pub role: String,
+    /// The kind key.
+    pub kind: String,
+    /// For a sink, where a person finds its output.
+    pub place: Option<String>,
+    /// Whether its records are absorbed into state, so that `in = out + …` does not hold for it.
+    pub stateful: bool,
+}
+
+/// How many tasks a stage has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tasks {
+    /// This many.
+    Fixed(u32),
+    /// One for each reader of the source of this stage, or of the source stage of this number.
+    Readers(usize),
+}
+
+/// A set of equal tasks.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Stage {
+    /// Unique, and stable when unrelated parts of the spec change: part of a checkpoint's meaning.
+    pub name: String,
+    /// How many.
+    pub tasks: Tasks,
+    /// What comes in.
+    pub input: StageInput,
+    /// The steps; each is fed by the input or by an earlier one.
+    pub steps: Vec<Step>,
+    /// What the input feeds directly.
+    pub roots: Vec<Target>,
+    /// The writer at the end, where the stage is a sink; such a stage has no steps.
+    pub sink: Option<SinkPlan>,
+}
+
+/// What comes into a stage.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StageInput {
+    /// The readers of a source.
+    Source(SourcePlan),
+    /// Routes from other stages (all that lead here).
+    Routes,
+}
+
+/// A source to open.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct SourcePlan {
+    /// Number of its node.
+    pub node: usize,
+    /// Its name.
+    pub name: String,
+    /// The kind key.
+    pub kind: String,
+    /// Its options.
+    pub options: Value,
+    /// The schema of its records.
+    pub schema: Schema,
+    /// See [`crate::dag::SourceNode::idle_after`].
+    pub idle_after: Option<Micros>,
+}
+
+/// A sink to open.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct SinkPlan {
+    /// Number of its node.
+    pub node: usize,
+    /// Its name.
+    pub name: String,
+    /// The kind key.
+    pub kind: String,
+    /// Its options.
+    pub options: Value,
+    /// Where; `None` is the built-in local default.
+    pub binding: Option<Value>,
+    /// The columns that come in.
+    pub schema: Schema,
+    /// Whether batches carry JSON payloads to deliver as they are.
+    pub payload: bool,
+    /// The key of the input by field name.
+    pub keys: Vec<String>,
+}
+
+/// One fused operator.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Step {
+    /// The node that it is counted for.
+    pub node: usize,
+    /// What it does.
+    pub operation: Operation,
+    /// What it feeds.
+    pub next: Vec<Target>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Payloads to the columns of this schema (the needed ones only). Not a node of its own: it counts dead letters
+    /// for its node but neither `in` nor `out`.
+    Decode {
+        /// The needed fields.
+        schema: Schema,
+        /// How payloads are written.
+        format: SourceFormat,
+    },
+    /// Takes the event time from a column and makes watermarks; not a node of its own.
+    EventTime(EventTime),
+    /// Takes the key from columns; not a node of its own.
+    Key(Vec<String>),
+    /// A stream's partition: gives each record its position.
+    Partition,
+    /// Filter and project.
+    Sql(Box<Query>, Schema),
+    /// Windowed aggregation.
+    Window(Box<Query>, Schema, LatePolicy),
+    /// Another kind of processor, with its input's schema.
+    Other {
+        /// The kind key.
+        kind: String,
+        /// Its options.
+        options: Value,
+        /// The columns that come in.
+        input: Schema,
+    },
+}
+
+/// Where records go next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// A step of the same task.
+    Step(usize),
+    /// A route.
+    Route(usize),
+}
+
+/// How records travel from the tasks of one stage to those of another.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Route {
+    /// The stage that sends.
+    pub from: usize,
+    /// The stage that receives.
+    pub to: usize,
+    /// How a receiving task is chosen.
+    pub by: RouteBy,
+}
+
+/// How the receiving task is chosen.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteBy {
+    /// Task n to task n.
+    Forward,
+    /// All to task 0.
+    Gather,
+    /// By the hash of the records' keys (pipectl-data's `key_hash`).
+    Key,
+    /// By the hash of these columns.
+    Columns(Vec<String>),
+    /// A block of records to each in turn.
+    Spread,
+}
+
+/// Records that one task of a [`RouteBy::Spread`] route sends to one receiver before it turns to the next.
+pub const SPREAD_BLOCK: u64 = 1024;
