@@ -1,6 +1,6 @@
 //! Where records go outside of streams.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf};
 
 use async_trait::async_trait;
 use pipectl_data::{Batch, PayloadFormat, Schema};
@@ -19,6 +19,15 @@ pub struct ColumnNeed {
     pub name: String,
     /// The option that names it, relative to the sink's options.
     pub path: Path,
+    /// Where in that option's text, if it is more than the name (a placeholder of a prefix).
+    pub inside: Option<Range<usize>>,
+}
+
+impl ColumnNeed {
+    /// A column that the option at `path` names.
+    pub fn new(name: impl Into<String>, path: Path) -> Self {
+        Self { name: name.into(), path, inside: None }
+    }
 }
 
 /// How many writers a sink has.
@@ -35,6 +44,8 @@ pub enum Parallelism {
 pub struct SinkFacts {
     /// Columns that must exist in the input.
     pub needs: Vec<ColumnNeed>,
+    /// Set if the input must have an event time: the option that asks for it.
+    pub needs_event_time: Option<Path>,
     /// Whether it can deliver JSON payloads as they came in, without decoded columns (beside those in `needs`).
     pub takes_payload: bool,
     /// What it must own alone, in words that two sinks would share (`file out/a.jsonl`), and the option that says so;
@@ -119,6 +130,12 @@ pub trait SinkWriter: Send {
     /// When [`SinkWriter::on_time`] wants to be called, on the host's clock.
     fn deadline(&self) -> Option<Micros> {
         None
+    }
+
+    /// Whether a checkpoint soon would free memory: finished work waits for [`SinkWriter::committed`]. The runtime asks
+    /// after each `write` and may take its next checkpoint early.
+    fn wants_checkpoint(&self) -> bool {
+        false
     }
 
     /// The deadline has come.
