@@ -5,6 +5,7 @@ pub mod physical;
 pub mod report;
 
 pub mod functions;
+pub mod json_path;
 pub mod query;
 
 pub use dag::{Dag, Node, NodeId, NodeKind};
