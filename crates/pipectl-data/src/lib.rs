@@ -10,6 +10,7 @@ pub mod encode;
 pub mod key_hash;
 mod schema;
 mod secret;
+pub mod timestamp;
 pub mod units;
 
 pub use batch::{Batch, PayloadFormat};

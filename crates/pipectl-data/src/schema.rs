@@ -175,6 +175,27 @@ impl Schema {
         Self::new(self.fields.iter().filter(|field| keep(field)).cloned())
     }
 
+    /// The schema of columns in memory. Types that no spec can name become `string` or `json`: whoever writes rows of
+    /// them has their text.
+    pub fn of_arrow(columns: &arrow_schema::Schema) -> Self {
+        use arrow_schema::DataType as Arrow;
+        let data_type = |arrow: &Arrow| match arrow {
+            Arrow::Boolean => DataType::Bool,
+            Arrow::Int64 => DataType::Int64,
+            Arrow::Float64 => DataType::Float64,
+            Arrow::BinaryView => DataType::Bytes,
+            Arrow::Timestamp(_, _) => DataType::Timestamp,
+            Arrow::Date32 => DataType::Date,
+            Arrow::Duration(_) => DataType::Interval,
+            _ => DataType::String,
+        };
+        Self::new(columns.fields().iter().map(|field| Field {
+            name: field.name().clone(),
+            data_type: data_type(field.data_type()),
+            nullable: field.is_nullable(),
+        }))
+    }
+
     /// What it is in memory.
     pub fn arrow(&self) -> arrow_schema::SchemaRef {
         let field = |field: &Field| arrow_schema::Field::new(&field.name, field.data_type.arrow(), field.nullable);

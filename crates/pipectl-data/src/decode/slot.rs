@@ -1,0 +1,261 @@
+//! The values of one record, between its parser and the column builders.
+
+use std::ops::Range;
+
+use super::{column::Column, excerpt};
+use crate::{DataType, Schema, timestamp};
+
+/// The value of one field of the record at hand.
+#[derive(Debug, Clone, PartialEq)]
+enum Slot<'a> {
+    Missing,
+    Null,
+    Bool(bool),
+    /// An `int64`, or microseconds of a timestamp or an interval.
+    Int(i64),
+    Float(f64),
+    Days(i32),
+    /// Text that stands in the record as it is.
+    Text(&'a str),
+    /// Text without its escapes, in [`Slots::text`].
+    CopiedText(Range<usize>),
+    /// Decoded bytes, in [`Slots::bytes`].
+    CopiedBytes(Range<usize>),
+    /// What was found and what is expected.
+    Bad(Box<str>),
+}
+
+/// A number as JSON or text has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Number {
+    Int(i64),
+    /// Beyond `i64`.
+    Big(u64),
+    Float(f64),
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Big(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{number:?}"),
+        }
+    }
+}
+
+/// A slot for each field of a schema. Reused from record to record.
+#[derive(Debug)]
+pub(super) struct Slots<'a> {
+    types: Vec<DataType>,
+    values: Vec<Slot<'a>>,
+    line: Option<usize>,
+    text: String,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Slots<'a> {
+    pub(super) fn new(schema: &Schema) -> Self {
+        let types: Vec<_> = schema.fields().iter().map(|field| field.data_type).collect();
+        Self {
+            values: vec![Slot::Missing; types.len()],
+            types,
+            line: schema.find("line").map(|(field, _)| field),
+            text: String::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Forgets the record before.
+    pub(super) fn clear(&mut self) {
+        self.values.fill(Slot::Missing);
+        self.text.clear();
+        self.bytes.clear();
+    }
+
+    pub(super) fn data_type(&self, field: usize) -> DataType {
+        self.types.get(field).copied().unwrap_or(DataType::Json)
+    }
+
+    fn set(&mut self, field: usize, value: Slot<'a>) {
+        if let Some(slot) = self.values.get_mut(field) {
+            *slot = value;
+        }
+    }
+
+    pub(super) fn set_null(&mut self, field: usize) {
+        self.set(field, Slot::Null);
+    }
+
+    /// The field's value cannot be what its type needs.
+    pub(super) fn set_bad(&mut self, field: usize, found: impl std::fmt::Display) {
+        let expected = expected(self.data_type(field));
+        self.set(field, Slot::Bad(format!("found {found}, expected {expected}").into()));
+    }
+
+    pub(super) fn set_bool(&mut self, field: usize, value: bool) {
+        match self.data_type(field) {
+            DataType::Bool => self.set(field, Slot::Bool(value)),
+            _ => self.set_bad(field, value),
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_number(&mut self, field: usize, number: Number) {
+        let value = match (self.data_type(field), number) {
+            (DataType::Int64, Number::Int(number)) => Some(Slot::Int(number)),
+            (DataType::Int64, Number::Float(number)) => integral(number).map(Slot::Int),
+            (DataType::Float64, Number::Float(number)) => Some(Slot::Float(number)),
+            (DataType::Float64, Number::Int(number)) => Some(Slot::Float(number as f64)),
+            (DataType::Float64, Number::Big(number)) => Some(Slot::Float(number as f64)),
+            (DataType::EpochMillis, number) => epoch(number, 1_000).map(Slot::Int),
+            (DataType::EpochSeconds, number) => epoch(number, 1_000_000).map(Slot::Int),
+            _ => None,
+        };
+        match value {
+            Some(value) => self.set(field, value),
+            None => self.set_bad(field, format_args!("the number {number}")),
+        }
+    }
+
+    /// Text that stands in the record as it is.
+    #[inline]
+    pub(super) fn set_text(&mut self, field: usize, text: &'a str) {
+        match self.data_type(field) {
+            DataType::String | DataType::Json => self.set(field, Slot::Text(text)),
+            data_type => self.set_parsed(field, data_type, text),
+        }
+    }
+
+    /// Text that has lost its escapes and so must be copied.
+    pub(super) fn set_copied_text(&mut self, field: usize, text: &str) {
+        match self.data_type(field) {
+            DataType::String | DataType::Json => {
+                let start = self.text.len();
+                self.text.push_str(text);
+                self.set(field, Slot::CopiedText(start..self.text.len()));
+            }
+            data_type => self.set_parsed(field, data_type, text),
+        }
+    }
+
+    fn set_parsed(&mut self, field: usize, data_type: DataType, text: &str) {
+        let value = match data_type {
+            DataType::Timestamp => timestamp::parse(text).map(Slot::Int),
+            DataType::Date => timestamp::parse_date(text).map(Slot::Days),
+            DataType::Interval => interval(text).map(Slot::Int),
+            DataType::Bytes => self.base64(text),
+            _ => None,
+        };
+        match value {
+            Some(value) => self.set(field, value),
+            None => self.set_bad(field, format_args!("the string {}", excerpt(text))),
+        }
+    }
+
+    fn base64(&mut self, text: &str) -> Option<Slot<'a>> {
+        use base64::{
+            Engine as _, alphabet,
+            engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+        };
+        const LENIENT: GeneralPurpose = GeneralPurpose::new(
+            &alphabet::STANDARD,
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        );
+        let start = self.bytes.len();
+        LENIENT.decode_vec(text, &mut self.bytes).ok()?;
+        Some(Slot::CopiedBytes(start..self.bytes.len()))
+    }
+
+    /// The whole record as the column `line`.
+    pub(super) fn set_line(&mut self, line: &'a str) {
+        if let Some(field) = self.line {
+            super::text::set(self, field, line);
+        }
+    }
+
+    /// Why the record cannot be used, if it cannot.
+    pub(super) fn problem(&self, schema: &Schema) -> Option<String> {
+        let mut first = None;
+        let mut others = 0;
+        for (slot, field) in self.values.iter().zip(schema.fields()) {
+            let problem: &dyn std::fmt::Display = match slot {
+                Slot::Missing if !field.nullable => &"it is missing and cannot be null",
+                Slot::Null if !field.nullable => &"it is null but cannot be",
+                Slot::Bad(message) => message,
+                _ => continue,
+            };
+            match first {
+                None => first = Some(format!("field `{}`: {problem}", field.name)),
+                Some(_) => others += 1,
+            }
+        }
+        first.map(|first| match others {
+            0 => first,
+            1 => format!("{first} (and 1 more field)"),
+            others => format!("{first} (and {others} more fields)"),
+        })
+    }
+
+    /// Moves the values into their columns; a value that does not fit its column becomes null.
+    #[inline]
+    pub(super) fn append_to(&self, columns: &mut [Column]) {
+        for (slot, column) in self.values.iter().zip(columns) {
+            match (column, slot) {
+                (Column::Text(builder), Slot::Text(text)) => builder.append_value(text),
+                (Column::Float(builder), Slot::Float(value)) => builder.append_value(*value),
+                (Column::Int(builder), Slot::Int(value)) => builder.append_value(*value),
+                (Column::Timestamp(builder), Slot::Int(micros)) => builder.append_value(*micros),
+                (Column::Bool(builder), Slot::Bool(value)) => builder.append_value(*value),
+                (Column::Date(builder), Slot::Days(days)) => builder.append_value(*days),
+                (Column::Interval(builder), Slot::Int(micros)) => builder.append_value(*micros),
+                (Column::Text(builder), Slot::CopiedText(range)) => {
+                    builder.append_option(self.text.get(range.clone()));
+                }
+                (Column::Bytes(builder), Slot::CopiedBytes(range)) => {
+                    builder.append_option(self.bytes.get(range.clone()));
+                }
+                (column, _) => column.append_null(),
+            }
+        }
+    }
+}
+
+/// What a type takes, for messages.
+fn expected(data_type: DataType) -> &'static str {
+    match data_type {
+        DataType::Bool => "true or false",
+        DataType::Int64 => "an integral number from -2^63 to 2^63-1",
+        DataType::Float64 => "a number",
+        DataType::String => "a string",
+        DataType::Bytes => "bytes in base64",
+        DataType::Timestamp => {
+            "a time such as \"2026-01-31T10:00:00Z\" (for numbers declare the field `epoch_ms` or `epoch_s`)"
+        }
+        DataType::EpochMillis => "milliseconds since 1970, from year 0 to 9999",
+        DataType::EpochSeconds => "seconds since 1970, from year 0 to 9999 (for milliseconds declare it `epoch_ms`)",
+        DataType::Date => "a date such as \"2026-01-31\"",
+        DataType::Json => "a JSON value",
+        DataType::Interval => "a duration such as \"90s\"",
+    }
+}
+
+/// A float without a fraction, as long as floats can tell neighbouring integers apart.
+fn integral(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+}
+
+/// Microseconds of `number` units of `micros` each; `None` outside of the years 0 to 9999, where a wrong unit leads.
+fn epoch(number: Number, micros: i64) -> Option<i64> {
+    let at = match number {
+        Number::Int(number) => number.checked_mul(micros)?,
+        Number::Float(number) if number.is_finite() => (number * micros as f64).round() as i64,
+        _ => return None,
+    };
+    (-62_167_219_200_000_000..253_402_300_800_000_000).contains(&at).then_some(at)
+}
+
+fn interval(text: &str) -> Option<i64> {
+    let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
+    text.parse().ok().map(|duration: crate::units::Duration| sign * duration.micros())
+}

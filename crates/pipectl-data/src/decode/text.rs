@@ -1,0 +1,72 @@
+//! Typed values from plain text: the fields of CSV rows and lines of text.
+
+use serde_json::value::RawValue;
+
+use super::{
+    excerpt,
+    slot::{Number, Slots},
+};
+use crate::DataType;
+
+/// Reads `text`, which stands in the record as it is, as the field's type.
+pub(super) fn set<'a>(slots: &mut Slots<'a>, field: usize, text: &'a str) {
+    match slots.data_type(field) {
+        DataType::String => slots.set_text(field, text),
+        data_type => {
+            let text = text.trim();
+            match data_type {
+                _ if text.is_empty() => slots.set_null(field),
+                DataType::Json => match serde_json::from_str::<&RawValue>(text) {
+                    Ok(value) if value.get() == "null" => slots.set_null(field),
+                    Ok(value) => slots.set_text(field, value.get()),
+                    Err(_) => slots.set_bad(field, excerpt(text)),
+                },
+                data_type => set_plain(slots, field, data_type, text),
+            }
+        }
+    }
+}
+
+/// The same for text that was unquoted and so is not in the record.
+pub(super) fn set_copied(slots: &mut Slots<'_>, field: usize, text: &str) {
+    match slots.data_type(field) {
+        DataType::String => slots.set_copied_text(field, text),
+        data_type => {
+            let text = text.trim();
+            match data_type {
+                _ if text.is_empty() => slots.set_null(field),
+                DataType::Json => match serde_json::from_str::<&RawValue>(text) {
+                    Ok(value) if value.get() == "null" => slots.set_null(field),
+                    Ok(value) => slots.set_copied_text(field, value.get()),
+                    Err(_) => slots.set_bad(field, excerpt(text)),
+                },
+                data_type => set_plain(slots, field, data_type, text),
+            }
+        }
+    }
+}
+
+fn set_plain(slots: &mut Slots<'_>, field: usize, data_type: DataType, text: &str) {
+    match data_type {
+        DataType::Bool => match text.to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" => slots.set_bool(field, true),
+            "false" | "f" | "0" => slots.set_bool(field, false),
+            _ => slots.set_bad(field, excerpt(text)),
+        },
+        DataType::Int64 | DataType::Float64 | DataType::EpochMillis | DataType::EpochSeconds => match number(text) {
+            Some(number) => slots.set_number(field, number),
+            None => slots.set_bad(field, excerpt(text)),
+        },
+        _ => slots.set_copied_text(field, text),
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    if let Ok(number) = text.parse() {
+        return Some(Number::Int(number));
+    }
+    // The standard library also reads `inf` and `nan`, which are no measurements.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+    let number: f64 = text.parse().ok().filter(|_| digits)?;
+    number.is_finite().then_some(Number::Float(number))
+}

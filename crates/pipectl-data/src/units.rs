@@ -1,1 +1,0 @@
-//! Durations, sizes and rates as people write them.
