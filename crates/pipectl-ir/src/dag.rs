@@ -92,6 +92,8 @@ pub struct ProcessorNode {
     pub step: ProcessorStep,
     /// What happens to late records, where it has windows.
     pub late: LatePolicy,
+    /// Whether a record that it cannot use stops the run instead of becoming a dead letter.
+    pub fail_on_error: bool,
 }
 
 /// What a processor does.

@@ -95,6 +95,8 @@ pub struct SourcePlan {
     pub schema: Schema,
     /// See [`crate::dag::SourceNode::idle_after`].
     pub idle_after: Option<Micros>,
+    /// Whether no step of the source's own follows, so that reading a record is also passing it on.
+    pub leaves: bool,
 }
 
 /// A sink to open.
@@ -123,6 +125,12 @@ pub struct SinkPlan {
 pub struct Step {
     /// The node that it is counted for.
     pub node: usize,
+    /// Whether it is the node's first step, which counts the records that come in.
+    pub enters: bool,
+    /// Whether it is the node's last step, which counts the records that go out.
+    pub leaves: bool,
+    /// Whether a record that it cannot use stops the run instead of becoming a dead letter.
+    pub fail_on_error: bool,
     /// What it does.
     pub operation: Operation,
     /// What it feeds.
@@ -133,17 +141,18 @@ pub struct Step {
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Payloads to the columns of this schema (the needed ones only). Not a node of its own: it counts dead letters
-    /// for its node but neither `in` nor `out`.
+    /// Payloads to columns.
     Decode {
         /// The needed fields.
-        schema: Schema,
+        needed: Schema,
         /// How payloads are written.
         format: SourceFormat,
+        /// All fields, in the order of the source.
+        all: Schema,
     },
-    /// Takes the event time from a column and makes watermarks; not a node of its own.
+    /// Takes the event time from a column and makes watermarks.
     EventTime(EventTime),
-    /// Takes the key from columns; not a node of its own.
+    /// Takes the key from columns.
     Key(Vec<String>),
     /// A stream's partition: gives each record its position.
     Partition,

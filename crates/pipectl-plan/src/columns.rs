@@ -1,0 +1,59 @@
+//! Which columns must be decoded, and where payloads can pass as they came in.
+
+use std::collections::BTreeSet;
+
+use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat};
+
+/// What is needed of each node's output.
+#[derive(Debug)]
+pub(crate) struct Needs {
+    columns: Vec<BTreeSet<String>>,
+    payload: Vec<bool>,
+}
+
+impl Needs {
+    /// Looks at all consumers of all nodes.
+    pub(crate) fn of(dag: &Dag) -> Self {
+        let count = dag.nodes().count();
+        let mut needs = Self { columns: vec![BTreeSet::new(); count], payload: vec![false; count] };
+        for (id, node) in dag.topological() {
+            needs.payload[id.0] = match &node.kind {
+                NodeKind::Source(source) => source.format == SourceFormat::Json,
+                NodeKind::Stream(_) => dag.producers(id).iter().all(|(from, _)| needs.payload[from.0]),
+                NodeKind::Processor(_) | NodeKind::Sink(_) => false,
+            };
+        }
+        let order: Vec<NodeId> = dag.topological().map(|(id, _)| id).collect();
+        for id in order.into_iter().rev() {
+            let consumers = dag.consumers(id);
+            needs.columns[id.0] = consumers.into_iter().flat_map(|(to, _)| needs.by(dag, id, to)).collect();
+        }
+        needs
+    }
+
+    /// The columns of this node's output that somebody needs.
+    pub(crate) fn columns(&self, id: NodeId) -> &BTreeSet<String> {
+        &self.columns[id.0]
+    }
+
+    /// Whether this node's records still carry the JSON payloads that they came in with.
+    pub(crate) fn payload(&self, id: NodeId) -> bool {
+        self.payload[id.0]
+    }
+
+    fn by(&self, dag: &Dag, from: NodeId, to: NodeId) -> Vec<String> {
+        let all = || dag.node(from).schema.names().map(str::to_owned).collect();
+        match &dag.node(to).kind {
+            NodeKind::Stream(stream) => {
+                let time = stream.time.iter().map(|time| time.field.clone());
+                stream.keys.iter().cloned().chain(time).chain(self.columns[to.0].iter().cloned()).collect()
+            }
+            NodeKind::Processor(processor) => match &processor.step {
+                ProcessorStep::Sql(query) => query.columns_used().into_iter().collect(),
+                ProcessorStep::Other { .. } => all(),
+            },
+            NodeKind::Sink(sink) if sink.takes_payload && self.payload[from.0] => sink.needs.clone(),
+            NodeKind::Sink(_) | NodeKind::Source(_) => all(),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Builds the stages.
+
+use std::collections::BTreeMap;
+
+use pipectl_data::Schema;
+use pipectl_ir::{
+    dag::{
+        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, dead_letter_schema,
+    },
+    physical::{
+        Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, Target, Tasks,
+    },
+    query::{ExprKind, Shape},
+};
+
+use crate::columns::Needs;
+
+/// Tasks of a stage that regroups records which come from no stream with partitions.
+const DEFAULT_TASKS: u32 = 4;
+
+/// Name of the dead letters' node and stage.
+const DEAD_LETTERS: &str = "dead_letters";
+
+/// Where a node's records can be picked up.
+#[derive(Debug, Clone)]
+struct Outlet {
+    stage: usize,
+    /// The step that makes them; `None` for a stage's input itself.
+    step: Option<usize>,
+    /// The columns whose equal values are all in one task, if any are.
+    together: Option<Vec<String>>,
+    /// The stream's key, for sinks.
+    keys: Vec<String>,
+}
+
+struct Lower<'a> {
+    dag: &'a Dag,
+    needs: Needs,
+    /// Numbers of the nodes in the plan.
+    numbers: BTreeMap<NodeId, usize>,
+    outlets: BTreeMap<NodeId, Outlet>,
+    stages: Vec<Stage>,
+    routes: Vec<Route>,
+}
+
+/// Lowers a Dag. The same Dag gives the same plan, byte for byte.
+pub fn lower(dag: &Dag) -> PhysicalPlan {
+    let numbers = dag.topological().enumerate().map(|(number, (id, _))| (id, number)).collect();
+    let needs = Needs::of(dag);
+    let mut lower = Lower { dag, needs, numbers, outlets: BTreeMap::new(), stages: Vec::new(), routes: Vec::new() };
+    for (id, node) in dag.topological() {
+        lower.node(id, node);
+    }
+    lower.finish()
+}
+
+impl Lower<'_> {
+    fn node(&mut self, id: NodeId, node: &Node) {
+        match &node.kind {
+            NodeKind::Source(source) => self.source(id, node, source),
+            NodeKind::Stream(stream) => self.stream(id, node, stream),
+            NodeKind::Processor(processor) => self.processor(id, node, processor),
+            NodeKind::Sink(sink) => self.sink(id, node, sink),
+        }
+    }
+
+    fn source(&mut self, id: NodeId, node: &Node, source: &SourceNode) {
+        let needed = node.schema.project(|field| self.needs.columns(id).contains(&field.name));
+        let decodes = !needed.fields().is_empty();
+        let stage = self.stage(
+            &node.name,
+            Tasks::Readers(self.stages.len()),
+            StageInput::Source(SourcePlan {
+                node: self.numbers[&id],
+                name: node.name.clone(),
+                kind: source.kind.clone(),
+                options: source.options.clone(),
+                schema: node.schema.clone(),
+                idle_after: source.idle_after,
+                leaves: !decodes,
+            }),
+        );
+        let mut outlet = Outlet { stage, step: None, together: None, keys: Vec::new() };
+        if decodes {
+            let operation = Operation::Decode { needed, format: source.format.clone(), all: node.schema.clone() };
+            self.step(&mut outlet, id, (false, true), operation);
+        }
+        self.outlets.insert(id, outlet);
+    }
+
+    fn stream(&mut self, id: NodeId, node: &Node, stream: &StreamNode) {
+        let stage = self.stage(&node.name, Tasks::Fixed(stream.partitions), StageInput::Routes);
+        let keyed = !stream.keys.is_empty();
+        let by = match () {
+            () if stream.partitions == 1 => RouteBy::Gather,
+            () if keyed => RouteBy::Key,
+            () => RouteBy::Spread,
+        };
+        for (from, _) in self.dag.producers(id) {
+            let mut outlet = self.outlets[&from].clone();
+            let mut enters = true;
+            if let Some(time) = &stream.time {
+                self.step(&mut outlet, id, (enters, false), Operation::EventTime(time.clone()));
+                enters = false;
+            }
+            if keyed {
+                self.step(&mut outlet, id, (enters, false), Operation::Key(stream.keys.clone()));
+            }
+            self.route(&outlet, stage, by.clone());
+        }
+        let enters = stream.time.is_none() && !keyed;
+        let together = keyed.then(|| stream.keys.clone());
+        let mut outlet = Outlet { stage, step: None, together, keys: stream.keys.clone() };
+        self.step(&mut outlet, id, (enters, true), Operation::Partition);
+        self.outlets.insert(id, outlet);
+    }
+
+    fn processor(&mut self, id: NodeId, node: &Node, processor: &ProcessorNode) {
+        let Some((from, _)) = self.dag.producers(id).first().cloned() else { return };
+        let input = self.columns_of(from);
+        let mut outlet = self.outlets[&from].clone();
+        let operation = match &processor.step {
+            ProcessorStep::Other { kind, options } => {
+                outlet.together = None;
+                Operation::Other { kind: kind.clone(), options: options.clone(), input }
+            }
+            ProcessorStep::Sql(query) => match &query.shape {
+                Shape::Project { columns } => {
+                    outlet.together = outlet.together.and_then(|together| {
+                        let renamed = |key: &String| {
+                            let found = columns
+                                .iter()
+                                .find(|column| matches!(&column.expr.kind, ExprKind::Column(name) if name == key));
+                            found.map(|column| column.name.clone())
+                        };
+                        together.iter().map(renamed).collect()
+                    });
+                    Operation::Sql(query.clone(), input)
+                }
+                Shape::Window(_) => {
+                    self.regroup(&mut outlet, node, query.group_key_columns());
+                    Operation::Window(query.clone(), input, processor.late)
+                }
+            },
+        };
+        let stateful = matches!(operation, Operation::Window(..));
+        self.step(&mut outlet, id, (true, true), operation);
+        if let Some(step) = outlet.step {
+            self.stages[outlet.stage].steps[step].fail_on_error = processor.fail_on_error;
+        }
+        outlet.keys = Vec::new();
+        if stateful {
+            outlet.together = None;
+        }
+        self.outlets.insert(id, outlet);
+    }
+
+    /// Brings equal groups together, unless they already are.
+    fn regroup(&mut self, outlet: &mut Outlet, node: &Node, keys: Option<Vec<String>>) {
+        let upstream = self.stages[outlet.stage].tasks;
+        if upstream == Tasks::Fixed(1) {
+            return;
+        }
+        let keys = keys.filter(|keys| !keys.is_empty());
+        let already = match (&outlet.together, &keys) {
+            (Some(together), Some(keys)) => together.iter().all(|column| keys.contains(column)),
+            _ => false,
+        };
+        if already {
+            return;
+        }
+        // Groups that are not plain columns, and a single group over everything, meet in one task.
+        let (tasks, by) = match keys {
+            None => (Tasks::Fixed(1), RouteBy::Gather),
+            Some(keys) => {
+                let tasks = match upstream {
+                    Tasks::Fixed(count) => count,
+                    Tasks::Readers(_) => DEFAULT_TASKS,
+                };
+                (Tasks::Fixed(tasks), RouteBy::Columns(keys))
+            }
+        };
+        let stage = self.stage(&node.name, tasks, StageInput::Routes);
+        self.route(outlet, stage, by);
+        *outlet = Outlet { stage, step: None, together: None, keys: Vec::new() };
+    }
+
+    fn sink(&mut self, id: NodeId, node: &Node, sink: &SinkNode) {
+        let Some((from, _)) = self.dag.producers(id).first().cloned() else { return };
+        let outlet = self.outlets[&from].clone();
+        let upstream = self.stages[outlet.stage].tasks;
+        let (tasks, by) =
+            if sink.per_partition { (upstream, RouteBy::Forward) } else { (Tasks::Fixed(1), RouteBy::Gather) };
+        let stage = self.stage(&node.name, tasks, StageInput::Routes);
+        let payload = sink.takes_payload && self.needs.payload(from);
+        let number = self.numbers[&id];
+        self.stages[stage].sink =
+            Some(sink_plan(number, &node.name, sink, node.schema.clone(), payload, outlet.keys.clone()));
+        self.route(&outlet, stage, by);
+    }
+
+    /// The columns that a node's batches really have.
+    fn columns_of(&self, id: NodeId) -> Schema {
+        let node = self.dag.node(id);
+        match node.kind {
+            // Only what is needed is decoded.
+            NodeKind::Source(_) | NodeKind::Stream(_) if self.decoded_late(id) => {
+                node.schema.project(|field| self.needs.columns(id).contains(&field.name))
+            }
+            _ => node.schema.clone(),
+        }
+    }
+
+    /// Whether a node's columns come straight from a decoder, which leaves out what nobody needs.
+    fn decoded_late(&self, id: NodeId) -> bool {
+        match self.dag.node(id).kind {
+            NodeKind::Source(_) => true,
+            NodeKind::Stream(_) => self.dag.producers(id).iter().any(|(from, _)| self.decoded_late(*from)),
+            NodeKind::Processor(_) | NodeKind::Sink(_) => false,
+        }
+    }
+
+    fn stage(&mut self, name: &str, tasks: Tasks, input: StageInput) -> usize {
+        self.stages.push(Stage {
+            name: name.to_owned(),
+            tasks,
+            input,
+            steps: Vec::new(),
+            roots: Vec::new(),
+            sink: None,
+        });
+        self.stages.len() - 1
+    }
+
+    /// Adds a step behind an outlet, which then stands behind the step.
+    fn step(&mut self, outlet: &mut Outlet, node: NodeId, (enters, leaves): (bool, bool), operation: Operation) {
+        let stage = &mut self.stages[outlet.stage];
+        let number = stage.steps.len();
+        let node = self.numbers[&node];
+        stage.steps.push(Step { node, enters, leaves, fail_on_error: false, operation, next: Vec::new() });
+        self.attach(outlet, Target::Step(number));
+        outlet.step = Some(number);
+    }
+
+    fn route(&mut self, outlet: &Outlet, to: usize, by: RouteBy) {
+        self.routes.push(Route { from: outlet.stage, to, by });
+        self.attach(outlet, Target::Route(self.routes.len() - 1));
+    }
+
+    fn attach(&mut self, outlet: &Outlet, target: Target) {
+        let stage = &mut self.stages[outlet.stage];
+        match outlet.step {
+            Some(step) => stage.steps[step].next.push(target),
+            None => stage.roots.push(target),
+        }
+    }
+
+    fn finish(mut self) -> PhysicalPlan {
+        let settings = self.dag.settings();
+        let dead_letters = &settings.dead_letters;
+        let mut nodes: Vec<PlanNode> = self
+            .dag
+            .topological()
+            .map(|(_, node)| PlanNode {
+                name: node.name.clone(),
+                role: node.kind.role().to_owned(),
+                kind: node.kind.kind().to_owned(),
+                place: match &node.kind {
+                    NodeKind::Sink(sink) => Some(sink.place.clone()),
+                    _ => None,
+                },
+                stateful: matches!(&node.kind, NodeKind::Processor(processor)
+                    if matches!(&processor.step, ProcessorStep::Sql(query) if query.is_windowed())),
+            })
+            .collect();
+        nodes.push(PlanNode {
+            name: DEAD_LETTERS.to_owned(),
+            role: "sink".to_owned(),
+            kind: dead_letters.kind.clone(),
+            place: Some(dead_letters.place.clone()),
+            stateful: false,
+        });
+        let stage = self.stage(DEAD_LETTERS, Tasks::Fixed(1), StageInput::Routes);
+        let sink = sink_plan(nodes.len() - 1, DEAD_LETTERS, dead_letters, dead_letter_schema(), false, Vec::new());
+        self.stages[stage].sink = Some(sink);
+        self.routes.extend((0..stage).map(|from| Route { from, to: stage, by: RouteBy::Gather }));
+        PhysicalPlan {
+            pipeline: settings.pipeline.clone(),
+            environment: settings.environment.clone(),
+            checkpoint_every: settings.checkpoint_every,
+            memory: settings.memory,
+            nodes,
+            stages: self.stages,
+            routes: self.routes,
+        }
+    }
+}
+
+fn sink_plan(node: usize, name: &str, sink: &SinkNode, schema: Schema, payload: bool, keys: Vec<String>) -> SinkPlan {
+    SinkPlan {
+        node,
+        name: name.to_owned(),
+        kind: sink.kind.clone(),
+        options: sink.options.clone(),
+        binding: sink.binding.clone(),
+        schema,
+        payload,
+        keys,
+    }
+}
