@@ -1,1 +1,16 @@
 //! From columns to bytes.
+//!
+//! Values are written the same way everywhere: timestamps as [`crate::timestamp::format`] writes them (the epoch types
+//! too, which are only ways to read one), dates as `2026-01-31`, bytes as base64, intervals as durations (`90s`), and
+//! floats as the shortest text that reads back as the same value.
+
+pub mod csv;
+pub mod jsonl;
+mod key;
+pub mod parquet;
+mod values;
+
+pub use key::key_bytes;
+
+#[cfg(test)]
+mod tests;
