@@ -12,6 +12,7 @@ use arrow_array::{
 
 use crate::DataType;
 
+#[derive(Debug)]
 pub(super) enum Column {
     Bool(BooleanBuilder),
     Int(Int64Builder),

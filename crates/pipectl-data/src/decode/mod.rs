@@ -6,6 +6,7 @@
 mod column;
 mod csv;
 mod json;
+mod rows;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod text;
 use arrow_array::{Array, BinaryViewArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, SchemaRef};
 
+pub use self::rows::RowBuilder;
 use self::{column::Column, slot::Slots};
 use crate::Schema;
 

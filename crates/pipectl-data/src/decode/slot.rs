@@ -118,6 +118,15 @@ impl<'a> Slots<'a> {
         }
     }
 
+    /// An instant for a field of one of the timestamp types.
+    #[inline]
+    pub(super) fn set_micros(&mut self, field: usize, micros: crate::Micros) {
+        match self.data_type(field).logical() {
+            DataType::Timestamp => self.set(field, Slot::Int(micros)),
+            _ => self.set_bad(field, "an instant"),
+        }
+    }
+
     /// Text that stands in the record as it is.
     #[inline]
     pub(super) fn set_text(&mut self, field: usize, text: &'a str) {

@@ -153,13 +153,10 @@ fn parquet_files_read_back_as_utc() {
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd, Compression::Snappy] {
         let file = parquet::write_file(&schema(), &[batch(&rows), batch(&rows)], compression).expect("writes");
         assert_eq!(file, parquet::write_file(&schema(), &[batch(&rows), batch(&rows)], compression).expect("writes"));
-        let reader = ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file));
-        let read = reader
-            .and_then(::parquet::arrow::arrow_reader::ArrowReaderBuilder::build)
-            .expect("opens")
-            .next()
-            .expect("rows")
-            .expect("reads");
+        let builder =
+            ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file));
+        let mut reader = builder.expect("opens").build().expect("opens");
+        let read = reader.next().expect("rows").expect("reads");
         assert_eq!(read.num_rows(), 2);
         assert_eq!(read.column(3).as_string_view().value(1), "a");
         assert_eq!(read.schema().field(5).data_type().to_string(), "Timestamp(µs, \"UTC\")");
