@@ -1,3 +1,56 @@
 //! The shape of a spec: keys, types, values.
 
-crate::codes::codes! {}
+crate::codes::codes! {
+    WRONG_VERSION = "PC0101", "wrong-version";
+        cause: "`apiVersion` is not one that this pipectl reads.";
+        example: "apiVersion: pipectl/v2\nkind: Pipeline\n";
+        fix: "Write `apiVersion: pipectl/v1`.";
+    UNKNOWN_KEY = "PC0102", "unknown-key";
+        cause: "A mapping has a key that is not known there. A misspelt key that was passed over in silence would be a setting that does nothing.";
+        example: "streams:\n  clicks: { partitons: 4 }\n";
+        fix: "Write one of the keys that the message lists. Keys that begin with `x-` are yours to use.";
+    MISSING_KEY = "PC0103", "missing-key";
+        cause: "A mapping lacks a key that has no default.";
+        example: "sinks:\n  raw:\n    stdout: {}   # from where?\n";
+        fix: "Add the key that the message names.";
+    WRONG_TYPE = "PC0104", "wrong-type";
+        cause: "A value is of another type than its key takes: a list instead of a string, a text instead of a number.";
+        example: "streams:\n  clicks: { partitions: \"four\" }\n";
+        fix: "Write a value of the type that the message names. Quotes make a string of anything; without them, numbers, `true`, `false` and `null` are not strings.";
+    UNKNOWN_VALUE = "PC0105", "unknown-value";
+        cause: "A value is not one of the words that its key takes.";
+        example: "processors:\n  hourly: { sql: \"SELECT 1\", late: ignore }\n";
+        fix: "Write one of the words that the message lists.";
+    OUT_OF_RANGE = "PC0106", "out-of-range";
+        cause: "A number is too small or too large, a text too short or too long, or a list has too few or too many entries.";
+        example: "streams:\n  clicks: { partitions: 0 }\n";
+        fix: "Stay within the bounds that the message names.";
+    MISSING_KIND = "PC0107", "missing-kind";
+        cause: "A node does not say what it is: it needs exactly one kind key, such as `file` or `simulate` for a source.";
+        example: "sources:\n  clicks: { to: clickstream }\n";
+        fix: "Add one of the kind keys that the message lists, with its options as value.";
+    TWO_KINDS = "PC0108", "two-kinds";
+        cause: "A node has two kind keys, and can be one thing only.";
+        example: "sources:\n  clicks:\n    file: { path: clicks.jsonl }\n    simulate: { model: clickstream }\n";
+        fix: "Keep one of them, or make two nodes.";
+    UNKNOWN_DOCUMENT = "PC0109", "unknown-document";
+        cause: "`kind` names neither of the documents that there are.";
+        example: "apiVersion: pipectl/v1\nkind: Pipelines\n";
+        fix: "Write `kind: Pipeline` for what flows, or `kind: Environment` for where it runs.";
+    BAD_NAME = "PC0110", "bad-name";
+        cause: "A node's name cannot be written in a query, or is too long.";
+        example: "streams:\n  click-stream: {}\n";
+        fix: "Begin with a letter or an underscore, go on with letters, digits and underscores, and stay within 64 characters.";
+    BAD_FORMAT = "PC0111", "bad-format";
+        cause: "A text is not written the way that its key takes it: a duration without unit, a size with an unknown one.";
+        example: "checkpoint: { every: 10 seconds }\n";
+        fix: "Write durations as `10s` or `1h30m`, sizes as `256MiB`, rates as `200/s`, timestamps as `2026-01-31T12:00:00Z`.";
+    UNKNOWN_TYPE = "PC0112", "unknown-type";
+        cause: "A schema gives a field a type that does not exist.";
+        example: "schema: { user_id: text }\n";
+        fix: "Write one of bool, int64, float64, string, bytes, timestamp, epoch_ms, epoch_s, date, json; a `!` after it means that the field is never null.";
+    DUPLICATE_NAME = "PC0113", "duplicate-name";
+        cause: "Two documents of one kind have the same `metadata.name`; checkpoints and state are kept under it.";
+        example: "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n---\napiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n";
+        fix: "Give each document a name of its own, or read only one of the files.";
+}
