@@ -8,11 +8,13 @@
 pub mod codes;
 mod diagnostic;
 mod path;
+mod render;
 mod source;
 
 pub use codes::{Code, CodeInfo};
 pub use diagnostic::{Diagnostic, Diagnostics, Fix, Label, Severity};
 pub use path::{Path, Segment};
+pub use render::{Format, RenderOptions, codes_page, explain, render};
 pub use source::{FileId, NodePlaces, Part, Place, SourceFile, SourceMap, Span};
 
 /// The candidate nearest to `given`, if any is near enough to be what the user meant.

@@ -41,6 +41,12 @@ impl SourceFile {
         }
         (line, self.text[start..end].chars().count() + 1)
     }
+
+    /// The bytes of this line (from 1) with its end; empty behind the last one.
+    pub(crate) fn line_range(&self, line: usize) -> Range<usize> {
+        let start_of = |line: usize| self.line_starts.get(line).copied().unwrap_or(self.text.len());
+        start_of(line.saturating_sub(1))..start_of(line)
+    }
 }
 
 /// Where one node of a document stands.
@@ -99,6 +105,11 @@ impl SourceMap {
     /// If the number came from another map.
     pub fn file(&self, id: FileId) -> &SourceFile {
         &self.files[id.0]
+    }
+
+    /// The file of this number, if it is one of this map's.
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id.0)
     }
 
     /// Records where the node at an absolute path stands.

@@ -1,16 +1,6 @@
 //! The catalogue of codes: one file per family, one entry per code. A code is never given a second meaning.
 //!
-//! | family | what |
-//! |---|---|
-//! | PC00 | text and YAML syntax |
-//! | PC01 | the shape of a spec: keys, types, values |
-//! | PC02 | `${…}` |
-//! | PC03 | names and the graph |
-//! | PC04 | schemas, keys, time |
-//! | PC05 | SQL |
-//! | PC06 | options of sources, processors and sinks |
-//! | PC07 | Environments and bindings |
-//! | PC08 | commands: arguments, files, inputs |
+//! The families and their numbers are in [`FAMILIES`].
 
 use std::fmt;
 
@@ -85,22 +75,33 @@ impl PartialEq for Code {
 
 impl Eq for Code {}
 
+/// The codes that begin with the same four characters.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// `PC01`.
+    pub prefix: &'static str,
+    /// What they are about.
+    pub title: &'static str,
+    /// The codes, by number.
+    pub codes: &'static [Code],
+}
+
+/// Every family, by number.
+pub const FAMILIES: &[Family] = &[
+    Family { prefix: "PC00", title: "text and YAML syntax", codes: syntax::ALL },
+    Family { prefix: "PC01", title: "the shape of a spec: keys, types, values", codes: shape::ALL },
+    Family { prefix: "PC02", title: "variables and secrets", codes: interpolation::ALL },
+    Family { prefix: "PC03", title: "names and the graph", codes: graph::ALL },
+    Family { prefix: "PC04", title: "schemas, keys, time", codes: schema::ALL },
+    Family { prefix: "PC05", title: "SQL", codes: sql::ALL },
+    Family { prefix: "PC06", title: "options of sources, processors and sinks", codes: options::ALL },
+    Family { prefix: "PC07", title: "Environments and bindings", codes: environment::ALL },
+    Family { prefix: "PC08", title: "commands: arguments, files, inputs", codes: command::ALL },
+];
+
 /// Every code, by number.
 pub fn all() -> impl Iterator<Item = Code> {
-    [
-        syntax::ALL,
-        shape::ALL,
-        interpolation::ALL,
-        graph::ALL,
-        schema::ALL,
-        sql::ALL,
-        options::ALL,
-        environment::ALL,
-        command::ALL,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    FAMILIES.iter().flat_map(|family| family.codes).copied()
 }
 
 /// Declares the codes of a family: a constant for each, and `ALL`.
@@ -120,19 +121,33 @@ pub(crate) use codes;
 
 #[cfg(test)]
 mod tests {
-    use super::all;
+    use super::{Code, FAMILIES, all};
     use std::collections::BTreeSet;
 
     #[test]
     fn codes_are_unique_ascending_and_complete() {
-        let codes: Vec<_> = all().map(|code| code.info()).collect();
+        let codes: Vec<_> = all().map(Code::info).collect();
         assert!(codes.windows(2).all(|pair| pair[0].code < pair[1].code), "codes must ascend");
         let names: BTreeSet<_> = codes.iter().map(|info| info.name).collect();
         assert_eq!(names.len(), codes.len(), "two codes share a name");
         for info in codes {
+            assert!(
+                info.name
+                    .split('-')
+                    .all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())),
+                "{} is no slug",
+                info.name
+            );
             for text in [info.cause, info.example, info.fix] {
                 assert!(!text.trim().is_empty(), "{} lacks a text", info.code);
             }
+        }
+    }
+
+    #[test]
+    fn codes_stand_in_their_family() {
+        for family in FAMILIES {
+            assert!(family.codes.iter().all(|code| code.as_str().starts_with(family.prefix)), "{}", family.title);
         }
     }
 }
