@@ -1,2 +1,58 @@
-//! Chores of the project.
-fn main() {}
+//! Chores of the project, run as `cargo xtask <chore>`. Nothing here is part of the product.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the terminal")]
+
+mod budget;
+mod check_layers;
+mod generated;
+mod layers;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+const HELP: &str = "\
+cargo xtask layers            fail if a crate depends on one that it must not know (xtask/src/layers.rs)
+cargo xtask files             fail if a source file is over its budget or does not say why it exists
+cargo xtask schemas [--check] write schemas/, or fail if a file there is stale
+cargo xtask docs [--check]    write docs/generated/, or fail if a file there is stale
+";
+
+/// What a chore found: nothing, or lines that say what is wrong.
+type Findings = Result<Vec<String>, String>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let findings = match arguments.as_slice() {
+        ["layers"] => check_layers::run(),
+        ["files"] => budget::run(&root()),
+        [folder @ ("schemas" | "docs")] => generated::write(&root(), folder),
+        [folder @ ("schemas" | "docs"), "--check"] => Ok(generated::check(&root(), folder)),
+        ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => Err(format!("no such chore; there are:\n{HELP}")),
+    };
+    match findings {
+        Ok(lines) if lines.is_empty() => ExitCode::SUCCESS,
+        Ok(lines) => {
+            for line in &lines {
+                eprintln!("{line}");
+            }
+            eprintln!("{} found", lines.len());
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
