@@ -1,0 +1,123 @@
+//! What a spec says about delivery, and what an Environment says about where it goes.
+
+use pipectl_data::{
+    compress::Compression,
+    units::{Duration, Size},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Writes files below a prefix of an object store.
+///
+/// A file appears under its final name only when it is complete, and after a crash each record is in exactly one file.
+/// Files are named `<prefix><pipeline>-<sink>-<writer>-<number>.<format>`, so that they sort in the order in which they
+/// were written. A run that starts afresh over old output writes the same names again; files that only the old run had
+/// stay.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectStoreOptions {
+    /// What names of files begin with; `/` makes folders. `{arrival:%Y/%m/%d}` stands for the time at which a record
+    /// came in, `{event:%Y}` for its event time, `{field}` and `{field:%Y}` for a column; Firehose's
+    /// `!{timestamp:yyyy/MM/dd}` is understood too. Default: the name of the sink and `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"raw/{arrival:year=%Y/month=%m/day=%d/hour=%H}/")]
+    pub prefix: Option<String>,
+    /// When a file is closed and a new one begins.
+    #[serde(default)]
+    pub flush: Flush,
+    /// How records are written.
+    #[serde(default)]
+    pub format: Format,
+    /// How files are compressed. Default: `snappy` for Parquet (inside the file), `none` for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+    /// What the last part of each name begins with, instead of `<pipeline>-<sink>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"events")]
+    pub file_name: Option<String>,
+    /// The time zone of the times in the prefix, by its IANA name. Default: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"Europe/Berlin")]
+    pub zone: Option<String>,
+}
+
+/// When a file is closed: whichever comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Flush {
+    /// So long after its first record. Default: `60s`.
+    pub every: Duration,
+    /// At so many bytes before compression. Default: `5MiB`.
+    pub size: Size,
+}
+
+impl Default for Flush {
+    fn default() -> Self {
+        Self { every: Duration(std::time::Duration::from_mins(1)), size: Size(5 << 20) }
+    }
+}
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One JSON object a line. Records that came as JSON and were not changed are delivered byte by byte.
+    #[default]
+    Jsonl,
+    /// Comma-separated values with a header line in each file.
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// Where the files go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ObjectStoreBinding {
+    /// A directory of this machine.
+    Directory(Directory),
+}
+
+impl Default for ObjectStoreBinding {
+    fn default() -> Self {
+        Self::Directory(Directory::default())
+    }
+}
+
+/// A directory of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Directory {
+    /// Its path. Default: `out/<pipeline>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"out")]
+    pub path: Option<String>,
+}
+
+impl ObjectStoreOptions {
+    /// The prefix, given or by default.
+    pub(crate) fn prefix(&self, node: &str) -> String {
+        self.prefix.clone().unwrap_or_else(|| format!("{node}/"))
+    }
+
+    /// What the last part of a name begins with.
+    pub(crate) fn stem(&self, pipeline: &str, node: &str) -> String {
+        self.file_name.clone().unwrap_or_else(|| format!("{pipeline}-{node}"))
+    }
+
+    /// The compression, given or by default.
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression.unwrap_or(match self.format {
+            Format::Parquet => Compression::Snappy,
+            Format::Jsonl | Format::Csv => Compression::None,
+        })
+    }
+}
+
+impl ObjectStoreBinding {
+    /// The directory of a pipeline's files.
+    pub(crate) fn path(&self, pipeline: &str) -> String {
+        let Self::Directory(directory) = self;
+        directory.path.clone().unwrap_or_else(|| format!("out/{pipeline}"))
+    }
+}

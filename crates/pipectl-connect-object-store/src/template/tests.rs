@@ -1,0 +1,180 @@
+//! What prefixes mean, and what is said about those that mean nothing.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    builder::BinaryViewBuilder,
+};
+use arrow_schema::{DataType, Field, Schema};
+use jiff::tz::TimeZone;
+use pipectl_data::{Batch, PayloadFormat};
+use pipectl_diag::codes::options::{PREFIX_BRACES, PREFIX_PATH, PREFIX_PLACEHOLDER, PREFIX_TIME_FORMAT};
+
+use super::{Renderer, Rows, Template, value};
+
+const HOUR: i64 = 3_600_000_000;
+/// 2026-01-31T10:00:00Z.
+const TEN: i64 = 1_769_853_600_000_000;
+
+fn batch(arrival: Vec<i64>) -> Batch {
+    let mut payload = BinaryViewBuilder::new();
+    for _ in &arrival {
+        payload.append_value(b"{}");
+    }
+    let offsets = (0..arrival.len() as i64).collect::<Vec<_>>();
+    Batch::raw(0, Int64Array::from(offsets), Int64Array::from(arrival), payload.finish(), PayloadFormat::Json)
+}
+
+fn split_in(prefix: &str, batch: &Batch, zone: &str) -> Vec<(String, Rows)> {
+    let template = Template::parse(prefix).expect("the prefix is right");
+    let renderer = Renderer::new(template, TimeZone::get(zone).expect("the zone exists"));
+    let groups = renderer.split(batch).expect("splits");
+    groups.into_iter().map(|group| (group.prefix, group.rows)).collect()
+}
+
+fn split(prefix: &str, batch: &Batch) -> Vec<(String, Rows)> {
+    split_in(prefix, batch, "UTC")
+}
+
+fn first(prefix: &str) -> String {
+    split(prefix, &batch(vec![TEN])).swap_remove(0).0
+}
+
+#[test]
+fn ours_and_firehoses_spelling_mean_the_same() {
+    let expected = "raw/year=2026/month=01/day=31/hour=10/";
+    assert_eq!(first("raw/{arrival:year=%Y/month=%m/day=%d/hour=%H}/"), expected);
+    assert_eq!(
+        first("raw/year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/hour=!{timestamp:HH}/"),
+        expected
+    );
+    assert_eq!(first("!{timestamp:'year='yyyy'/it''s'/DDD/MMM-100%/h a}/"), "year=2026/it's/031/Jan-100%/10 AM/");
+    assert_eq!(first("a{{b}}c-%Y-"), "a{b}c-%Y-");
+}
+
+#[test]
+fn a_batch_within_one_hour_is_one_group_and_others_are_split_in_order() {
+    let prefix = "{arrival:%H}/";
+    assert_eq!(split(prefix, &batch(vec![TEN, TEN + HOUR - 1])), [("10/".to_owned(), Rows::All)]);
+    // Within one hour but not within one minute: the rows are looked at and are still one group.
+    assert_eq!(
+        split(prefix, &batch(vec![TEN, TEN + HOUR, TEN + 1])),
+        [("10/".to_owned(), Rows::Some(vec![0, 2])), ("11/".to_owned(), Rows::Some(vec![1]))]
+    );
+    assert_eq!(split("{arrival:%S%3f}", &batch(vec![TEN, TEN + 1000])).len(), 2, "down to milliseconds");
+    assert!(split(prefix, &batch(vec![])).is_empty());
+}
+
+#[test]
+fn times_follow_the_zone() {
+    assert_eq!(split_in("{arrival:%FT%H%z}", &batch(vec![TEN]), "Europe/Berlin")[0].0, "2026-01-31T11+0100");
+}
+
+#[test]
+fn event_times_may_be_missing_for_a_record_but_not_for_a_batch() {
+    let mut batch = batch(vec![TEN; 3]);
+    let renderer = Renderer::new(Template::parse("{event:%H}/").expect("parses"), TimeZone::UTC);
+    assert!(renderer.split(&batch).is_err());
+    batch.event_time = Some(Int64Array::from(vec![None, Some(TEN), Some(i64::MAX)]));
+    let prefixes: Vec<_> = split("{event:%H}/", &batch).into_iter().collect();
+    assert_eq!(prefixes, [("__null__/".to_owned(), Rows::Some(vec![0, 2])), ("10/".to_owned(), Rows::Some(vec![1]))]);
+}
+
+#[test]
+fn values_are_made_safe() {
+    let fields = [
+        ("text", DataType::Utf8View),
+        ("int", DataType::Int64),
+        ("float", DataType::Float64),
+        ("flag", DataType::Boolean),
+        ("at", DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, None)),
+        ("day", DataType::Date32),
+    ];
+    let schema = Schema::new(fields.map(|(name, data_type)| Field::new(name, data_type, true)).to_vec());
+    let columns = RecordBatch::try_new(
+        Arc::new(schema),
+        vec![
+            Arc::new(StringViewArray::from(vec![Some("a/ü b"), None, Some("..")])),
+            Arc::new(Int64Array::from(vec![Some(-1), None, Some(7)])),
+            Arc::new(Float64Array::from(vec![Some(1.5), None, Some(2.0)])),
+            Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+            Arc::new(TimestampMicrosecondArray::from(vec![Some(TEN), None, Some(TEN)])),
+            Arc::new(Date32Array::from(vec![Some(0), None, Some(20_484)])),
+        ],
+    )
+    .expect("columns fit");
+    let batch = batch(vec![TEN; 3]).with_columns(columns);
+    let prefixes: Vec<_> = split("{text}/{int}/{float}/{flag}/{at}/{at:%H}/{day}/{day:%Y}/", &batch)
+        .into_iter()
+        .map(|group| group.0)
+        .collect();
+    assert_eq!(
+        prefixes,
+        [
+            "a%2F%C3%BC%20b/-1/1.5/true/2026-01-31T10%3A00%3A00Z/10/1970-01-01/1970/",
+            "__null__/__null__/__null__/__null__/__null__/__null__/__null__/__null__/",
+            "%2E%2E/7/2/false/2026-01-31T10%3A00%3A00Z/10/2026-01-31/2026/",
+        ]
+    );
+    let mut out = String::new();
+    value::sanitise("", &mut out);
+    assert_eq!(out, "__empty__");
+    assert_eq!(
+        split("!{partitionKeyFromQuery:int}/", &batch).into_iter().map(|group| group.0).collect::<Vec<_>>(),
+        ["-1/", "__null__/", "7/"]
+    );
+}
+
+#[test]
+fn every_fault_is_found_at_its_place() {
+    let cases = [
+        ("raw/{arrival:%Y/", PREFIX_BRACES, "{arrival:%Y/"),
+        ("raw/{arrival{event:%Y}", PREFIX_BRACES, "{arrival"),
+        ("raw/}/", PREFIX_BRACES, "}"),
+        ("raw/{arrival}/", PREFIX_PLACEHOLDER, "{arrival}"),
+        ("raw/{}/", PREFIX_PLACEHOLDER, "{}"),
+        ("raw/{event:}/", PREFIX_PLACEHOLDER, "{event:}"),
+        ("raw/{arrival:%Y/%K}/", PREFIX_TIME_FORMAT, "%K"),
+        ("raw/{arrival:%Y%}/", PREFIX_TIME_FORMAT, "%"),
+        ("raw/{arrival:%-é}/", PREFIX_TIME_FORMAT, "%-é"),
+        ("raw/{field:%n}/", PREFIX_TIME_FORMAT, "%n"),
+        ("raw/!{timestamp:YYYY/MM}/", PREFIX_TIME_FORMAT, "YYYY"),
+        ("raw/!{timestamp:yyyy/'x}/", PREFIX_TIME_FORMAT, "'x"),
+        ("raw/!{timestamp}/", PREFIX_PLACEHOLDER, "!{timestamp}"),
+        ("raw/!{timestmp:yyyy}/", PREFIX_PLACEHOLDER, "timestmp"),
+        ("raw/!{firehose:random-string}/", PREFIX_PLACEHOLDER, "!{firehose:random-string}"),
+        ("/raw/", PREFIX_PATH, "/"),
+        ("raw//x/", PREFIX_PATH, "//"),
+        ("raw/../x/", PREFIX_PATH, ".."),
+        ("raw/..", PREFIX_PATH, ".."),
+        ("raw/a\tb/", PREFIX_PATH, "\t"),
+    ];
+    for (prefix, code, place) in cases {
+        let errors = Template::parse(prefix).expect_err(prefix);
+        assert_eq!(errors.len(), 1, "{prefix}: {errors:?}");
+        let at = if place == "%" { prefix.rfind('%') } else { prefix.find(place) }.expect("the place is in the prefix");
+        assert_eq!((errors[0].code, errors[0].range.clone()), (code, at..at + place.len()), "{prefix}: {errors:?}");
+    }
+    assert_eq!(Template::parse("{arrival:%K}/{arrival}/{x").expect_err("three faults").len(), 3);
+}
+
+#[test]
+fn parsing_never_panics() {
+    let mut rng = pipectl_host::Rng::new(7, "prefixes");
+    let pieces =
+        ["{", "}", "!{", ":", "%", "Y", "é", "'", "/", ".", "arrival", "timestamp", "yyyy", "event", "\n", "-"];
+    for _ in 0..20_000 {
+        let text: String = (0..rng.below(9)).map(|_| pieces[rng.below(pieces.len() as u64) as usize]).collect();
+        match Template::parse(&text) {
+            Ok(template) => {
+                assert!(template.parts.len() <= 9);
+            }
+            Err(errors) => {
+                for error in errors {
+                    assert!(text.get(error.range.clone()).is_some(), "{text:?}: {error:?}");
+                }
+            }
+        }
+    }
+}
