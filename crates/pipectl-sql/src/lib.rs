@@ -1,1 +1,97 @@
-//! SQL text to the typed query of pipectl-ir, with places.
+//! SQL text to the typed query of `pipectl-ir`, with places.
+//!
+//! [`compile`] finds all problems of a text at once. A diagnostic points into the text by byte ranges on the relative
+//! path; the caller puts the path of the scalar that holds the text before it.
+
+mod check;
+mod literal;
+mod parse;
+
+use pipectl_data::Schema;
+use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes::sql as codes, nearest};
+use pipectl_ir::query::Query;
+
+/// What a name after `FROM` is.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// Something with columns.
+    Input(Input),
+    /// It exists, but its columns are not known: a stream without a schema.
+    NoColumns,
+    /// There is no such thing; these names exist.
+    Unknown(Vec<String>),
+}
+
+/// What a query can know about its input.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The columns.
+    pub schema: Schema,
+    /// How its event time is known.
+    pub time: Time,
+}
+
+/// How the event time of an input is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Time {
+    /// It has none; no windows then.
+    None,
+    /// This field tells it.
+    Field(String),
+    /// The envelope carries it, no column does: the result of an earlier query.
+    Carried,
+}
+
+/// Compiles one `SELECT`.
+///
+/// # Errors
+/// All problems found, by place; every one is an error.
+pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diagnostics> {
+    let select = match parse::parse(sql) {
+        Ok(select) => select,
+        Err(faults) => return Err(sorted(faults.into_iter().map(parse::Fault::diagnostic).collect())),
+    };
+    let mut problems: Vec<Diagnostic> = select.refused.iter().cloned().map(parse::Fault::diagnostic).collect();
+    let here = Path::here();
+    let name = &select.input;
+    let input = match lookup(&name.text) {
+        Lookup::Input(input) => Some(input),
+        Lookup::NoColumns => {
+            problems.push(
+                Diagnostic::error(codes::UNKNOWN_INPUT, format!("the columns of `{}` are not known", name.text))
+                    .at_inside(&here, name.place.clone(), "has no schema")
+                    .help("give the stream a `schema`; `pipectl infer FILE.jsonl` prints one"),
+            );
+            None
+        }
+        Lookup::Unknown(known) => {
+            let mut problem = Diagnostic::error(codes::UNKNOWN_INPUT, format!("nothing is named `{}`", name.text))
+                .at_inside(&here, name.place.clone(), "not a source, stream or processor of this pipeline");
+            problem = match nearest(&name.text, known.iter().map(String::as_str)) {
+                Some(near) => problem
+                    .help(format!("did you mean `{near}`?"))
+                    .fix(Place::Node(here, Part::Inside(name.place.clone())), near),
+                None => problem.help(format!("there are: {}", known.join(", "))),
+            };
+            problems.push(problem);
+            None
+        }
+    };
+    let Some(input) = input else { return Err(sorted(problems)) };
+    let (query, found) = check::check(sql, &select, &input);
+    problems.extend(found);
+    match query {
+        Some(query) if problems.is_empty() => Ok(query),
+        _ => Err(sorted(problems)),
+    }
+}
+
+fn sorted(mut problems: Vec<Diagnostic>) -> Diagnostics {
+    problems.sort_by_key(|problem| match problem.labels.first().map(|label| &label.place) {
+        Some(Place::Node(_, Part::Inside(range))) => range.start,
+        _ => 0,
+    });
+    let mut all = Diagnostics::new();
+    all.extend(problems);
+    all
+}

@@ -192,7 +192,7 @@ pub static FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "strpos",
-        aliases: &["position", "instr"],
+        aliases: &["instr"],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(INT))],
         nulls: Nulls::Propagate,
         doc: "Position of the second text in the first, counted from 1; 0 if it is not there. Also `position(part IN text)`.",

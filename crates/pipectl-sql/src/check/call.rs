@@ -1,0 +1,436 @@
+//! Calls: which signature is meant, and where aggregates may stand.
+
+use pipectl_data::DataType;
+use pipectl_diag::{codes::sql as codes, nearest};
+use pipectl_ir::{
+    functions::{self, Function, LiteralKind, Nulls, Param, Returns, Signature},
+    query::{AggregateCall, Expr, ExprKind, Literal},
+};
+
+use super::{
+    Checker, Scope,
+    convert::{common_type, fits, shortened},
+    inside, type_name,
+};
+use crate::{
+    literal::check_text,
+    parse::ast::{Call, Node},
+};
+
+/// Functions of other dialects whose value does not follow from the input.
+const CLOCKS: &[&str] = &[
+    "now",
+    "current_timestamp",
+    "current_date",
+    "current_time",
+    "localtimestamp",
+    "localtime",
+    "getdate",
+    "sysdate",
+    "unix_timestamp",
+    "today",
+    "clock_timestamp",
+    "proctime",
+    "current_row_timestamp",
+];
+const DICE: &[&str] = &["random", "rand", "uuid", "gen_random_uuid", "newid", "current_user"];
+
+impl<'a> Checker<'a> {
+    pub(super) fn call(&mut self, node: &'a Node, call: &'a Call, scope: Scope) -> Option<Expr> {
+        let name = call.name.text.to_lowercase();
+        if self.window_call(node).is_some() {
+            self.problem(codes::BAD_WINDOW, format!("`{name}` stands outside GROUP BY"), &node.place, "", |p| {
+                p.help("write the window in GROUP BY and its bounds, window_start and window_end, here")
+            });
+            return None;
+        }
+        let Some(function) = functions::find(&name) else {
+            self.unknown_function(call, &name);
+            for arg in &call.args {
+                let _checked_for_its_own_problems = self.expr(arg, scope);
+            }
+            return None;
+        };
+        if function.is_aggregate() {
+            return self.aggregate(node, call, function, scope);
+        }
+        if call.star || call.distinct || call.filter.is_some() {
+            let what = if call.star {
+                "`*`"
+            } else if call.distinct {
+                "DISTINCT"
+            } else {
+                "FILTER"
+            };
+            self.problem(
+                codes::WRONG_ARGUMENTS,
+                format!("{what} goes with aggregates, `{name}` is none"),
+                &node.place,
+                "",
+                |p| p.help(usages(function)),
+            );
+            return None;
+        }
+        let envelope = match function.name {
+            "event_time" => Some(ExprKind::EventTime),
+            "arrival_time" => Some(ExprKind::ArrivalTime),
+            _ => None,
+        };
+        if envelope.is_some() && scope == Scope::Group {
+            self.problem(
+                codes::NOT_GROUPED,
+                format!("`{name}()` is neither grouped by nor aggregated"),
+                &node.place,
+                "has many values in a group",
+                |p| p.help(format!("say which value is meant: max({name}()), or use window_start and window_end")),
+            );
+            return None;
+        }
+        let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, scope)).collect();
+        let args = args.into_iter().collect::<Option<Vec<_>>>()?;
+        let (args, data_type) = self.arguments(node, function, args)?;
+        let nullable = match function.nulls {
+            Nulls::Propagate => args.iter().any(|arg| arg.nullable),
+            Nulls::IfAll => args.iter().all(|arg| arg.nullable),
+            Nulls::Always => true,
+            Nulls::Never => false,
+        };
+        let kind = envelope.unwrap_or_else(|| ExprKind::Call { function: function.name.to_owned(), args });
+        Some(Expr { kind, data_type, nullable, place: node.place.clone() })
+    }
+
+    fn unknown_function(&mut self, call: &Call, name: &str) {
+        let place = &call.name.place;
+        if CLOCKS.contains(&name) || DICE.contains(&name) {
+            self.problem(
+                codes::WALL_CLOCK,
+                format!("`{name}` would give other rows for the same input"),
+                place,
+                "",
+                |p| {
+                    if CLOCKS.contains(&name) {
+                        p.help(
+                            "event_time() is when the record happened, arrival_time() when it came into the pipeline",
+                        )
+                    } else {
+                        p.help("make one of the record's own fields: sha256(a || b)")
+                    }
+                },
+            );
+            return;
+        }
+        let near = nearest(name, functions::names().chain(["tumble", "hop"]));
+        let upper_bound = name.ends_with("_end") || name.ends_with("_start");
+        let window = upper_bound && ["tumble", "hop", "session", "cumulate"].iter().any(|kind| name.starts_with(kind));
+        self.problem(codes::UNKNOWN_FUNCTION, format!("unknown function `{}`", call.name.text), place, "", |p| {
+            if window {
+                return p.help("the bounds of the window are the columns window_start and window_end");
+            }
+            match (elsewhere(name), near) {
+                (Some(instead), _) => p.help(instead),
+                (None, Some(near)) => p.help(format!("did you mean `{near}`?")).fix(inside(place), near),
+                (None, None) => p.help("docs/sql-functions.md lists the functions"),
+            }
+        });
+    }
+
+    fn aggregate(&mut self, node: &'a Node, call: &'a Call, function: &'static Function, scope: Scope) -> Option<Expr> {
+        match scope {
+            Scope::Group => {}
+            Scope::Row(clause) => {
+                self.problem(
+                    codes::MISPLACED_AGGREGATE,
+                    format!("an aggregate cannot stand in {clause}"),
+                    &node.place,
+                    "one row is looked at here",
+                    |p| {
+                        if clause == "WHERE" {
+                            p.help("conditions on aggregates stand in HAVING, after GROUP BY")
+                        } else {
+                            p.help("group by columns; aggregates stand in SELECT")
+                        }
+                    },
+                );
+                return None;
+            }
+            Scope::Argument => {
+                self.problem(
+                    codes::MISPLACED_AGGREGATE,
+                    "an aggregate cannot stand inside another",
+                    &node.place,
+                    "",
+                    |p| p.help("let one processor make the inner aggregate and a second one aggregate its result"),
+                );
+                return None;
+            }
+        }
+        if let Some(index) = self.aggregates.iter().position(|(known, _)| known.same(node)) {
+            let known = &self.aggregates[index].1;
+            let (data_type, nullable) = (known.data_type, known.nullable);
+            return Some(Expr { kind: ExprKind::Aggregate(index), data_type, nullable, place: node.place.clone() });
+        }
+        let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, Scope::Argument)).collect();
+        let filter = call.filter.as_ref().map(|filter| self.condition(filter, Scope::Argument));
+        let args = args.into_iter().collect::<Option<Vec<_>>>()?;
+        if call.star != (function.name == "count" && args.is_empty()) || (call.star && call.distinct) {
+            self.problem(
+                codes::WRONG_ARGUMENTS,
+                format!("wrong arguments for `{}`", function.name),
+                &node.place,
+                "",
+                |p| p.help(usages(function)),
+            );
+            return None;
+        }
+        let (args, data_type) = self.arguments(node, function, args)?;
+        let filter = match filter {
+            Some(filter) => Some(filter?),
+            None => None,
+        };
+        let nullable = function.nulls != Nulls::Never;
+        let index = self.aggregates.len();
+        let typed = AggregateCall {
+            function: function.name.to_owned(),
+            args,
+            distinct: call.distinct,
+            filter,
+            data_type,
+            nullable,
+            place: node.place.clone(),
+        };
+        self.aggregates.push((node, typed));
+        Some(Expr { kind: ExprKind::Aggregate(index), data_type, nullable, place: node.place.clone() })
+    }
+
+    /// The arguments as the best signature wants them, and the type of the result.
+    fn arguments(
+        &mut self,
+        node: &Node,
+        function: &'static Function,
+        args: Vec<Expr>,
+    ) -> Option<(Vec<Expr>, DataType)> {
+        let by_count: Vec<&Signature> =
+            function.signatures.iter().filter(|signature| signature.takes(args.len())).collect();
+        if by_count.is_empty() {
+            let mut counts: Vec<_> =
+                function.signatures.iter().map(|signature| signature.params.len().to_string()).collect();
+            counts.dedup();
+            let more =
+                if function.signatures.iter().any(|signature| signature.rest.is_some()) { " or more" } else { "" };
+            let plural = if counts.len() == 1 && counts[0] == "1" && more.is_empty() { "" } else { "s" };
+            let title =
+                format!("`{}` takes {}{more} argument{plural}, not {}", function.name, counts.join(" or "), args.len());
+            self.problem(codes::WRONG_ARGUMENTS, title, &node.place, "", |p| p.help(usages(function)));
+            return None;
+        }
+        let fitting = by_count
+            .iter()
+            .filter(|signature| mismatch(signature, &args).is_none())
+            .min_by_key(|signature| conversions(signature, &args));
+        let Some(signature) = fitting else {
+            let first = by_count.first().and_then(|signature| mismatch(signature, &args)).unwrap_or(0);
+            let arg = args.get(first)?;
+            let kind = type_name(arg);
+            let title = format!("`{}` cannot take {kind} as argument {}", function.name, first + 1);
+            self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, format!("this is {kind}"), |p| {
+                let p = p.help(usages(function));
+                match by_count.first().and_then(|signature| signature.param(first)) {
+                    Some(Param::Is(wanted))
+                        if wanted != DataType::Interval
+                            && !matches!(arg.data_type, DataType::Json | DataType::Interval) =>
+                    {
+                        p.help(format!("convert it: CAST(… AS {wanted})"))
+                    }
+                    _ => p,
+                }
+            });
+            return None;
+        };
+        let shared = shared_type(signature, &args).unwrap_or(DataType::Int64);
+        let mut typed = Vec::with_capacity(args.len());
+        for (position, arg) in args.into_iter().enumerate() {
+            typed.push(match signature.param(position)? {
+                Param::Is(DataType::Json) => Some(arg),
+                Param::Is(wanted) => self.coerce(arg, wanted),
+                Param::Number | Param::Same => self.coerce(arg, shared),
+                Param::Literal(kind) => self.constant_argument(function, kind, arg, typed.last()),
+            });
+        }
+        let typed = typed.into_iter().collect::<Option<Vec<_>>>()?;
+        let data_type = match signature.returns {
+            Returns::Is(data_type) => data_type,
+            Returns::Same => shared,
+        };
+        Some((typed, data_type))
+    }
+
+    /// Checks a constant argument now, so that it cannot fail for every row later.
+    fn constant_argument(
+        &mut self,
+        function: &Function,
+        kind: LiteralKind,
+        arg: Expr,
+        before: Option<&Option<Expr>>,
+    ) -> Option<Expr> {
+        match (&arg.kind, kind) {
+            (ExprKind::Literal(Literal::Int(group)), LiteralKind::Group) => {
+                let groups = match before {
+                    Some(Some(Expr { kind: ExprKind::Literal(Literal::String(pattern)), .. })) => {
+                        regex::Regex::new(pattern).ok()?.captures_len()
+                    }
+                    _ => return None,
+                };
+                if usize::try_from(*group).is_ok_and(|group| group < groups) {
+                    return Some(arg);
+                }
+                self.problem(codes::BAD_LITERAL, format!("the pattern has no group {group}"), &arg.place, "", |p| {
+                    p.help(format!("it has {} group(s); 0 is the whole match", groups - 1))
+                });
+                None
+            }
+            (ExprKind::Literal(Literal::Int(digits)), LiteralKind::Digits) => {
+                if (-15..=15).contains(digits) {
+                    return Some(arg);
+                }
+                self.problem(codes::BAD_LITERAL, "the digits must lie between -15 and 15", &arg.place, "", |p| p);
+                None
+            }
+            (ExprKind::Literal(Literal::String(text)), _) => {
+                let text = text.clone();
+                let lower = if kind == LiteralKind::TruncUnit || kind == LiteralKind::DatePart {
+                    text.to_lowercase()
+                } else {
+                    text
+                };
+                match check_text(kind, &lower) {
+                    Ok(()) => Some(Expr { kind: ExprKind::Literal(Literal::String(lower)), ..arg }),
+                    Err((at, why)) => {
+                        let title = format!("'{}' is not a valid {}", shortened(&lower), noun(kind));
+                        // Bytes of the value are bytes of the text only where no quote was doubled.
+                        let exact = arg.place.len() == lower.len() + 2;
+                        let place = match at.filter(|_| exact) {
+                            Some(at) => (arg.place.start + 1 + at).min(arg.place.end - 1)..arg.place.end - 1,
+                            None => arg.place.clone(),
+                        };
+                        self.problem(codes::BAD_LITERAL, title, &place, "", |p| p.help(why));
+                        None
+                    }
+                }
+            }
+            _ => {
+                let title = format!("`{}` needs a constant {}", function.name, noun(kind));
+                self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, "not a constant", |p| p.help(usages(function)));
+                None
+            }
+        }
+    }
+}
+
+fn noun(kind: LiteralKind) -> &'static str {
+    match kind {
+        LiteralKind::Regex => "pattern",
+        LiteralKind::Group => "group number",
+        LiteralKind::JsonPath => "path",
+        LiteralKind::TimeFormat => "time format",
+        LiteralKind::TruncUnit => "unit",
+        LiteralKind::DatePart => "part",
+        LiteralKind::Encoding => "encoding",
+        LiteralKind::Digits => "number of digits",
+    }
+}
+
+fn usages(function: &Function) -> String {
+    format!("write {}", function.usages().join(" or "))
+}
+
+/// The first argument that does not go with the signature.
+fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
+    let mut shared: Option<Expr> = None;
+    args.iter().enumerate().find_map(|(position, arg)| {
+        let sound = match signature.param(position)? {
+            Param::Is(DataType::Json) => {
+                matches!(arg.data_type, DataType::Json | DataType::String)
+            }
+            Param::Is(wanted) => fits(arg, wanted),
+            Param::Literal(_) => true,
+            param @ (Param::Number | Param::Same) => {
+                let allowed = match param {
+                    Param::Number => fits(arg, DataType::Float64),
+                    _ => !matches!(arg.data_type, DataType::Json | DataType::Interval),
+                };
+                let common = match &shared {
+                    None => Some(arg.data_type),
+                    Some(before) => common_type(before, arg),
+                };
+                if let Some(common) = common {
+                    let untyped =
+                        shared.as_ref().is_none_or(|before| super::is_null(before) || before.data_type != common);
+                    if untyped {
+                        shared = Some(Expr { data_type: common, ..arg.clone() });
+                    }
+                }
+                allowed && common.is_some()
+            }
+        };
+        (!sound).then_some(position)
+    })
+}
+
+/// The type that `Number` and `Same` arguments get.
+fn shared_type(signature: &Signature, args: &[Expr]) -> Option<DataType> {
+    let mut shared: Option<Expr> = None;
+    let mut number = false;
+    for (position, arg) in args.iter().enumerate() {
+        let param = signature.param(position)?;
+        if !matches!(param, Param::Number | Param::Same) {
+            continue;
+        }
+        number |= param == Param::Number;
+        shared = Some(match shared {
+            None => arg.clone(),
+            Some(before) => {
+                let common = common_type(&before, arg)?;
+                let keep = before.data_type == common && !super::is_null(&before);
+                if keep { before } else { Expr { data_type: common, ..arg.clone() } }
+            }
+        });
+    }
+    let shared = shared?;
+    Some(if number && super::is_null(&shared) { DataType::Float64 } else { shared.data_type })
+}
+
+/// How many arguments a signature would have to convert.
+fn conversions(signature: &Signature, args: &[Expr]) -> usize {
+    let differs = |(position, arg): (usize, &Expr)| match signature.param(position) {
+        Some(Param::Is(wanted)) => arg.data_type != wanted,
+        _ => false,
+    };
+    args.iter().enumerate().filter(|pair| differs(*pair)).count()
+}
+
+/// What functions that people know from elsewhere are called here.
+fn elsewhere(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "if" | "iif" | "iff" => "write CASE WHEN condition THEN a ELSE b END",
+        "ifnull" | "nvl" | "isnull" => "write coalesce(a, b)",
+        "len" => "write length(text)",
+        "json_value" | "json_query" | "get_json_object" | "json_extract" | "json_extract_scalar" => {
+            "write json_text(value, '$.name'), json_int, json_float, json_bool or json_get"
+        }
+        "regexp_matches" | "regexp_match" | "regexp" => "write regexp_like(text, 'pattern') or regexp_extract",
+        "str_to_date" | "to_date" | "parse_timestamp" | "strptime" => {
+            "write to_timestamp(text, '%Y-%m-%d') or CAST(text AS date)"
+        }
+        "strftime" | "format_timestamp" | "from_unixtime" => "write to_char(time, '%Y-%m-%d')",
+        "datediff" | "timestampdiff" | "date_diff" => "subtract the times: to_ms(a - b)",
+        "dateadd" | "date_add" | "timestampadd" | "date_sub" => "add an interval: time + INTERVAL '1 hour'",
+        "year" | "month" | "day" | "hour" | "minute" | "second" => "write date_part('hour', time)",
+        "count_if" | "countif" => "write count(*) FILTER (WHERE condition)",
+        "sum_if" | "sumif" => "write sum(x) FILTER (WHERE condition)",
+        "first" | "last" | "first_value" | "last_value" | "any_value" => {
+            "rows of a window have no fixed order across partitions; write min(x) or max(x)"
+        }
+        "approx_count_distinct" | "approx_distinct" => "write count(DISTINCT x)",
+        _ => return None,
+    })
+}

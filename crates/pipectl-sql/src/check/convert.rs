@@ -1,0 +1,219 @@
+//! Conversions: those written as casts, and those that constants and numbers need no cast for.
+
+use std::ops::Range;
+
+use pipectl_data::{DataType, timestamp};
+use pipectl_diag::codes::sql as codes;
+use pipectl_ir::query::{Expr, ExprKind, Literal};
+
+use super::{Checker, Scope, inside, is_null};
+use crate::{
+    literal::parse_interval,
+    parse::ast::{Name, Node},
+};
+
+/// The type in which two values can be put together, without a cast that could fail.
+pub(super) fn common_type(left: &Expr, right: &Expr) -> Option<DataType> {
+    use DataType::{Date, Float64, Int64, Timestamp};
+    let (a, b) = (left.data_type, right.data_type);
+    match (a, b) {
+        _ if is_null(left) => Some(b),
+        _ if is_null(right) || a == b => Some(a),
+        (Int64, Float64) | (Float64, Int64) => Some(Float64),
+        (Date, Timestamp) | (Timestamp, Date) => Some(Timestamp),
+        _ if is_text(left) && converts_text(b) => Some(b),
+        _ if is_text(right) && converts_text(a) => Some(a),
+        _ => None,
+    }
+}
+
+/// Whether it is a text constant, which can also be a time, an interval or JSON.
+pub(super) fn is_text(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Literal(Literal::String(_))) && expr.data_type == DataType::String
+}
+
+fn converts_text(target: DataType) -> bool {
+    matches!(target, DataType::Timestamp | DataType::Date | DataType::Interval | DataType::Json)
+}
+
+/// Whether a value can stand where `target` is wanted.
+pub(super) fn fits(expr: &Expr, target: DataType) -> bool {
+    let wider = matches!(
+        (expr.data_type, target),
+        (DataType::Int64, DataType::Float64) | (DataType::Date, DataType::Timestamp)
+    );
+    is_null(expr) || expr.data_type == target || wider || (is_text(expr) && converts_text(target))
+}
+
+/// The word for a type in `CAST`, and in other dialects.
+pub(super) fn type_of(name: &str) -> Option<DataType> {
+    let lower = name.split('(').next().unwrap_or_default().trim().to_lowercase();
+    let lower = lower.split(" with").next().unwrap_or_default();
+    Some(match lower {
+        "bool" | "boolean" => DataType::Bool,
+        "int64" | "int" | "integer" | "bigint" | "smallint" | "tinyint" | "int4" | "int8" | "long" => DataType::Int64,
+        "float64" | "float" | "double" | "double precision" | "real" | "float4" | "float8" => DataType::Float64,
+        "string" | "text" | "varchar" | "char" | "utf8" => DataType::String,
+        "bytes" | "bytea" | "binary" | "varbinary" | "blob" => DataType::Bytes,
+        "timestamp" | "timestamptz" | "datetime" => DataType::Timestamp,
+        "date" => DataType::Date,
+        "json" | "jsonb" => DataType::Json,
+        _ => return None,
+    })
+}
+
+impl<'a> Checker<'a> {
+    /// The expression as `target`, which [`fits`] or [`common_type`] allowed.
+    pub(super) fn coerce(&mut self, expr: Expr, target: DataType) -> Option<Expr> {
+        if expr.data_type == target && !is_null(&expr) {
+            return Some(expr);
+        }
+        let place = expr.place.clone();
+        let literal = match (&expr.kind, target) {
+            (ExprKind::Literal(Literal::Null), _) => Some(Literal::Null),
+            (ExprKind::Literal(Literal::Int(value)), DataType::Float64) => Some(Literal::Float(*value as f64)),
+            (ExprKind::Literal(Literal::String(text)), _) => {
+                let text = text.clone();
+                Some(self.constant(&text, target, &place)?)
+            }
+            (ExprKind::Literal(Literal::Date(day)), DataType::Timestamp) => {
+                Some(Literal::Timestamp(i64::from(*day) * 86_400_000_000))
+            }
+            _ => None,
+        };
+        Some(match literal {
+            Some(literal) => {
+                let nullable = literal == Literal::Null;
+                Expr { kind: ExprKind::Literal(literal), data_type: target, nullable, place }
+            }
+            None => Expr {
+                nullable: expr.nullable,
+                kind: ExprKind::Cast { expr: Box::new(expr), try_cast: false },
+                data_type: target,
+                place,
+            },
+        })
+    }
+
+    /// A text constant as a constant of another type.
+    pub(super) fn constant(&mut self, text: &str, target: DataType, place: &Range<usize>) -> Option<Literal> {
+        let (literal, form) = match target {
+            DataType::Timestamp => (
+                timestamp::parse(text)
+                    .or_else(|| Some(i64::from(timestamp::parse_date(text)?) * 86_400_000_000))
+                    .map(Literal::Timestamp),
+                "write it as '2026-01-31T10:20:30Z'; without a zone it means UTC",
+            ),
+            DataType::Date => (timestamp::parse_date(text).map(Literal::Date), "write it as '2026-01-31'"),
+            DataType::Json => (
+                serde_json::from_str::<&serde_json::value::RawValue>(text).ok().map(|_| Literal::String(text.to_owned())),
+                "write a JSON value: '{\"a\": 1}'",
+            ),
+            DataType::Interval => return self.interval(text, place).map(Literal::Interval),
+            _ => (Some(Literal::String(text.to_owned())), ""),
+        };
+        if literal.is_none() {
+            let title = format!("'{}' is not a {target}", shortened(text));
+            self.problem(codes::BAD_LITERAL, title, place, format!("must be a {target}"), |p| p.help(form));
+        }
+        literal
+    }
+
+    /// The microseconds of an interval's text.
+    pub(super) fn interval(&mut self, text: &str, place: &Range<usize>) -> Option<i64> {
+        match parse_interval(text) {
+            Ok(micros) => Some(micros),
+            Err(why) => {
+                let title = format!("'{}' is not an interval", shortened(text));
+                self.problem(codes::BAD_LITERAL, title, place, "", |p| p.help(why));
+                None
+            }
+        }
+    }
+
+    /// `CAST`, `TRY_CAST`, `::`.
+    pub(super) fn cast(
+        &mut self,
+        node: &'a Node,
+        inner: &'a Node,
+        type_name: &Name,
+        try_cast: bool,
+        scope: Scope,
+    ) -> Option<Expr> {
+        let target = type_of(&type_name.text);
+        if target.is_none() {
+            let known: Vec<_> =
+                DataType::NAMED.iter().map(|known| known.name()).filter(|name| !name.starts_with("epoch")).collect();
+            let lower = type_name.text.to_lowercase();
+            let help = match lower.as_str() {
+                "decimal" | "numeric" => {
+                    "there is no exact decimal; count in whole cents (int64), or use float64".to_owned()
+                }
+                "interval" => "write a constant: INTERVAL '1 minute'".to_owned(),
+                "epoch_ms" | "epoch_s" => "from_epoch_ms(x) makes a timestamp, to_epoch_ms(x) a number".to_owned(),
+                _ => format!("types are {}", known.join(", ")),
+            };
+            self.problem(
+                codes::WRONG_TYPES,
+                format!("`{}` is not a type", type_name.text),
+                &type_name.place,
+                "",
+                |p| p.help(help),
+            );
+        }
+        let expr = self.expr(inner, scope)?;
+        let target = target?;
+        if is_null(&expr) {
+            // Keeps its cast, so that it is a NULL of a known type from here on.
+            let null = Expr { data_type: target, nullable: true, ..expr };
+            return Some(Expr {
+                kind: ExprKind::Cast { expr: Box::new(null), try_cast },
+                data_type: target,
+                nullable: true,
+                place: node.place.clone(),
+            });
+        }
+        if let Some(help) = refused_cast(expr.data_type, target) {
+            let title = format!("{} cannot be cast to {target}", expr.data_type);
+            self.problem(codes::WRONG_TYPES, title, &node.place, "", |p| {
+                p.related(inside(&expr.place), format!("this is {}", expr.data_type)).help(help)
+            });
+            return None;
+        }
+        if expr.data_type == target {
+            return Some(Expr { place: node.place.clone(), ..expr });
+        }
+        Some(Expr {
+            nullable: expr.nullable || try_cast,
+            kind: ExprKind::Cast { expr: Box::new(expr), try_cast },
+            data_type: target,
+            place: node.place.clone(),
+        })
+    }
+}
+
+/// What to write instead of a cast that has no meaning; `None` for one that has.
+fn refused_cast(from: DataType, to: DataType) -> Option<&'static str> {
+    use DataType::{Bool, Bytes, Date, Float64, Int64, Interval, Json, String, Timestamp};
+    match (from, to) {
+        _ if from == to => None,
+        (Int64, Float64 | String)
+        | (Float64, Int64 | String)
+        | (Bool, Int64 | String)
+        | (String, Int64 | Float64 | Bool | Timestamp | Date | Json | Bytes)
+        | (Timestamp, String | Date)
+        | (Date, String | Timestamp)
+        | (Json | Bytes, String) => None,
+        (Int64 | Float64, Bool) => Some("compare it: x <> 0"),
+        (Int64 | Float64, Timestamp | Date) => Some("say the unit: from_epoch_ms(x) or from_epoch_s(x)"),
+        (Timestamp | Date, Int64 | Float64) => Some("say the unit: to_epoch_ms(x) or to_epoch_s(x)"),
+        (Json, _) => Some("take the value out: json_int(x, '$'), json_float, json_bool, json_text"),
+        (Interval, _) => Some("write its length as a number: to_ms(x)"),
+        _ => Some("go by way of a string: CAST(CAST(x AS string) AS …)"),
+    }
+}
+
+pub(super) fn shortened(text: &str) -> String {
+    const MOST: usize = 40;
+    if text.chars().count() <= MOST { text.to_owned() } else { text.chars().take(MOST).chain(['…']).collect() }
+}

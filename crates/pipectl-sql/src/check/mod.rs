@@ -1,0 +1,262 @@
+//! Names and types: the tree becomes a typed query, or problems.
+
+mod call;
+mod column;
+mod convert;
+mod expr;
+mod operator;
+mod output;
+mod window;
+
+use std::ops::Range;
+
+use pipectl_data::DataType;
+use pipectl_diag::{Code, Diagnostic, Path, codes::sql as codes};
+use pipectl_ir::{
+    functions,
+    query::{AggregateCall, Expr, GroupKey, Query, Shape, WindowAggregate},
+};
+
+use crate::{
+    Input,
+    parse::ast::{Item, Kind, Node, Select},
+};
+
+/// What the expressions at a place can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// Single rows of the input; the clause, for messages.
+    Row(&'static str),
+    /// Single rows, as argument or filter of an aggregate.
+    Argument,
+    /// Groups: keys, aggregates, the window.
+    Group,
+}
+
+struct Checker<'a> {
+    select: &'a Select,
+    input: &'a Input,
+    problems: Vec<Diagnostic>,
+    /// The group keys, as written and as typed.
+    keys: Vec<(&'a Node, GroupKey)>,
+    aggregates: Vec<(&'a Node, AggregateCall)>,
+}
+
+/// The typed query, if it has one, and all problems.
+pub(crate) fn check(sql: &str, select: &Select, input: &Input) -> (Option<Query>, Vec<Diagnostic>) {
+    let mut checker = Checker { select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new() };
+    let query = checker.query(sql);
+    (query, checker.problems)
+}
+
+impl<'a> Checker<'a> {
+    fn query(&mut self, sql: &str) -> Option<Query> {
+        let select = self.select;
+        let filter = select.filter.as_ref().map(|node| self.condition(node, Scope::Row("WHERE")));
+        let aggregates = select.items.iter().find_map(|item| match item {
+            Item::Value { node, .. } => aggregate_in(node),
+            Item::All { .. } => None,
+        });
+        let grouped = !select.group_by.is_empty() || select.having.is_some() || aggregates.is_some();
+        let shape = if grouped { self.grouped(aggregates) } else { self.projected() };
+        Some(Query {
+            sql: sql.to_owned(),
+            input: select.input.text.clone(),
+            input_place: select.input.place.clone(),
+            filter: match filter {
+                Some(filter) => Some(filter?),
+                None => None,
+            },
+            shape: shape?,
+        })
+    }
+
+    fn projected(&mut self) -> Option<Shape> {
+        Some(Shape::Project { columns: self.columns(Scope::Row("SELECT"))? })
+    }
+
+    fn grouped(&mut self, first_aggregate: Option<&Node>) -> Option<Shape> {
+        let select = self.select;
+        let mut window = None;
+        let mut sound = true;
+        for node in &select.group_by {
+            let node = self.unalias(node);
+            match self.window_call(node) {
+                Some(call) => {
+                    if let Some((_, first)) = &window {
+                        let first: &Range<usize> = first;
+                        let first = first.clone();
+                        self.problem(
+                            codes::BAD_WINDOW,
+                            "a query has one window, this is a second one",
+                            &node.place,
+                            "",
+                            |p| p.related(inside(&first), "the first one").help("write one processor for each window"),
+                        );
+                        sound = false;
+                    } else {
+                        let typed = self.window(call);
+                        sound &= typed.is_some();
+                        window = Some((typed, node.place.clone()));
+                    }
+                }
+                None => sound &= self.group_key(node).is_some(),
+            }
+        }
+        if window.is_none() {
+            self.no_window(first_aggregate);
+        }
+        let columns = self.columns(Scope::Group);
+        let having = select.having.as_ref().map(|node| self.condition(node, Scope::Group));
+        let (window, window_place) = window?;
+        if !sound {
+            return None;
+        }
+        Some(Shape::Window(Box::new(WindowAggregate {
+            window: window?,
+            window_place,
+            columns: columns?,
+            having: match having {
+                Some(having) => Some(having?),
+                None => None,
+            },
+            keys: self.keys.drain(..).map(|(_, key)| key).collect(),
+            aggregates: self.aggregates.drain(..).map(|(_, call)| call).collect(),
+        })))
+    }
+
+    /// `GROUP BY name` may name a column of the result, as in `SELECT upper(a) AS name`; the input's columns go first.
+    fn unalias(&self, node: &'a Node) -> &'a Node {
+        let Kind::Column { qualifier: None, name } = &node.kind else { return node };
+        if self.input.schema.find(&name.text).is_some() {
+            return node;
+        }
+        let aliased = self.select.items.iter().find_map(|item| match item {
+            Item::Value { node, alias: Some(alias) } if alias.text == name.text => Some(node),
+            _ => None,
+        });
+        aliased.unwrap_or(node)
+    }
+
+    fn group_key(&mut self, node: &'a Node) -> Option<()> {
+        if matches!(node.kind, Kind::Number(_)) {
+            self.problem(
+                codes::UNSUPPORTED_SQL,
+                "GROUP BY the number of a column is not supported",
+                &node.place,
+                "",
+                |p| p.help("write the column's name"),
+            );
+            return None;
+        }
+        if let Kind::Column { qualifier: None, name } = &node.kind
+            && (name.text == "window_start" || name.text == "window_end")
+            && self.input.schema.find(&name.text).is_none()
+        {
+            self.problem(
+                codes::BAD_WINDOW,
+                format!("`{}` is what a window gives, not what makes one", name.text),
+                &node.place,
+                "",
+                |p| p.help("write the window in GROUP BY: tumble(INTERVAL '1 minute')"),
+            );
+            return None;
+        }
+        let expr = self.expr(node, Scope::Row("GROUP BY"))?;
+        if matches!(expr.data_type, DataType::Json | DataType::Interval) || is_null(&expr) {
+            let what = type_name(&expr);
+            self.problem(
+                codes::WRONG_TYPES,
+                format!("{what} cannot be grouped by"),
+                &node.place,
+                format!("this is {what}"),
+                |p| {
+                    if expr.data_type == DataType::Json {
+                        p.help("group by a value inside it: json_text(column, '$.name')")
+                    } else {
+                        p
+                    }
+                },
+            );
+            return None;
+        }
+        let name = match &node.kind {
+            Kind::Column { name, .. } => name.text.clone(),
+            _ => format!("key_{}", self.keys.len() + 1),
+        };
+        self.keys.push((node, GroupKey { name, expr }));
+        Some(())
+    }
+
+    fn no_window(&mut self, first_aggregate: Option<&Node>) {
+        let select = self.select;
+        let (place, title) = match (select.group_by.first(), select.group_by.last(), first_aggregate) {
+            (Some(first), Some(last), _) => {
+                (first.place.start..last.place.end, "GROUP BY needs a window: without one its state grows for ever")
+            }
+            (_, _, Some(node)) => (node.place.clone(), "an aggregate needs a window: an endless stream has no total"),
+            _ => (
+                select.having.as_ref().map_or(0..0, |node| node.place.clone()),
+                "HAVING needs a GROUP BY with a window",
+            ),
+        };
+        let keys: Vec<_> =
+            select.group_by.iter().filter_map(column_name).chain(["tumble(INTERVAL '1 minute')"]).collect();
+        let help = format!("write GROUP BY {}", keys.join(", "));
+        self.problem(codes::NO_WINDOW, title, &place, "no window here", |p| p.help(help));
+    }
+
+    /// An expression that must be a truth value.
+    fn condition(&mut self, node: &'a Node, scope: Scope) -> Option<Expr> {
+        let expr = self.expr(node, scope)?;
+        let clause = match scope {
+            Scope::Row(clause) => clause,
+            Scope::Argument => "FILTER",
+            Scope::Group => "HAVING",
+        };
+        self.truth(expr, clause)
+    }
+
+    fn problem(
+        &mut self,
+        code: Code,
+        title: impl Into<String>,
+        place: &Range<usize>,
+        label: impl Into<String>,
+        more: impl FnOnce(Diagnostic) -> Diagnostic,
+    ) {
+        let problem = Diagnostic::error(code, title).at_inside(&Path::here(), place.clone(), label);
+        self.problems.push(more(problem));
+    }
+}
+
+fn inside(place: &Range<usize>) -> pipectl_diag::Place {
+    pipectl_diag::Place::Node(Path::here(), pipectl_diag::Part::Inside(place.clone()))
+}
+
+/// Whether it is `NULL`, which has no type until it meets a value that has one.
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr.kind, pipectl_ir::query::ExprKind::Literal(pipectl_ir::query::Literal::Null))
+}
+
+/// The type's name for messages.
+fn type_name(expr: &Expr) -> &'static str {
+    if is_null(expr) { "NULL" } else { expr.data_type.name() }
+}
+
+fn column_name(node: &Node) -> Option<&str> {
+    match &node.kind {
+        Kind::Column { name, .. } => Some(&name.text),
+        _ => None,
+    }
+}
+
+/// The first call of an aggregate in an expression.
+fn aggregate_in(node: &Node) -> Option<&Node> {
+    if let Kind::Call(call) = &node.kind
+        && functions::find(&call.name.text).is_some_and(functions::Function::is_aggregate)
+    {
+        return Some(node);
+    }
+    node.children().into_iter().find_map(aggregate_in)
+}

@@ -1,0 +1,177 @@
+//! Operators and the types that they go with.
+
+use std::ops::Range;
+
+use pipectl_data::DataType::{self, Bool, Bytes, Date, Float64, Int64, Interval, Json, String as Text, Timestamp};
+use pipectl_diag::codes::sql as codes;
+use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
+
+use super::{Checker, convert::common_type, inside, is_null, type_name};
+
+impl Checker<'_> {
+    /// The typed operator between two typed values.
+    pub(super) fn binary(
+        &mut self,
+        op: BinaryOp,
+        op_place: &Range<usize>,
+        left: Expr,
+        right: Expr,
+        place: &Range<usize>,
+    ) -> Option<Expr> {
+        let (operands, data_type) = match op {
+            BinaryOp::And | BinaryOp::Or => {
+                let (left, right) = (self.truth(left, op.symbol()), self.truth(right, op.symbol()));
+                ((left?, right?), Bool)
+            }
+            BinaryOp::Concat => {
+                let (left, right) = (self.text(left, "||"), self.text(right, "||"));
+                ((left?, right?), Text)
+            }
+            _ if op.is_comparison() => {
+                let Some(target) = common_type(&left, &right) else {
+                    self.mismatch(op, op_place, &left, &right);
+                    return None;
+                };
+                self.comparable(target, &left, op.symbol())?;
+                let ordered = matches!(op, BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq);
+                if target == Bytes && ordered {
+                    self.mismatch(op, op_place, &left, &right);
+                    return None;
+                }
+                let (left, right) = (self.coerce(left, target), self.coerce(right, target));
+                ((left?, right?), Bool)
+            }
+            _ => {
+                let Some((a, b, result)) = arithmetic(op, &left, &right) else {
+                    self.mismatch(op, op_place, &left, &right);
+                    return None;
+                };
+                let (left, right) = (self.coerce(left, a), self.coerce(right, b));
+                ((left?, right?), result)
+            }
+        };
+        let (left, right) = operands;
+        let never_null = matches!(op, BinaryOp::IsDistinctFrom | BinaryOp::IsNotDistinctFrom);
+        Some(Expr {
+            nullable: !never_null && (left.nullable || right.nullable),
+            kind: ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) },
+            data_type,
+            place: place.clone(),
+        })
+    }
+
+    /// The expression if it is a truth value.
+    pub(super) fn truth(&mut self, expr: Expr, what: &str) -> Option<Expr> {
+        if is_null(&expr) || expr.data_type == Bool {
+            return self.coerce(expr, Bool);
+        }
+        let kind = expr.data_type;
+        self.problem(
+            codes::WRONG_TYPES,
+            format!("{what} needs a condition, not {kind}"),
+            &expr.place,
+            format!("this is {kind}"),
+            |p| {
+                p.help(match kind {
+                    Int64 | Float64 => "compare it: x <> 0",
+                    Text => "compare it: x = 'text'",
+                    _ => "compare it, or ask for x IS NOT NULL",
+                })
+            },
+        );
+        None
+    }
+
+    /// The expression if it is a text.
+    pub(super) fn text(&mut self, expr: Expr, what: &str) -> Option<Expr> {
+        if is_null(&expr) || expr.data_type == Text {
+            return self.coerce(expr, Text);
+        }
+        let kind = expr.data_type;
+        self.problem(
+            codes::WRONG_TYPES,
+            format!("{what} needs a string, not {kind}"),
+            &expr.place,
+            format!("this is {kind}"),
+            |p| {
+                if kind == Json {
+                    p.help("take the text out: json_text(x, '$.name')")
+                } else {
+                    p.help("convert it: CAST(x AS string)")
+                }
+            },
+        );
+        None
+    }
+
+    /// Refuses to compare what has no order and no sure equality.
+    pub(super) fn comparable(&mut self, target: DataType, expr: &Expr, what: &str) -> Option<()> {
+        if target != Json {
+            return Some(());
+        }
+        self.problem(codes::WRONG_TYPES, format!("`{what}` cannot compare json"), &expr.place, "this is json", |p| {
+            p.help("compare a value inside it: json_text(x, '$.name') = 'a', json_int(x, '$.n') = 1")
+        });
+        None
+    }
+
+    fn mismatch(&mut self, op: BinaryOp, op_place: &Range<usize>, left: &Expr, right: &Expr) {
+        let (a, b) = (type_name(left), type_name(right));
+        let verb = if op.is_comparison() { "compare" } else { "combine" };
+        let title = format!("`{}` cannot {verb} {a} with {b}", op.symbol());
+        let help = match (left.data_type, right.data_type) {
+            _ if op == BinaryOp::Add && left.data_type == Text && right.data_type == Text => {
+                "join texts with `||`".to_owned()
+            }
+            (Timestamp | Date, Int64 | Float64) | (Int64 | Float64, Timestamp | Date) => {
+                "add an interval, such as INTERVAL '1 minute', or go by to_epoch_ms(x) and from_epoch_ms(x)".to_owned()
+            }
+            (Json, _) | (_, Json) => {
+                "take the value out of the json: json_float(x, '$.name'), json_text, json_int".to_owned()
+            }
+            (Interval, _) | (_, Interval) => {
+                "an interval is added to a time, or multiplied by a whole number".to_owned()
+            }
+            (Text, other) if other != Text => format!("convert the text: CAST(x AS {other})"),
+            (other, Text) if other != Text => format!("convert the text: CAST(x AS {other})"),
+            _ => "convert one of them with CAST(x AS type)".to_owned(),
+        };
+        self.problem(codes::WRONG_TYPES, title, op_place, "", |p| {
+            p.related(inside(&left.place), format!("this is {a}"))
+                .related(inside(&right.place), format!("this is {b}"))
+                .help(help)
+        });
+    }
+}
+
+/// The types that the operands must get, and the result's type.
+fn arithmetic(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(DataType, DataType, DataType)> {
+    let (mut a, mut b) = (left.data_type, right.data_type);
+    if is_null(left) && is_null(right) {
+        (a, b) = (Int64, Int64);
+    } else if is_null(left) {
+        a = null_partner(op, b, true);
+    } else if is_null(right) {
+        b = null_partner(op, a, false);
+    }
+    match (op, a, b) {
+        (_, Int64, Int64) => Some((Int64, Int64, Int64)),
+        (_, Int64 | Float64, Int64 | Float64) => Some((Float64, Float64, Float64)),
+        (BinaryOp::Add | BinaryOp::Subtract, Timestamp | Date, Interval) => Some((Timestamp, Interval, Timestamp)),
+        (BinaryOp::Add, Interval, Timestamp | Date) => Some((Interval, Timestamp, Timestamp)),
+        (BinaryOp::Subtract, Timestamp | Date, Timestamp | Date) => Some((Timestamp, Timestamp, Interval)),
+        (BinaryOp::Add | BinaryOp::Subtract, Interval, Interval) => Some((Interval, Interval, Interval)),
+        (BinaryOp::Multiply | BinaryOp::Divide, Interval, Int64) => Some((Interval, Int64, Interval)),
+        (BinaryOp::Multiply, Int64, Interval) => Some((Int64, Interval, Interval)),
+        _ => None,
+    }
+}
+
+/// What NULL is taken for beside a value of this type.
+fn null_partner(op: BinaryOp, other: DataType, is_left: bool) -> DataType {
+    match other {
+        Timestamp | Date if !(is_left && op == BinaryOp::Subtract) => Interval,
+        Interval if matches!(op, BinaryOp::Multiply | BinaryOp::Divide) => Int64,
+        other => other,
+    }
+}

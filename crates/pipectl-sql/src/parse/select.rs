@@ -1,0 +1,294 @@
+//! The clauses of `SELECT`, and what is refused among them.
+
+use super::{
+    Fault, FaultKind, Parsed, Parser,
+    ast::{Item, Name, Node, Select},
+    is_reserved,
+    lexer::Token,
+};
+
+const STATEMENTS: &[&str] = &[
+    "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "ALTER", "DROP", "TRUNCATE", "EXPLAIN", "SHOW", "DESCRIBE", "SET",
+    "USE", "VALUES", "TABLE", "COPY", "GRANT", "BEGIN", "COMMIT",
+];
+
+const CLAUSES: &[&str] = &["FROM", "WHERE", "GROUP", "HAVING", "SELECT"];
+
+impl Parser<'_> {
+    /// The whole text.
+    pub(super) fn statement(&mut self) -> Parsed<Select> {
+        self.first_word()?;
+        let select = self.select()?;
+        while self.take_symbol(";") {}
+        match self.token() {
+            Token::End => Ok(select),
+            Token::Word(word) if is_reserved(word) || STATEMENTS.iter().any(|s| s.eq_ignore_ascii_case(word)) => {
+                let (word, place) = (word.to_uppercase(), self.place());
+                if self.sql[..place.start].trim_end().ends_with(';') {
+                    return Err(Fault::new(
+                        FaultKind::NotAQuery,
+                        place,
+                        "a processor runs one statement, this is a second one",
+                    )
+                    .help("write a processor of its own for each SELECT"));
+                }
+                Err(Fault::new(FaultKind::Syntax, place, format!("`{word}` cannot stand here"))
+                    .help("the order is SELECT … FROM … WHERE … GROUP BY … HAVING …"))
+            }
+            _ => Err(self.stray(&select)),
+        }
+    }
+
+    fn first_word(&mut self) -> Parsed<()> {
+        let place = self.place();
+        match self.token() {
+            Token::End => Err(Fault::new(FaultKind::NotAQuery, place, "the query is empty")
+                .help("write `SELECT columns FROM stream WHERE condition`")),
+            Token::Word(word) if word.eq_ignore_ascii_case("SELECT") => {
+                self.at += 1;
+                Ok(())
+            }
+            Token::Word(word) if word.eq_ignore_ascii_case("WITH") => Err(Fault::unsupported(
+                place,
+                "WITH is not supported",
+                "make the inner query a processor of its own and read from that processor",
+            )),
+            Token::Word(word) if STATEMENTS.iter().any(|statement| statement.eq_ignore_ascii_case(word)) => {
+                let word = word.to_uppercase();
+                Err(Fault::new(FaultKind::NotAQuery, place, format!("a processor runs a SELECT, not `{word}`"))
+                    .help("read with SELECT; where the result is written is said by a sink"))
+            }
+            Token::Word(word) => {
+                let near = pipectl_diag::nearest(word, ["SELECT"]).is_some();
+                let fault = self.unexpected("`SELECT`");
+                Err(if near { fault.help("did you mean `SELECT`?").replace("SELECT") } else { fault })
+            }
+            _ => Err(self.unexpected("`SELECT`")),
+        }
+    }
+
+    fn stray(&self, select: &Select) -> Fault {
+        // `FROM s WERE x`: the misspelt keyword was taken for an alias.
+        if let Some(alias) = &select.alias
+            && let Some(keyword) = pipectl_diag::nearest(&alias.text, CLAUSES.iter().copied())
+        {
+            return Fault::new(FaultKind::Syntax, alias.place.clone(), format!("`{}` cannot stand here", alias.text))
+                .help(format!("did you mean `{keyword}`?"))
+                .replace(keyword);
+        }
+        if self.is_symbol("=") {
+            return self.unexpected("a value").help("`=` compares; write it once");
+        }
+        self.unexpected("the end of the query")
+    }
+
+    fn select(&mut self) -> Parsed<Select> {
+        if self.is_word("DISTINCT") {
+            self.refused.push(Fault::unsupported(
+                self.place(),
+                "SELECT DISTINCT is not supported: on an endless stream it would have to remember every row",
+                "group by the columns and a window: GROUP BY a, b, tumble(INTERVAL '1 minute')",
+            ));
+            self.at += 1;
+        } else {
+            let _all_is_the_default = self.take_word("ALL");
+        }
+        let items = self.items()?;
+        let (input, alias) = self.from()?;
+        let filter = if self.take_word("WHERE") { Some(self.expression()?) } else { None };
+        let group_by = if self.take_word("GROUP") { self.group_by()? } else { Vec::new() };
+        let having = if self.take_word("HAVING") { Some(self.expression()?) } else { None };
+        self.tail();
+        Ok(Select { items, input, alias, filter, group_by, having, refused: Vec::new() })
+    }
+
+    fn items(&mut self) -> Parsed<Vec<Item>> {
+        let mut items = Vec::new();
+        loop {
+            if self.is_word("FROM") && !self.is_symbol_at(1, "(") {
+                let fault = self.unexpected("a column or an expression");
+                return Err(if items.is_empty() {
+                    fault.help("write `SELECT *` for all columns")
+                } else {
+                    fault.help("remove the `,` before `FROM`")
+                });
+            }
+            items.push(self.item()?);
+            if !self.take_symbol(",") {
+                return Ok(items);
+            }
+        }
+    }
+
+    fn item(&mut self) -> Parsed<Item> {
+        let start = self.place();
+        let qualified = matches!(self.token(), Token::Word(_) | Token::Quoted(_))
+            && self.is_symbol_at(1, ".")
+            && self.is_symbol_at(2, "*");
+        let qualifier = if qualified {
+            let name = self.name("a name")?;
+            self.at += 1;
+            Some(name)
+        } else {
+            None
+        };
+        if self.take_symbol("*") {
+            let mut except = Vec::new();
+            if (self.is_word("EXCEPT") || self.is_word("EXCLUDE")) && self.is_symbol_at(1, "(") {
+                self.at += 1;
+                let open = self.advance().place;
+                loop {
+                    except.push(self.name("a column")?);
+                    if !self.take_symbol(",") {
+                        break;
+                    }
+                }
+                self.expect_symbol(")", Some(&open))?;
+            }
+            return Ok(Item::All { place: start.start..self.end(), qualifier, except });
+        }
+        let node = self.expression()?;
+        let alias = self.alias()?;
+        Ok(Item::Value { node, alias })
+    }
+
+    fn alias(&mut self) -> Parsed<Option<Name>> {
+        if self.take_word("AS") {
+            return self.name("a name after `AS`").map(Some);
+        }
+        match self.token() {
+            Token::Word(word) if is_reserved(word) => Ok(None),
+            Token::Word(_) | Token::Quoted(_) => self.name("a name").map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// A name that is no keyword.
+    pub(super) fn name(&mut self, wanted: &str) -> Parsed<Name> {
+        let text = match self.token() {
+            Token::Word(word) if is_reserved(word) => {
+                let help = format!("`{word}` is a keyword; as a name write it \"{word}\", in double quotes");
+                return Err(self.unexpected(wanted).help(help));
+            }
+            Token::Word(text) | Token::Quoted(text) => text.clone(),
+            Token::Text(text) => {
+                let help = format!("single quotes make a text; as a name write it \"{text}\", in double quotes");
+                return Err(self.unexpected(wanted).help(help));
+            }
+            _ => return Err(self.unexpected(wanted)),
+        };
+        Ok(Name { text, place: self.advance().place })
+    }
+
+    fn from(&mut self) -> Parsed<(Name, Option<Name>)> {
+        if !self.take_word("FROM") {
+            let fault = match self.token() {
+                Token::End => {
+                    self.unexpected("`FROM`").help("say where the rows come from: FROM and the name of a stream")
+                }
+                _ => self.unexpected("`,` or `FROM`"),
+            };
+            return Err(fault);
+        }
+        if self.is_symbol("(") {
+            return Err(Fault::unsupported(
+                self.place(),
+                "a query inside FROM is not supported",
+                "make the inner query a processor of its own and write its name here",
+            ));
+        }
+        if self.is_word("TABLE") && self.is_symbol_at(1, "(") {
+            return Err(Fault::unsupported(
+                self.place(),
+                "table functions are not supported",
+                "name the stream here and write the window in GROUP BY: GROUP BY key, tumble(INTERVAL '1 minute')",
+            ));
+        }
+        let input = self.name("the name of a stream, source or processor")?;
+        if self.is_symbol(".") {
+            return Err(Fault::unsupported(
+                input.place.start..self.place().end,
+                "names after FROM have one part",
+                "write the stream's name as it stands in the spec; quote a name that has a point in it",
+            ));
+        }
+        let alias = if self.take_word("AS") { Some(self.name("a name after `AS`")?) } else { self.alias()? };
+        let joined =
+            ["JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL"].iter().any(|word| self.is_word(word));
+        if joined || self.is_symbol(",") {
+            return Err(Fault::unsupported(
+                self.place(),
+                "joins are not supported",
+                "a query reads one input; bring the fields together before, or write both results to one table",
+            ));
+        }
+        Ok((input, alias))
+    }
+
+    fn group_by(&mut self) -> Parsed<Vec<Node>> {
+        self.expect_word("BY")?;
+        let mut keys = Vec::new();
+        loop {
+            for word in ["ROLLUP", "CUBE", "GROUPING"] {
+                if self.is_word(word) && (self.is_symbol_at(1, "(") || self.is_word_at(1, "SETS")) {
+                    return Err(Fault::unsupported(
+                        self.place(),
+                        format!("{word} is not supported"),
+                        "write one processor for each set of columns",
+                    ));
+                }
+            }
+            keys.push(self.expression()?);
+            if !self.take_symbol(",") {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// What may follow in other dialects: each is refused with what to write instead, and read over.
+    fn tail(&mut self) {
+        loop {
+            let place = self.place();
+            let (words, title, help) = if self.is_word("ORDER") {
+                (
+                    2,
+                    "ORDER BY is not supported: an endless stream has no end to sort at",
+                    "remove it; rows of one partition keep their order, and a window's rows come sorted by their keys",
+                )
+            } else if self.is_word("LIMIT") || self.is_word("OFFSET") || self.is_word("FETCH") {
+                (
+                    1,
+                    "LIMIT is not supported: rows keep coming",
+                    "remove it; `pipectl dry-run --records N` stops after N records",
+                )
+            } else if self.is_word("UNION") || self.is_word("INTERSECT") || self.is_word("EXCEPT") {
+                (
+                    1,
+                    "UNION, INTERSECT and EXCEPT are not supported",
+                    "for a union let two processors write `to` the same stream",
+                )
+            } else if self.is_word("WINDOW") || self.is_word("QUALIFY") {
+                (
+                    1,
+                    "named windows and QUALIFY are not supported",
+                    "aggregate over windows of time: GROUP BY key, tumble(INTERVAL '1 minute')",
+                )
+            } else {
+                return;
+            };
+            let both = words == 2 && self.is_word_at(1, "BY");
+            let end = if both { self.spot(1).place.end } else { place.end };
+            self.refused.push(Fault::unsupported(place.start..end, title, help));
+            self.at += 1;
+            while !matches!(self.token(), Token::End) && !self.is_symbol(";") && !self.starts_tail() {
+                self.at += 1;
+            }
+        }
+    }
+
+    fn starts_tail(&self) -> bool {
+        ["ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "INTERSECT", "EXCEPT", "WINDOW", "QUALIFY"]
+            .iter()
+            .any(|word| self.is_word(word))
+    }
+}
