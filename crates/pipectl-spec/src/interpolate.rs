@@ -1,0 +1,221 @@
+//! `${VAR}`, `${VAR:-default}` and `${secret:NAME}`, filled in after parsing: a value can never change the shape of the
+//! document, and a reference in a comment is only a comment.
+
+use std::ops::Range;
+
+use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::interpolation as codes};
+
+use crate::tree::{Kind, Node, Origin, Style, plain};
+
+/// Where variables and secrets come from. Handed in: this crate reads no environment.
+#[derive(Clone, Copy)]
+pub struct Resolver<'a> {
+    /// The value of an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The value of a secret.
+    pub secret: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl std::fmt::Debug for Resolver<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+/// Fills in the references of all scalars below `node`, except under `x-…` keys, whose content counts only where an
+/// alias repeats it.
+pub(crate) fn interpolate(node: &mut Node, path: &Path, resolver: &Resolver<'_>, problems: &mut Diagnostics) {
+    match &mut node.kind {
+        Kind::Seq(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                interpolate(item, &path.index(index), resolver, problems);
+            }
+        }
+        Kind::Map(entries) => {
+            for entry in entries.iter_mut().filter(|entry| !entry.key.starts_with("x-")) {
+                let path = path.key(&entry.key);
+                if entry.key.contains("${") {
+                    let title = format!("the key `{}` holds a reference", entry.key);
+                    let problem = Diagnostic::error(codes::REFERENCE_IN_KEY, title).at_key(&path, "");
+                    problems.push(problem.help("write the key out: references are filled in inside values only"));
+                }
+                interpolate(&mut entry.value, &path, resolver, problems);
+            }
+        }
+        Kind::Str(text) if text.contains("${") => {
+            let text = std::mem::take(text);
+            fill(node, text, path, resolver, problems);
+        }
+        _ => {}
+    }
+}
+
+/// A part of a scalar's text.
+enum Piece<'t> {
+    Text,
+    /// `$${`, for `${` itself.
+    Escape,
+    Variable {
+        name: &'t str,
+        default: Option<&'t str>,
+    },
+    Secret {
+        name: &'t str,
+    },
+    /// What is wrong and what to write.
+    Bad(String, String),
+}
+
+fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, problems: &mut Diagnostics) {
+    let mut filled = String::with_capacity(text.len());
+    let mut inside = Vec::new();
+    let (mut sound, mut secret, mut outside) = (true, false, false);
+    let pieces = pieces(&text);
+    for (range, piece) in &pieces {
+        let problem = |code, title: String| Diagnostic::error(code, title).at_inside(path, range.clone(), "");
+        let value = match piece {
+            Piece::Text => {
+                carry(&mut inside, &node.inside, range, filled.len());
+                filled.push_str(text.get(range.clone()).unwrap_or_default());
+                continue;
+            }
+            Piece::Escape => Some("${".to_owned()),
+            Piece::Variable { name, default } => {
+                outside = true;
+                let value = (resolver.variable)(name).or_else(|| default.map(str::to_owned));
+                if value.is_none() {
+                    let mut problem = problem(codes::UNSET_VARIABLE, format!("the variable `{name}` is not set"));
+                    let upper = name.to_uppercase();
+                    if upper != *name && (resolver.variable)(&upper).is_some() {
+                        problem = problem.help(format!("`{upper}` is set: names are case-sensitive"));
+                    }
+                    problems.push(problem.help(format!("set it, or give a default: `${{{name}:-default}}`")));
+                }
+                value
+            }
+            Piece::Secret { name } => {
+                secret = true;
+                let value = (resolver.secret)(name);
+                if value.is_none() {
+                    let problem = problem(codes::UNSET_SECRET, format!("there is no secret `{name}`"));
+                    problems.push(problem.help(format!(
+                        "set PIPECTL_SECRET_{name}, or write it into the file {name} of the directory $PIPECTL_SECRETS_DIR"
+                    )));
+                }
+                value
+            }
+            Piece::Bad(title, help) => {
+                problems.push(problem(codes::BAD_REFERENCE, title.clone()).help(help));
+                None
+            }
+        };
+        match value {
+            Some(value) => {
+                let source = source_byte(&node.inside, range.start);
+                inside.extend(value.char_indices().map(|(at, _)| (filled.len() + at, source)));
+                filled.push_str(&value);
+            }
+            None => sound = false,
+        }
+    }
+    if !sound {
+        node.kind = Kind::Broken;
+        return;
+    }
+    let alone = matches!(pieces.as_slice(), [(_, Piece::Variable { .. })]);
+    if secret {
+        node.origin = Origin::Secret { written: text };
+        node.kind = Kind::Str(filled);
+        node.inside = Vec::new();
+        return;
+    }
+    node.kind = if alone && node.style == Style::Plain { plain(&filled) } else { Kind::Str(filled.clone()) };
+    node.inside = inside;
+    if outside {
+        node.origin = Origin::Variable { written: text, text: filled };
+    }
+}
+
+/// Takes over the pairs of a range of the text, which now stands at `to`.
+fn carry(into: &mut Vec<(usize, usize)>, from: &[(usize, usize)], range: &Range<usize>, to: usize) {
+    into.push((to, source_byte(from, range.start)));
+    let within = from.iter().filter(|(at, _)| range.start < *at && *at < range.end);
+    into.extend(within.map(|(at, source)| (at - range.start + to, *source)));
+}
+
+fn source_byte(inside: &[(usize, usize)], offset: usize) -> usize {
+    let after = inside.partition_point(|(at, _)| *at <= offset);
+    let pair = after.checked_sub(1).and_then(|index| inside.get(index));
+    pair.map_or(offset, |(at, source)| source + (offset - at))
+}
+
+fn pieces(text: &str) -> Vec<(Range<usize>, Piece<'_>)> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find("${")) {
+        let dollar = at + found;
+        let escaped = dollar > from && text.as_bytes().get(dollar - 1) == Some(&b'$');
+        let start = if escaped { dollar - 1 } else { dollar };
+        if start > from {
+            pieces.push((from..start, Piece::Text));
+        }
+        let body = text.get(dollar + 2..).unwrap_or_default();
+        let end = if escaped {
+            pieces.push((start..dollar + 2, Piece::Escape));
+            dollar + 2
+        } else if let Some(length) = body.find('}') {
+            let end = dollar + 2 + length + 1;
+            pieces.push((start..end, reference(body.get(..length).unwrap_or_default())));
+            end
+        } else {
+            let help = "write `${NAME}`, or `$${` for the characters themselves";
+            pieces.push((start..text.len(), Piece::Bad("`${` has no closing `}`".to_owned(), help.to_owned())));
+            text.len()
+        };
+        from = end;
+        at = end;
+    }
+    if from < text.len() {
+        pieces.push((from..text.len(), Piece::Text));
+    }
+    pieces
+}
+
+fn reference(body: &str) -> Piece<'_> {
+    let is_name = |name: &str| {
+        let mut characters = name.chars();
+        characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+            && characters.all(|next| next.is_ascii_alphanumeric() || next == '_')
+    };
+    if let Some(name) = body.strip_prefix("secret:") {
+        return if is_name(name) {
+            Piece::Secret { name }
+        } else {
+            Piece::Bad(
+                format!("`{name}` is not the name of a secret"),
+                "write `${secret:NAME}`; a secret has no default".to_owned(),
+            )
+        };
+    }
+    let (name, default) = body.split_once(":-").map_or((body, None), |(name, default)| (name, Some(default)));
+    if is_name(name) && !default.is_some_and(|default| default.contains("${")) {
+        return Piece::Variable { name, default };
+    }
+    let length = name.find(|next: char| !(next.is_ascii_alphanumeric() || next == '_')).unwrap_or(name.len());
+    let (word, rest) = name.split_at(length);
+    let (title, help) = if is_name(name) {
+        ("references do not nest".to_owned(), "write a plain default".to_owned())
+    } else if let Some(default) = rest.strip_prefix(['-', '=']).filter(|_| is_name(word)) {
+        (format!("`${{{body}}}` is not a reference"), format!("write `${{{word}:-{default}}}` for a default"))
+    } else if rest.starts_with(":?") || rest.starts_with('?') {
+        (
+            format!("`${{{body}}}` is not a reference"),
+            format!("write `${{{word}}}`: a variable that is not set is an error without asking"),
+        )
+    } else {
+        let help = "write `${NAME}`, `${NAME:-default}` or `${secret:NAME}`, or `$${` for the characters themselves";
+        (format!("`${{{body}}}` is not a reference"), help.to_owned())
+    };
+    Piece::Bad(title, help)
+}

@@ -1,0 +1,326 @@
+//! The JSON Schema of a spec: for editors, and for the walker that checks specs. One description for both.
+//!
+//! The shape of a node is open: the kinds are handed in. A node is an object with its common keys and every kind key as
+//! properties, so that an editor completes and explains them, and the kinds stand once more in `x-kinds`, from which the
+//! walker tells that exactly one is allowed; for editors the same is said by a `oneOf` over `required`.
+
+use schemars::JsonSchema;
+use serde_json::{Map, Value, json};
+
+use crate::keys::{Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys};
+
+/// The kinds that a build knows, in the order in which messages list them.
+#[derive(Debug, Clone, Default)]
+pub struct Kinds {
+    /// Of sources.
+    pub sources: Vec<Kind>,
+    /// Of processors, `sql` not among them: it is built in.
+    pub processors: Vec<Kind>,
+    /// Of sinks, `stream` not among them: it is built in.
+    pub sinks: Vec<Kind>,
+    /// Of backends.
+    pub backends: Vec<Kind>,
+    /// Capabilities that an Environment binds, each with the schema of a binding: an object of one key, the service.
+    pub bindings: Vec<Kind>,
+}
+
+/// A kind key and its options.
+#[derive(Debug, Clone)]
+pub struct Kind {
+    /// The key: `simulate`.
+    pub name: String,
+    /// JSON Schema (draft 2020-12) of its value; its `$defs` are its own.
+    pub options: Value,
+}
+
+/// Where the walker finds the two documents.
+pub(crate) const PIPELINE: &str = "PipelineSpec";
+pub(crate) const ENVIRONMENT: &str = "EnvironmentSpec";
+pub(crate) const METADATA: &str = "Metadata";
+
+/// The whole schema of a spec file, draft 2020-12.
+pub fn json_schema(kinds: &Kinds) -> Value {
+    let mut composer = Composer::default();
+    let metadata = keys::<Metadata>();
+    composer.define(METADATA, metadata);
+    let pipeline = composer.pipeline(kinds);
+    composer.define(PIPELINE, pipeline);
+    let environment = composer.environment(kinds);
+    composer.define(ENVIRONMENT, environment);
+    let reference = |name: &str| json!({ "$ref": format!("#/$defs/{name}") });
+    let is_kind = |kind: &str| json!({ "properties": { "kind": { "const": kind } }, "required": ["kind"] });
+    let spec = |name: &str| json!({ "properties": { "spec": reference(name) } });
+    let mut schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pipectl spec",
+        "description": "A pipeline (what flows) or an environment (where it runs).",
+        "type": "object",
+        "properties": {
+            "apiVersion": { "const": "pipectl/v1", "description": "The version of this format.", "default": "pipectl/v1" },
+            "kind": {
+                "enum": ["Pipeline", "Environment"],
+                "description": "Pipeline: what flows. Environment: where it runs.",
+                "default": "Pipeline",
+            },
+            "metadata": reference(METADATA),
+            "spec": { "type": "object", "description": "The content; what it holds depends on `kind`." },
+        },
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": false,
+        "patternProperties": { "^x-": { "description": "Yours to use; not read." } },
+        "allOf": [
+            { "if": is_kind("Pipeline"), "then": spec(PIPELINE) },
+            { "if": is_kind("Environment"), "then": spec(ENVIRONMENT) },
+        ],
+    });
+    if let Some(schema) = schema.as_object_mut() {
+        schema.insert("$defs".to_owned(), Value::Object(composer.definitions));
+    }
+    schema
+}
+
+#[derive(Default)]
+struct Composer {
+    definitions: Map<String, Value>,
+}
+
+impl Composer {
+    fn define(&mut self, name: &str, schema: Value) {
+        self.definitions.insert(name.to_owned(), schema);
+    }
+
+    /// Takes a kind's schema over under a name of its own; answers a reference to it.
+    fn kind(&mut self, family: &str, kind: &Kind) -> Value {
+        let name = format!("{family}.{}", kind.name);
+        let mut options = kind.options.clone();
+        close(&mut options);
+        rename(&mut options, &name);
+        if let Some(object) = options.as_object_mut() {
+            object.remove("$schema");
+            object.remove("title");
+            if let Some(Value::Object(definitions)) = object.remove("$defs") {
+                for (inner, schema) in definitions {
+                    self.definitions.insert(format!("{name}.{inner}"), schema);
+                }
+            }
+        }
+        let description = options.get("description").cloned();
+        self.define(&name, options);
+        let mut reference = json!({ "$ref": format!("#/$defs/{name}") });
+        // Beside the reference too: not every editor looks behind it for the text to show.
+        if let (Some(reference), Some(description)) = (reference.as_object_mut(), description) {
+            reference.insert("description".to_owned(), description);
+        }
+        reference
+    }
+
+    fn family(&mut self, family: &str, kinds: &[Kind]) -> Vec<(String, Value)> {
+        kinds.iter().map(|kind| (kind.name.clone(), self.kind(family, kind))).collect()
+    }
+
+    fn pipeline(&mut self, kinds: &Kinds) -> Value {
+        let sources = self.family("source", &kinds.sources);
+        let sql = (
+            "sql".to_owned(),
+            json!({
+                "type": "string",
+                "minLength": 1,
+                "description": "A query over streams, sources and processors by name. `tumble(INTERVAL '1 minute')` in GROUP BY makes windows of event time.",
+                "examples": ["SELECT * FROM sensor_data WHERE temperature > 25"],
+            }),
+        );
+        let processors: Vec<_> = std::iter::once(sql).chain(self.family("processor", &kinds.processors)).collect();
+        let stream = (
+            "stream".to_owned(),
+            json!({
+                "type": "string",
+                "minLength": 1,
+                "description": "The name of another stream, which gets a copy of the records.",
+                "examples": ["mirror"],
+            }),
+        );
+        let sinks: Vec<_> = self.family("sink", &kinds.sinks).into_iter().chain([stream]).collect();
+        let mut spec = keys::<PipelineKeys>();
+        let mut processor = node(keys::<ProcessorKeys>(), "processor", &processors);
+        if let Some(processor) = processor.as_object_mut() {
+            processor.insert("if".to_owned(), json!({ "not": { "required": ["sql"] } }));
+            processor.insert("then".to_owned(), json!({ "required": ["from"] }));
+        }
+        add(
+            &mut spec,
+            "sources",
+            named(node(keys::<SourceKeys>(), "source", &sources), "Where records come from, by name."),
+        );
+        add(
+            &mut spec,
+            "streams",
+            named(node(keys::<StreamKeys>(), "stream", &[]), "What carries records from node to node, by name."),
+        );
+        add(&mut spec, "processors", named(processor, "What changes records, by name."));
+        add(&mut spec, "sinks", named(node(keys::<SinkKeys>(), "sink", &sinks), "Where records go, by name."));
+        let dead_letters = node(
+            json!({ "type": "object", "additionalProperties": false, "description": "Where records go that could not be processed, with reason, node, position and original bytes. By default, a file beside the output." }),
+            "dead-letter place",
+            &sinks,
+        );
+        add(&mut spec, "dead_letters", dead_letters);
+        spec
+    }
+
+    fn environment(&mut self, kinds: &Kinds) -> Value {
+        let backends = self.family("backend", &kinds.backends);
+        let mut spec = json!({ "type": "object", "additionalProperties": false, "description": "Where a pipeline runs. What is not said here is the built-in default." });
+        let backend = node(json!({ "type": "object", "additionalProperties": false }), "backend", &backends);
+        add(
+            &mut spec,
+            "backends",
+            named(backend, "What carries streams, by name; the one called `default` carries those that name none."),
+        );
+        add(
+            &mut spec,
+            "streams",
+            named(node(keys::<StreamBindingKeys>(), "stream", &[]), "What the Pipeline's streams are here, by name."),
+        );
+        let bindings = self.family("binding", &kinds.bindings);
+        let mut services: Vec<(String, Value)> = Vec::new();
+        for (_, binding) in &bindings {
+            for (service, schema) in self.services(binding) {
+                if services.iter().all(|(known, _)| *known != service) {
+                    services.push((service, schema));
+                }
+            }
+        }
+        for (name, binding) in bindings {
+            add(&mut spec, &name, binding);
+        }
+        let pinned = node(json!({ "type": "object", "additionalProperties": false }), "service", &services);
+        add(&mut spec, "sinks", named(pinned, "Sinks that have a service of their own, by name."));
+        spec
+    }
+
+    /// The services of a binding: the one-key objects among its alternatives.
+    fn services(&self, schema: &Value) -> Vec<(String, Value)> {
+        if let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
+            let target = reference.strip_prefix("#/$defs/").and_then(|name| self.definitions.get(name));
+            return target.map(|target| self.services(target)).unwrap_or_default();
+        }
+        let alternatives = ["oneOf", "anyOf"].iter().filter_map(|word| schema.get(word)?.as_array()).flatten();
+        let mut services: Vec<_> = alternatives.flat_map(|alternative| self.services(alternative)).collect();
+        if services.is_empty()
+            && let Some(properties) = schema.get("properties").and_then(Value::as_object)
+            && let [(name, service)] = properties.iter().collect::<Vec<_>>().as_slice()
+        {
+            let mut service = (*service).clone();
+            if let (Some(text), Some(service)) = (schema.get("description"), service.as_object_mut()) {
+                service.entry("description").or_insert_with(|| text.clone());
+            }
+            services.push(((*name).clone(), service));
+        }
+        services
+    }
+}
+
+/// The schema of a type of ours, complete in itself.
+fn keys<T: JsonSchema>() -> Value {
+    let settings =
+        schemars::generate::SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    close(&mut schema);
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("$schema");
+        object.remove("title");
+    }
+    schema
+}
+
+fn add(schema: &mut Value, key: &str, property: Value) {
+    if let Some(object) = schema.as_object_mut() {
+        object.entry("patternProperties").or_insert_with(free);
+        if let Some(properties) = object.entry("properties").or_insert_with(|| json!({})).as_object_mut() {
+            properties.insert(key.to_owned(), property);
+        }
+    }
+}
+
+/// A map of nodes by name.
+fn named(node: Value, description: &str) -> Value {
+    json!({
+        "type": "object",
+        "description": description,
+        "additionalProperties": node,
+        "patternProperties": free(),
+        "propertyNames": {
+            "pattern": "^([A-Za-z_][A-Za-z0-9_]*|x-.*)$",
+            "maxLength": 64,
+            "x-name": "identifier",
+        },
+    })
+}
+
+fn free() -> Value {
+    json!({ "^x-": { "description": "Yours to use; not read." } })
+}
+
+/// A node: its common keys and exactly one of the kinds.
+fn node(common: Value, noun: &str, kinds: &[(String, Value)]) -> Value {
+    let mut node = common;
+    for (name, schema) in kinds {
+        add(&mut node, name, schema.clone());
+    }
+    if let Some(node) = node.as_object_mut() {
+        node.insert("x-noun".to_owned(), json!(noun));
+        if !kinds.is_empty() {
+            let names: Vec<_> = kinds.iter().map(|(name, _)| name.as_str()).collect();
+            node.insert("x-kinds".to_owned(), json!(names));
+            let one: Vec<_> = names.iter().map(|name| json!({ "required": [name] })).collect();
+            node.insert("oneOf".to_owned(), Value::Array(one));
+        }
+    }
+    node
+}
+
+/// Calls `change` on every schema directly inside this one.
+fn inner(schema: &mut Value, change: &mut dyn FnMut(&mut Value)) {
+    let Some(object) = schema.as_object_mut() else { return };
+    for (word, value) in object {
+        match (word.as_str(), value) {
+            ("properties" | "patternProperties" | "$defs", Value::Object(schemas)) => {
+                schemas.values_mut().for_each(&mut *change);
+            }
+            ("oneOf" | "anyOf" | "allOf" | "prefixItems", Value::Array(schemas)) => {
+                schemas.iter_mut().for_each(&mut *change);
+            }
+            ("additionalProperties" | "items" | "not" | "if" | "then" | "else" | "propertyNames", value) => {
+                change(value)
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Refuses keys that are not declared, but for `x-…`, in every object that declares its keys.
+fn close(schema: &mut Value) {
+    if let Some(object) = schema.as_object_mut() {
+        let composed =
+            ["oneOf", "anyOf", "allOf", "unevaluatedProperties"].iter().any(|word| object.contains_key(*word));
+        let closed = object.get("additionalProperties") == Some(&Value::Bool(false));
+        let open = object.contains_key("additionalProperties") && !closed;
+        if closed || (object.contains_key("properties") && !open && !composed) {
+            object.insert("additionalProperties".to_owned(), Value::Bool(false));
+            object.entry("patternProperties").or_insert_with(free);
+        }
+    }
+    inner(schema, &mut close);
+}
+
+/// Points references to `#/$defs/X` at `#/$defs/NAME.X`.
+fn rename(schema: &mut Value, name: &str) {
+    if let Some(Value::String(reference)) = schema.get_mut("$ref") {
+        if let Some(target) = reference.strip_prefix("#/$defs/") {
+            *reference = format!("#/$defs/{name}.{target}");
+        } else if reference == "#" {
+            *reference = format!("#/$defs/{name}");
+        }
+    }
+    inner(schema, &mut |schema| rename(schema, name));
+}

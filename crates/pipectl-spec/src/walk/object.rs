@@ -1,0 +1,162 @@
+//! Mappings: known keys, required keys, names, and the one kind key of a node.
+
+use pipectl_diag::{Diagnostic, Part, Path, Place, codes::shape, nearest};
+use serde_json::{Map, Value};
+
+use super::{
+    Walker, name,
+    scalar::{bad_name, flow},
+};
+use crate::{
+    formats,
+    tree::{Entry, Node},
+};
+
+impl Walker<'_> {
+    /// Checks a mapping against a schema of type object.
+    pub(super) fn object(&mut self, node: &Node, schema: &Value, path: &Path) -> Value {
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let additional = schema.get("additionalProperties");
+        let closed = additional == Some(&Value::Bool(false));
+        let names = schema.get("propertyNames");
+        let kinds: Vec<_> =
+            schema.get("x-kinds").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut object = Map::new();
+        let mut unknown = Vec::new();
+        for entry in node.entries() {
+            let inner = path.key(&entry.key);
+            if let Some(schema) = properties.get(&entry.key) {
+                let value = self.entry(entry, schema, &inner);
+                object.insert(entry.key.clone(), value);
+            } else if entry.key.starts_with("x-") && (closed || names.is_some()) {
+                // Free for the user.
+            } else if closed {
+                unknown.push(entry.key.as_str());
+                let keys = self.candidates(node, properties, &kinds);
+                self.unknown_key(&entry.key, &keys, &inner);
+            } else {
+                if names.is_some_and(|names| names.get("x-name").is_some())
+                    && let Some(reason) = formats::identifier(&entry.key)
+                {
+                    let shown = format!("`{}`", entry.key);
+                    let problem = bad_name(&shown, reason).at_key(&inner, "");
+                    let fixed: String =
+                        entry.key.chars().map(|next| if next.is_ascii_alphanumeric() { next } else { '_' }).collect();
+                    let problem = if formats::identifier(&fixed).is_none() {
+                        problem.help(format!("write `{fixed}`"))
+                    } else {
+                        problem
+                    };
+                    self.report(problem, &inner);
+                }
+                let value = self.entry(entry, additional.unwrap_or(&Value::Bool(true)), &inner);
+                object.insert(entry.key.clone(), value);
+            }
+        }
+        self.required(node, schema, properties, &unknown, path);
+        if !kinds.is_empty() {
+            self.one_kind(node, schema, &kinds, !unknown.is_empty(), path);
+        }
+        let least = schema.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
+        if (object.len() as u64) < least {
+            let title = format!("`{}` is empty", name(path));
+            self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at_key(path, "").help("add an entry"), path);
+        }
+        Value::Object(object)
+    }
+
+    fn entry(&mut self, entry: &Entry, schema: &Value, path: &Path) -> Value {
+        let Some(merged) = &entry.merged else { return self.value(&entry.value, schema, path) };
+        self.through.push(merged.clone());
+        let value = self.value(&entry.value, schema, path);
+        self.through.pop();
+        value
+    }
+
+    /// The keys that could still be meant: not those that are there, and no kind where there is one.
+    fn candidates<'s>(&self, node: &Node, properties: &'s Map<String, Value>, kinds: &[&str]) -> Vec<&'s str> {
+        let has_kind = kinds.iter().any(|kind| node.get(kind).is_some());
+        properties
+            .keys()
+            .map(String::as_str)
+            .filter(|key| node.get(key).is_none() && !(has_kind && kinds.contains(key)))
+            .collect()
+    }
+
+    fn unknown_key(&mut self, key: &str, known: &[&str], path: &Path) {
+        let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
+        let near = nearest(key, known.iter().copied());
+        let problem = match near {
+            Some(near) => {
+                problem.at_key(path, format!("did you mean `{near}`?")).fix(Place::Node(path.clone(), Part::Key), near)
+            }
+            None => problem.at_key(path, ""),
+        };
+        let problem = if known.is_empty() {
+            problem.help("remove it; keys that begin with `x-` are free")
+        } else {
+            problem.help(format!("the keys here are {}", formats::list(known.iter().copied()).replace(" or ", " and ")))
+        };
+        self.report(problem, path);
+    }
+
+    fn required(
+        &mut self,
+        node: &Node,
+        schema: &Value,
+        properties: &Map<String, Value>,
+        unknown: &[&str],
+        path: &Path,
+    ) {
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        for key in required.filter(|key| node.get(key).is_none()) {
+            // A misspelt key has been reported already.
+            if unknown.iter().any(|unknown| nearest(unknown, [key]).is_some()) {
+                continue;
+            }
+            self.missing_key(key, properties.get(key), path);
+        }
+    }
+
+    /// A key that must be there is not.
+    pub(crate) fn missing_key(&mut self, key: &str, schema: Option<&Value>, path: &Path) {
+        let problem = Diagnostic::error(shape::MISSING_KEY, format!("`{}` lacks the key `{key}`", name(path)));
+        let problem = problem.at_key(path, format!("needs `{key}`"));
+        let text = schema.and_then(|schema| schema.get("description")).and_then(Value::as_str);
+        let example = schema.and_then(|schema| schema.get("examples")?.as_array()?.first());
+        let mut problem = match example {
+            Some(example) => problem.help(format!("add, for example, `{key}: {}`", flow(example))),
+            None => problem.help(format!("add `{key}: …`")),
+        };
+        if let Some(text) = text {
+            let sentence = text.split("\n\n").next().unwrap_or(text).replace('\n', " ");
+            problem = problem.note(format!("`{key}`: {sentence}"));
+        }
+        self.report(problem, path);
+    }
+
+    fn one_kind(&mut self, node: &Node, schema: &Value, kinds: &[&str], unknown: bool, path: &Path) {
+        let noun = schema.get("x-noun").and_then(Value::as_str).unwrap_or("node");
+        let present: Vec<_> = kinds.iter().filter(|kind| node.get(kind).is_some()).collect();
+        match present.as_slice() {
+            [_] => {}
+            [] => {
+                // A misspelt kind has been reported already.
+                if !unknown {
+                    let title = format!("the {noun} `{}` does not say its kind", name(path));
+                    let problem = Diagnostic::error(shape::MISSING_KIND, title).at_key(path, "");
+                    let list = formats::list(kinds.iter().copied());
+                    self.report(problem.help(format!("add one of the keys {list}, with its options")), path);
+                }
+            }
+            [first, second, ..] => {
+                let title = format!("the {noun} `{}` is of two kinds, `{first}` and `{second}`", name(path));
+                let problem = Diagnostic::error(shape::TWO_KINDS, title)
+                    .at_key(&path.key(**second), "one kind")
+                    .related(Place::Node(path.key(**first), Part::Key), "another kind");
+                self.report(problem.help("keep one of the two, or make two nodes"), path);
+            }
+        }
+    }
+}
