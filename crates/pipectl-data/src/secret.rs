@@ -5,6 +5,7 @@ use std::fmt;
 /// Wraps a secret; printing it prints `<secret>`.
 #[derive(Clone, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
+#[schemars(extend("x-secret" = true))]
 pub struct Secret<T = String>(T);
 
 impl<T> Secret<T> {
