@@ -86,6 +86,25 @@ pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diag
     }
 }
 
+/// The name after `FROM` and its place, as far as the text can be read: the compiler orders queries by it before it
+/// types them.
+pub fn input_name(sql: &str) -> Option<(String, std::ops::Range<usize>)> {
+    let select = parse::parse(sql).ok()?;
+    Some((select.input.text, select.input.place))
+}
+
+/// Where the list after `SELECT` stands, to point at the columns that a query makes.
+pub fn select_list(sql: &str) -> Option<std::ops::Range<usize>> {
+    let select = parse::parse(sql).ok()?;
+    let place = |item: &parse::ast::Item| match item {
+        parse::ast::Item::All { place, .. } => place.clone(),
+        parse::ast::Item::Value { node, alias } => {
+            node.place.start..alias.as_ref().map_or(node.place.end, |alias| alias.place.end)
+        }
+    };
+    Some(place(select.items.first()?).start..place(select.items.last()?).end)
+}
+
 fn sorted(mut problems: Vec<Diagnostic>) -> Diagnostics {
     problems.sort_by_key(|problem| match problem.labels.first().map(|label| &label.place) {
         Some(Place::Node(_, Part::Inside(range))) => range.start,

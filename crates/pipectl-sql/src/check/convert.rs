@@ -106,7 +106,9 @@ impl<'a> Checker<'a> {
             ),
             DataType::Date => (timestamp::parse_date(text).map(Literal::Date), "write it as '2026-01-31'"),
             DataType::Json => (
-                serde_json::from_str::<&serde_json::value::RawValue>(text).ok().map(|_| Literal::String(text.to_owned())),
+                serde_json::from_str::<&serde_json::value::RawValue>(text)
+                    .ok()
+                    .map(|_| Literal::String(text.to_owned())),
                 "write a JSON value: '{\"a\": 1}'",
             ),
             DataType::Interval => return self.interval(text, place).map(Literal::Interval),

@@ -43,7 +43,8 @@ impl<'a> Checker<'a> {
             return None;
         }
         let timed = self.time(call, usage);
-        let skipped = usize::from(matches!(timed, Some(true)));
+        let names_column = call.args.first().is_some_and(|first| matches!(first.kind, Kind::Column { .. }));
+        let skipped = usize::from(timed == Some(true) || names_column);
         let lengths: Vec<_> = call.args.iter().skip(skipped).map(|arg| self.length(arg, &name, usage)).collect();
         timed?;
         let lengths = lengths.into_iter().collect::<Option<Vec<_>>>()?;
