@@ -1,0 +1,133 @@
+//! The pure check of the options.
+
+use std::collections::BTreeMap;
+
+use pipectl_contract::{Checked, ColumnNeed, NodeContext, Parallelism, SinkFacts};
+use pipectl_diag::{
+    Diagnostic, Diagnostics, Part, Path, Place,
+    codes::options::{TABLE_KEY, TABLE_NAME},
+};
+
+use crate::{
+    options::{TableBinding, TableOptions},
+    table::RESERVED,
+};
+
+pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeContext<'_>) -> Checked<SinkFacts> {
+    let mut diagnostics = Diagnostics::new();
+    let name = options.name(node.node);
+    let name_path = if options.name.is_some() { Path::keys(["name"]) } else { Path::here() };
+    diagnostics.extend(table_name(name).map(|found| found.at(&name_path, "")));
+    diagnostics.extend(key(options, node));
+
+    let mut needs = Vec::new();
+    let key_path = Path::keys(["key"]);
+    for (index, column) in options.key(node.keys).iter().enumerate() {
+        let path = if options.key.is_some() { key_path.index(index) } else { Path::here() };
+        needs.push(ColumnNeed::new(column, path));
+    }
+    for (index, column) in options.columns.iter().flatten().enumerate() {
+        needs.push(ColumnNeed::new(column, Path::keys(["columns"]).index(index)));
+    }
+    diagnostics.extend(column_names(options, node));
+
+    let facts = SinkFacts {
+        needs,
+        needs_event_time: None,
+        takes_payload: false,
+        // SQLite does not tell upper from lower case in names.
+        exclusive: vec![(format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.pipeline)), name_path)],
+        parallelism: Parallelism::Single,
+        idempotent: true,
+    };
+    Checked::new(facts, diagnostics)
+}
+
+fn table_name(name: &str) -> Option<Diagnostic> {
+    let lower = name.to_lowercase();
+    let why = if name.is_empty() {
+        "is empty"
+    } else if lower.starts_with("sqlite_") || lower.starts_with(RESERVED) {
+        "begins with a word that is not for users"
+    } else if name.contains(char::is_control) {
+        "holds a control character"
+    } else {
+        return None;
+    };
+    let found = Diagnostic::error(TABLE_NAME, format!("the table's name `{}` {why}", name.escape_debug()));
+    Some(found.help("write another `name`, such as `leaderboard`"))
+}
+
+fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
+    let key = options.key(node.keys);
+    let path = Path::keys(["key"]);
+    if key.is_empty() {
+        let example = node.input.and_then(|input| input.names().next()).unwrap_or("id");
+        return vec![
+            Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node))
+                .at(&if options.key.is_some() { path } else { Path::here() }, "")
+                .note("what comes in has no key of its own that could be taken")
+                .help(format!("name the columns that tell one row from another: `key: [{example}]`")),
+        ];
+    }
+    let mut found = Vec::new();
+    for (index, column) in key.iter().enumerate() {
+        let at = if options.key.is_some() { path.index(index) } else { Path::here() };
+        if let Some(columns) = &options.columns
+            && !columns.contains(column)
+        {
+            found.push(
+                Diagnostic::error(TABLE_KEY, format!("column `{column}` of the key is not among `columns`"))
+                    .at(&at, "")
+                    .related(Place::Node(Path::keys(["columns"]), Part::Key), "the columns to store")
+                    .help(format!("add `{column}` to `columns`, or leave `columns` out to store all")),
+            );
+        }
+        if key.iter().take(index).any(|earlier| earlier == column) {
+            found.push(
+                Diagnostic::error(TABLE_KEY, format!("column `{column}` is in the key twice"))
+                    .at(&at, "")
+                    .help("name each column once"),
+            );
+        }
+    }
+    found
+}
+
+/// Names that SQLite cannot tell apart, or that are ours.
+fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
+    let path = Path::keys(["columns"]);
+    let columns: Vec<(&str, Path)> = match (&options.columns, node.input) {
+        (Some(columns), _) => columns.iter().enumerate().map(|(at, name)| (name.as_str(), path.index(at))).collect(),
+        (None, Some(input)) => input.names().map(|name| (name, Path::here())).collect(),
+        (None, None) => Vec::new(),
+    };
+    let (mut found, mut seen) = (Vec::new(), BTreeMap::new());
+    for (name, at) in columns {
+        let lower = name.to_lowercase();
+        if lower.starts_with(RESERVED) {
+            found.push(
+                Diagnostic::error(
+                    TABLE_NAME,
+                    format!("column `{name}` begins with `{RESERVED}`, which is not for users"),
+                )
+                .at(&at, "")
+                .help("rename the column in a processor before this sink, or leave it out of `columns`"),
+            );
+        }
+        if let Some(other) = seen.insert(lower, name) {
+            let title = if other == name {
+                format!("column `{name}` is stored twice")
+            } else {
+                format!("columns `{other}` and `{name}` differ only in upper and lower case")
+            };
+            found.push(
+                Diagnostic::error(TABLE_NAME, title)
+                    .at(&at, "")
+                    .note("a database does not tell upper from lower case in names")
+                    .help("leave one of them out of `columns`, or rename it in a processor before this sink"),
+            );
+        }
+    }
+    found
+}

@@ -1,0 +1,160 @@
+//! Writes batches to a table, a transaction each.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use arrow_array::{Array, Int64Array, RecordBatch};
+use async_trait::async_trait;
+use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkWriter};
+use pipectl_data::Batch;
+use pipectl_host::Host;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::{
+    error::{invalid, sqlite},
+    table::Definition,
+    values::Values,
+};
+
+/// How long SQLite waits for another writer of the same file before it gives up.
+const BUSY: Duration = Duration::from_secs(10);
+/// How often a database that is busy is opened again, and the pause between two tries: the switch to the write-ahead
+/// log does not wait by itself.
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(100);
+
+#[derive(Debug)]
+pub(crate) struct Writer {
+    host: Host,
+    path: PathBuf,
+    table: Arc<Table>,
+    /// Whether something was written since the last checkpoint.
+    dirty: bool,
+}
+
+#[derive(Debug)]
+struct Table {
+    definition: Definition,
+    upsert: String,
+    connection: Mutex<Connection>,
+}
+
+impl Writer {
+    /// Opens the database and makes the table if need be.
+    pub(crate) async fn open(host: Host, path: PathBuf, definition: Definition) -> Result<Self, ConnectorError> {
+        let mut tries = 0;
+        let connection = loop {
+            let (at, wanted) = (path.clone(), definition.clone());
+            match host.blocking(move || connect(&at, &wanted)).await {
+                Err(error) if error.is_retryable() && tries < OPEN_TRIES => {
+                    tries += 1;
+                    host.sleep(OPEN_PAUSE).await;
+                }
+                result => break result?,
+            }
+        };
+        let table = Table { upsert: definition.upsert(), definition, connection: Mutex::new(connection) };
+        Ok(Self { host, path, table: Arc::new(table), dirty: false })
+    }
+}
+
+fn connect(path: &Path, definition: &Definition) -> Result<Connection, ConnectorError> {
+    let failed = |error| sqlite(format_args!("open the database `{}`", path.display()), error);
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| ConnectorError::io(format_args!("create the folder `{}`", folder.display()), error))?;
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    // With the log, readers and the writer do not hold each other up; it is synced at each checkpoint of ours.
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
+    definition.ensure(&mut connection)?;
+    Ok(connection)
+}
+
+impl Table {
+    /// Writes all rows or none.
+    fn write(&self, columns: &RecordBatch, times: Option<&Int64Array>) -> Result<Vec<Rejection>, ConnectorError> {
+        let title = self.definition.title();
+        let mut fields = Vec::with_capacity(self.definition.columns.len());
+        for column in &self.definition.columns {
+            let missing = || invalid(format!("{title} needs column `{}`, and the records lack it", column.name));
+            fields.push((column, Values::find(columns, &column.name).ok_or_else(missing)?));
+        }
+        let failed = |error| sqlite(format_args!("write to {title}"), error);
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        // Taking the lock at once avoids two transactions that both read and then wait for each other.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let mut rejections = Vec::new();
+        {
+            let mut statement = transaction.prepare_cached(&self.upsert).map_err(failed)?;
+            for row in 0..columns.num_rows() {
+                let null_key = fields.iter().find(|(column, values)| column.key && values.is_null(row));
+                if let Some((column, _)) = null_key {
+                    let reason = format!("column `{}` of the key of {title} is null", column.name);
+                    rejections.push(Rejection { row, reason });
+                    continue;
+                }
+                for (index, (_, values)) in fields.iter().enumerate() {
+                    statement.raw_bind_parameter(index + 1, values.value(row)).map_err(failed)?;
+                }
+                let time = times.filter(|times| times.is_valid(row)).map(|times| times.value(row));
+                statement.raw_bind_parameter(fields.len() + 1, time).map_err(failed)?;
+                statement.raw_execute().map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(rejections)
+    }
+}
+
+#[async_trait]
+impl SinkWriter for Writer {
+    async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = batch.columns.clone().ok_or_else(|| {
+            ConnectorError::new(ErrorKind::Internal, "the table sink got records that were not decoded")
+        })?;
+        let (table, times) = (Arc::clone(&self.table), batch.event_time.clone());
+        self.dirty = true;
+        self.host.blocking(move || table.write(&columns, times.as_ref())).await
+    }
+
+    async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
+        if self.dirty {
+            let path = self.path.clone();
+            self.host.blocking(move || sync(&path)).await?;
+            self.dirty = false;
+        }
+        Ok(Vec::new())
+    }
+
+    async fn committed(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+/// Brings committed transactions to the disk. They are all in the write-ahead log, or in the database file that SQLite
+/// has synced before it took them out of the log. (The database file itself must not be opened here: closing it would
+/// drop SQLite's locks on it, <https://www.sqlite.org/howtocorrupt.html>, section 2.2.)
+fn sync(path: &Path) -> Result<(), ConnectorError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::OpenOptions::new().append(true).open(&log).and_then(|log| log.sync_all()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(ConnectorError::io(format_args!("sync `{}`", Path::new(&log).display()), error))
+        }
+        _ => Ok(()),
+    }
+}
