@@ -1,1 +1,106 @@
-//! Spec to Checked to Dag, reporting every problem at once.
+//! Spec to Dag: names resolved, schemas carried along every edge, all problems reported at once.
+//!
+//! The passes go over a pipeline in this order: names (who is who), links (who feeds whom, no circles), nodes (options,
+//! schemas, queries, each after those that feed it) and reach (does every record come from somewhere and go somewhere).
+//! A pass goes on after a problem; what depends on something broken is left alone, so that one slip gives one error.
+
+mod environment;
+mod links;
+mod names;
+mod nodes;
+mod reach;
+mod sinks;
+
+use pipectl_contract::Registry;
+use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes};
+use pipectl_ir::{
+    Dag, Node,
+    dag::{Edge, NodeId, Settings},
+};
+use pipectl_spec::{Loaded, model::Pipeline};
+
+use environment::Bindings;
+
+/// A pipeline that may run.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// Its graph.
+    pub dag: Dag,
+}
+
+/// Compiles every pipeline for one Environment: the one of this name, or the only one there is, or the built-in local
+/// default where there is none.
+pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) -> (Vec<Compiled>, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    duplicates(loaded, &mut diagnostics);
+    let chosen = environment::choose(loaded, environment, &mut diagnostics);
+    let bindings = Bindings::new(chosen);
+    let mut compiled = Vec::new();
+    for pipeline in &loaded.pipelines {
+        let mut found = Diagnostics::new();
+        let dag = compile_pipeline(pipeline, registry, &bindings, &mut found);
+        if !found.has_errors() {
+            compiled.extend(dag.map(|dag| Compiled { dag }));
+        }
+        diagnostics.extend(found);
+    }
+    if !loaded.pipelines.is_empty() {
+        bindings.unused(&loaded.pipelines, &mut diagnostics);
+    }
+    (compiled, diagnostics)
+}
+
+fn compile_pipeline(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    bindings: &Bindings<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Dag> {
+    let names = names::Names::of(pipeline, diagnostics);
+    let links = links::Links::of(pipeline, &names, diagnostics);
+    let order = links.order(&names, diagnostics)?;
+    let nodes = nodes::check(pipeline, &names, &links, &order, registry, bindings, diagnostics);
+    reach::check(&names, &links, diagnostics);
+    let dead_letters = sinks::dead_letters(pipeline, registry, bindings, diagnostics);
+    sinks::shared_outputs(&nodes, diagnostics);
+    let settings = Settings {
+        pipeline: pipeline.name.clone(),
+        environment: bindings.name().to_owned(),
+        checkpoint_every: i64::try_from(pipeline.checkpoint.every.0.as_micros()).unwrap_or(i64::MAX),
+        memory: pipeline.memory.0,
+        dead_letters: dead_letters?,
+    };
+    let complete: Vec<Node> = nodes.into_iter().map(|checked| checked.node).collect::<Option<_>>()?;
+    let edges = links
+        .all()
+        .iter()
+        .map(|(from, to)| Edge { from: *from, to: *to, kind: links::edge_kind(&complete[to.0]) })
+        .collect();
+    // Names and circles are already excluded.
+    Dag::new(settings, complete, edges).ok()
+}
+
+fn duplicates(loaded: &Loaded, diagnostics: &mut Diagnostics) {
+    let pipelines = loaded.pipelines.iter().map(|pipeline| ("Pipeline", &pipeline.name, &pipeline.path));
+    let environments =
+        loaded.environments.iter().map(|environment| ("Environment", &environment.name, &environment.path));
+    let mut seen: Vec<(&str, &String, &pipectl_diag::Path)> = Vec::new();
+    for (kind, name, path) in pipelines.chain(environments) {
+        let place = path.key("metadata").key("name");
+        if let Some((_, _, first)) = seen.iter().find(|(other, named, _)| *other == kind && *named == name) {
+            let first = first.key("metadata").key("name");
+            diagnostics.push(
+                Diagnostic::error(codes::graph::DUPLICATE_PIPELINE, format!("two documents describe {kind} `{name}`"))
+                    .at(&place, "the second one")
+                    .related(Place::Node(first, Part::Value), "the first one")
+                    .help("give one of them another `metadata.name`"),
+            );
+        }
+        seen.push((kind, name, path));
+    }
+}
+
+/// The number of the node that stands at this place in the order of declaration.
+pub(crate) fn node_id(index: usize) -> NodeId {
+    NodeId(index)
+}

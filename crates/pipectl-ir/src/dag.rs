@@ -35,6 +35,12 @@ pub enum SourceFormat {
     Text,
 }
 
+/// The kind of a sink that writes to another stream of the same pipeline: an edge with a name.
+pub const TO_STREAM: &str = "stream";
+
+/// The only column of a source of text.
+pub const LINE: &str = "line";
+
 /// What happens to records that come after their window closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -154,6 +154,8 @@ pub enum Operation {
     EventTime(EventTime),
     /// Takes the key from columns.
     Key(Vec<String>),
+    /// Nothing: a named place that counts what passes (a sink to another stream).
+    Pass,
     /// A stream's partition: gives each record its position.
     Partition,
     /// Filter and project.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat};
+use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat, TO_STREAM};
 
 /// What is needed of each node's output.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ impl Needs {
             needs.payload[id.0] = match &node.kind {
                 NodeKind::Source(source) => source.format == SourceFormat::Json,
                 NodeKind::Stream(_) => dag.producers(id).iter().all(|(from, _)| needs.payload[from.0]),
+                NodeKind::Sink(sink) if sink.kind == TO_STREAM => {
+                    dag.producers(id).iter().all(|(from, _)| needs.payload[from.0])
+                }
                 NodeKind::Processor(_) | NodeKind::Sink(_) => false,
             };
         }
@@ -52,6 +55,7 @@ impl Needs {
                 ProcessorStep::Sql(query) => query.columns_used().into_iter().collect(),
                 ProcessorStep::Other { .. } => all(),
             },
+            NodeKind::Sink(sink) if sink.kind == TO_STREAM => self.columns[to.0].iter().cloned().collect(),
             NodeKind::Sink(sink) if sink.takes_payload && self.payload[from.0] => sink.needs.clone(),
             NodeKind::Sink(_) | NodeKind::Source(_) => all(),
         }

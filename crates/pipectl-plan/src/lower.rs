@@ -187,7 +187,12 @@ impl Lower<'_> {
 
     fn sink(&mut self, id: NodeId, node: &Node, sink: &SinkNode) {
         let Some((from, _)) = self.dag.producers(id).first().cloned() else { return };
-        let outlet = self.outlets[&from].clone();
+        let mut outlet = self.outlets[&from].clone();
+        if sink.kind == TO_STREAM {
+            self.step(&mut outlet, id, (true, true), Operation::Pass);
+            self.outlets.insert(id, outlet);
+            return;
+        }
         let upstream = self.stages[outlet.stage].tasks;
         let (tasks, by) =
             if sink.per_partition { (upstream, RouteBy::Forward) } else { (Tasks::Fixed(1), RouteBy::Gather) };
@@ -204,7 +209,7 @@ impl Lower<'_> {
         let node = self.dag.node(id);
         match node.kind {
             // Only what is needed is decoded.
-            NodeKind::Source(_) | NodeKind::Stream(_) if self.decoded_late(id) => {
+            NodeKind::Source(_) | NodeKind::Stream(_) | NodeKind::Sink(_) if self.decoded_late(id) => {
                 node.schema.project(|field| self.needs.columns(id).contains(&field.name))
             }
             _ => node.schema.clone(),
@@ -216,7 +221,8 @@ impl Lower<'_> {
         match self.dag.node(id).kind {
             NodeKind::Source(_) => true,
             NodeKind::Stream(_) => self.dag.producers(id).iter().any(|(from, _)| self.decoded_late(*from)),
-            NodeKind::Processor(_) | NodeKind::Sink(_) => false,
+            NodeKind::Sink(_) => self.dag.producers(id).iter().any(|(from, _)| self.decoded_late(*from)),
+            NodeKind::Processor(_) => false,
         }
     }
 

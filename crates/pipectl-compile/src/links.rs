@@ -1,0 +1,171 @@
+//! Who feeds whom.
+
+use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes};
+use pipectl_ir::{
+    Node, NodeKind,
+    dag::{EdgeKind, NodeId, TO_STREAM, find_cycle},
+};
+use pipectl_spec::model::{Name, Pipeline, ProcessorNode};
+
+use crate::{
+    names::{Names, Role},
+    node_id,
+};
+
+/// The links of a pipeline, in the order of declaration of the nodes that state them.
+#[derive(Debug)]
+pub(crate) struct Links {
+    all: Vec<(NodeId, NodeId)>,
+    /// Where each link is stated.
+    places: Vec<Place>,
+    /// Nodes whose links could not be resolved: what they say of others is not known.
+    broken: Vec<NodeId>,
+    /// Whether some node could not even be read, so that links may be missing.
+    incomplete: bool,
+}
+
+/// What a processor reads, and where it says so.
+pub(crate) struct Input {
+    pub(crate) name: Name,
+    pub(crate) place: Place,
+}
+
+/// A processor's input: `from`, or the name after FROM of its query. `None` if the query cannot be read that far; the
+/// SQL compiler reports why.
+pub(crate) fn input(processor: &ProcessorNode) -> Option<Input> {
+    if let Some(from) = &processor.from {
+        let place = Place::Node(from.path.clone(), Part::Value);
+        return Some(Input { name: from.clone(), place });
+    }
+    let sql = processor.kind.options.as_str()?;
+    let (text, range) = pipectl_sql::input_name(sql)?;
+    let place = Place::Node(processor.kind.path.clone(), Part::Inside(range));
+    Some(Input { name: Name { text, path: processor.kind.path.clone() }, place })
+}
+
+impl Links {
+    /// Resolves all references and reports those that cannot be.
+    pub(crate) fn of(pipeline: &Pipeline, names: &Names, diagnostics: &mut Diagnostics) -> Self {
+        let mut links =
+            Self { all: Vec::new(), places: Vec::new(), broken: Vec::new(), incomplete: !pipeline.broken.is_empty() };
+        for (index, entry) in names.iter() {
+            let id = node_id(index);
+            match entry.role {
+                Role::Source(at) => {
+                    if let Some(to) = &pipeline.sources[at].to {
+                        links.output(id, to, names, diagnostics);
+                    }
+                }
+                Role::Stream(_) => {}
+                Role::Processor(at) => {
+                    let processor = &pipeline.processors[at];
+                    match input(processor) {
+                        None => links.broken.push(id),
+                        // The SQL compiler reports unknown names of a query, at the very token.
+                        Some(input) if processor.from.is_none() => match names.find(&input.name.text) {
+                            Some(from) if !matches!(names.entry(from).role, Role::Sink(_)) => {
+                                links.add(node_id(from), id, input.place);
+                            }
+                            _ => links.broken.push(id),
+                        },
+                        Some(input) => match names.input(&input.name, diagnostics) {
+                            Some(from) => links.add(node_id(from), id, input.place),
+                            None => links.broken.push(id),
+                        },
+                    }
+                    if let Some(to) = &processor.to {
+                        links.output(id, to, names, diagnostics);
+                    }
+                }
+                Role::Sink(at) => {
+                    let from = &pipeline.sinks[at].from;
+                    match names.input(from, diagnostics) {
+                        Some(found) => links.add(node_id(found), id, Place::Node(from.path.clone(), Part::Value)),
+                        None => links.broken.push(id),
+                    }
+                    let kind = &pipeline.sinks[at].kind;
+                    if let (TO_STREAM, Some(to)) = (kind.name.as_str(), kind.options.as_str()) {
+                        let to = Name { text: to.to_owned(), path: kind.path.clone() };
+                        links.output(id, &to, names, diagnostics);
+                    }
+                }
+            }
+        }
+        links
+    }
+
+    fn output(&mut self, from: NodeId, to: &Name, names: &Names, diagnostics: &mut Diagnostics) {
+        match names.stream(to, diagnostics) {
+            Some(stream) => self.add(from, node_id(stream), Place::Node(to.path.clone(), Part::Value)),
+            None => self.broken.push(from),
+        }
+    }
+
+    fn add(&mut self, from: NodeId, to: NodeId, place: Place) {
+        self.all.push((from, to));
+        self.places.push(place);
+    }
+
+    /// All links.
+    pub(crate) fn all(&self) -> &[(NodeId, NodeId)] {
+        &self.all
+    }
+
+    /// What feeds a node.
+    pub(crate) fn producers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.all.iter().filter(move |(_, to)| *to == id).map(|(from, _)| *from)
+    }
+
+    /// What a node feeds.
+    pub(crate) fn consumers(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.all.iter().filter(move |(from, _)| *from == id).map(|(_, to)| *to)
+    }
+
+    /// Whether any link could not be resolved.
+    pub(crate) fn any_broken(&self) -> bool {
+        self.incomplete || !self.broken.is_empty()
+    }
+
+    /// The nodes so that each comes after those that feed it; reports a circle, and then there is no such order.
+    pub(crate) fn order(&self, names: &Names, diagnostics: &mut Diagnostics) -> Option<Vec<NodeId>> {
+        if let Some(cycle) = find_cycle(names.len(), &self.all) {
+            diagnostics.push(self.cycle(&cycle, names));
+            return None;
+        }
+        let mut order: Vec<NodeId> = Vec::with_capacity(names.len());
+        while order.len() < names.len() {
+            let next = (0..names.len())
+                .map(node_id)
+                .find(|id| !order.contains(id) && self.producers(*id).all(|producer| order.contains(&producer)))?;
+            order.push(next);
+        }
+        Some(order)
+    }
+
+    fn cycle(&self, cycle: &[NodeId], names: &Names) -> Diagnostic {
+        let mut path: Vec<&str> = cycle.iter().map(|id| names.entry(id.0).name.as_str()).collect();
+        path.extend(path.first().copied());
+        let title = format!("nodes feed each other in a circle: {}", path.join(" → "));
+        let mut problem = Diagnostic::error(codes::graph::CYCLE, title);
+        for (step, id) in cycle.iter().enumerate() {
+            let next = cycle[(step + 1) % cycle.len()];
+            let link = self.all.iter().position(|link| *link == (*id, next));
+            let (from, to) = (&names.entry(id.0).name, &names.entry(next.0).name);
+            let place = match link {
+                Some(link) => self.places[link].clone(),
+                None => Place::Node(Path::here(), Part::Value),
+            };
+            problem = problem.label(place, format!("`{to}` gets its records from `{from}`"), step == 0);
+        }
+        problem.help("let one of these nodes read from a node outside of the circle")
+    }
+}
+
+/// How records travel to a node.
+pub(crate) fn edge_kind(to: &Node) -> EdgeKind {
+    match &to.kind {
+        NodeKind::Stream(stream) if stream.keys.is_empty() => EdgeKind::Spread,
+        NodeKind::Stream(stream) => EdgeKind::ByKey(stream.keys.clone()),
+        _ => EdgeKind::Forward,
+    }
+}

@@ -1,0 +1,62 @@
+//! Does every record come from somewhere and go somewhere?
+
+use pipectl_diag::{Diagnostic, Diagnostics, codes};
+
+use crate::{
+    links::Links,
+    names::{Names, Role},
+    node_id,
+};
+
+/// Reports nodes that no source leads to, and nodes whose records nobody takes.
+pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics) {
+    // A link that could not be resolved may be the missing one; its own error is enough.
+    if links.any_broken() {
+        return;
+    }
+    let mut fed = vec![false; names.len()];
+    for (index, entry) in names.iter() {
+        if matches!(entry.role, Role::Source(_)) {
+            mark(index, links, &mut fed);
+        }
+    }
+    let any_source = names.iter().any(|(_, entry)| matches!(entry.role, Role::Source(_)));
+    for (index, entry) in names.iter() {
+        let id = node_id(index);
+        let (word, name) = (entry.role.word(), &entry.name);
+        let starts = links.producers(id).next().is_none();
+        if !fed[index] && starts {
+            let problem = Diagnostic::error(codes::graph::NO_SOURCE, format!("no source leads to {word} `{name}`"))
+                .at_key(&entry.path, "never gets a record");
+            diagnostics.push(match entry.role {
+                Role::Stream(_) if any_source => problem.help(format!("let a source or processor write `to: {name}`")),
+                _ => problem.help(format!("add a source that writes `to: {name}`")),
+            });
+        }
+        if links.consumers(id).next().is_some() {
+            continue;
+        }
+        match entry.role {
+            Role::Stream(_) if fed[index] => diagnostics.push(
+                Diagnostic::warning(codes::graph::UNREAD_STREAM, format!("nobody reads from stream `{name}`"))
+                    .at_key(&entry.path, "written, never read")
+                    .help(format!("add a sink or processor with `from: {name}`, or remove the stream")),
+            ),
+            Role::Stream(_) | Role::Sink(_) => {}
+            Role::Source(_) | Role::Processor(_) => diagnostics.push(
+                Diagnostic::error(codes::graph::DANGLING_NODE, format!("nobody takes what {word} `{name}` makes"))
+                    .at_key(&entry.path, "its records would be lost")
+                    .help(format!("add a sink with `from: {name}`, or let it write `to` a stream")),
+            ),
+        }
+    }
+}
+
+fn mark(index: usize, links: &Links, fed: &mut [bool]) {
+    if std::mem::replace(&mut fed[index], true) {
+        return;
+    }
+    for next in links.consumers(node_id(index)) {
+        mark(next.0, links, fed);
+    }
+}

@@ -1,0 +1,145 @@
+//! Sinks: their options, what they need of their input, and that no two write to one place.
+
+use pipectl_contract::{NodeContext, Parallelism, SinkFacts};
+use pipectl_data::Schema;
+use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes};
+use pipectl_ir::{
+    Node, NodeKind,
+    dag::{NodeId, SinkNode, TO_STREAM, dead_letter_schema},
+};
+use pipectl_spec::model::Pipeline;
+use serde_json::{Value, json};
+
+use crate::{
+    environment::Bindings,
+    nodes::{CheckedNode, Context, take},
+};
+
+/// Checks a sink.
+pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
+    let sink = &context.pipeline.sinks[at];
+    if sink.kind.name == TO_STREAM {
+        return to_stream(context, id, at);
+    }
+    let Some(kind) = context.registry.find_sink(&sink.kind.name) else { return CheckedNode::default() };
+    let input = context.input(id);
+    let columns = input.and_then(|input| input.schema.as_ref());
+    let keys = input.map_or(&[][..], |input| &input.keys);
+    let binding = context.bindings.sink(&sink.name, &sink.kind.name);
+    let options = NodeContext { pipeline: &context.pipeline.name, node: &sink.name, input: columns, keys };
+    let value = binding.map(|binding| &binding.options);
+    let facts = take(kind.check(&sink.kind.options, value, options), &sink.kind.path, diagnostics);
+    let (Some(facts), Some(input), Some(columns)) = (facts, input, columns) else { return CheckedNode::default() };
+    let exclusive = facts.exclusive.iter().map(|(place, path)| (place.clone(), path.under(&sink.kind.path))).collect();
+    let mut complete = context.needs(id, &facts.needs, &sink.kind.path, columns, diagnostics);
+    if let Some(path) = facts.needs_event_time.as_ref().filter(|_| !input.timed) {
+        complete = false;
+        let from = &sink.from.text;
+        diagnostics.push(
+            Diagnostic::error(
+                codes::schema::NO_EVENT_TIME,
+                format!("sink `{}` asks for event times, which the records of `{from}` do not have", sink.name),
+            )
+            .at(&path.under(&sink.kind.path), "needs event times")
+            .related(Place::Node(sink.from.path.clone(), Part::Value), "read from here")
+            .help("give the stream `time: { field: NAME, lateness: 5s }`, or use `{arrival:…}`"),
+        );
+    }
+    if columns.fields().is_empty() && !facts.takes_payload {
+        complete = false;
+        diagnostics.push(
+            Diagnostic::error(
+                codes::schema::MISSING_SCHEMA,
+                format!("sink `{}` writes columns, but `{}` has no schema", sink.name, sink.from.text),
+            )
+            .at(&sink.from.path, "which columns?")
+            .help("give the stream a `schema`; `pipectl infer FILE` prints one from sample records"),
+        );
+    }
+    if !complete {
+        return CheckedNode { exclusive, ..CheckedNode::default() };
+    }
+    let place = kind.describe(&sink.kind.options, value, &context.pipeline.name, &sink.name);
+    let node = Node {
+        name: sink.name.clone(),
+        path: sink.path.clone(),
+        kind: NodeKind::Sink(sink_node(&sink.kind.name, &sink.kind.options, value, &facts, place)),
+        schema: columns.clone(),
+    };
+    CheckedNode { node: Some(node), exclusive, ..CheckedNode::default() }
+}
+
+/// A sink to another stream passes on what it gets.
+fn to_stream(context: &Context<'_>, id: NodeId, at: usize) -> CheckedNode {
+    let sink = &context.pipeline.sinks[at];
+    let Some(input) = context.input(id) else { return CheckedNode::default() };
+    let Some(schema) = input.schema.clone() else { return CheckedNode::default() };
+    let facts = SinkFacts {
+        needs: Vec::new(),
+        needs_event_time: None,
+        takes_payload: true,
+        exclusive: Vec::new(),
+        parallelism: Parallelism::PerPartition,
+        idempotent: true,
+    };
+    let place = format!("stream {}", sink.kind.options.as_str().unwrap_or_default());
+    let node = Node {
+        name: sink.name.clone(),
+        path: sink.path.clone(),
+        kind: NodeKind::Sink(sink_node(TO_STREAM, &sink.kind.options, None, &facts, place)),
+        schema: schema.clone(),
+    };
+    let (event_time, timed) = (input.event_time.clone(), input.timed);
+    CheckedNode { node: Some(node), schema: Some(schema), event_time, timed, ..CheckedNode::default() }
+}
+
+fn sink_node(kind: &str, options: &Value, binding: Option<&Value>, facts: &SinkFacts, place: String) -> SinkNode {
+    SinkNode {
+        kind: kind.to_owned(),
+        options: options.clone(),
+        binding: binding.cloned(),
+        needs: facts.needs.iter().map(|need| need.name.clone()).collect(),
+        takes_payload: facts.takes_payload,
+        per_partition: facts.parallelism == Parallelism::PerPartition,
+        idempotent: facts.idempotent,
+        place,
+    }
+}
+
+/// Where dead letters go: what the spec says, or a file beside the output.
+pub(crate) fn dead_letters(
+    pipeline: &Pipeline,
+    registry: &pipectl_contract::Registry,
+    bindings: &Bindings<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<SinkNode> {
+    const NAME: &str = "dead_letters";
+    let default = json!({ "path": format!("out/{}/dead-letters.jsonl", pipeline.name) });
+    let (kind, options, path) = match &pipeline.dead_letters {
+        Some(given) => (given.name.as_str(), &given.options, given.path.clone()),
+        None => ("file", &default, Path::here()),
+    };
+    let sink = registry.find_sink(kind)?;
+    let schema: Schema = dead_letter_schema();
+    let context = NodeContext { pipeline: &pipeline.name, node: NAME, input: Some(&schema), keys: &[] };
+    let binding = bindings.sink(NAME, kind).map(|binding| &binding.options);
+    let facts = take(sink.check(options, binding, context), &path, diagnostics)?;
+    let place = sink.describe(options, binding, &pipeline.name, NAME);
+    Some(sink_node(kind, options, binding, &facts, place))
+}
+
+/// Reports sinks that would destroy each other's output.
+pub(crate) fn shared_outputs(nodes: &[CheckedNode], diagnostics: &mut Diagnostics) {
+    let mut owned: Vec<(&str, &Path)> = Vec::new();
+    for (place, path) in nodes.iter().flat_map(|node| &node.exclusive) {
+        if let Some((_, first)) = owned.iter().find(|(other, _)| other == place) {
+            diagnostics.push(
+                Diagnostic::error(codes::graph::SHARED_OUTPUT, format!("two sinks write to {place}"))
+                    .at(path, "the second one")
+                    .related(Place::Node((*first).clone(), Part::Value), "the first one")
+                    .help("give each sink a place of its own"),
+            );
+        }
+        owned.push((place, path));
+    }
+}
