@@ -4,5 +4,6 @@
 //! I/O and knows no clock: event time reaches it as watermarks, so the same input gives the same output.
 
 mod operator;
+pub mod parse;
 
 pub use operator::{DeadLetters, Operator, OperatorError, Output, Reason};

@@ -10,6 +10,35 @@ crate::codes::codes! {
         example: "sources:\n  shop:\n    simulate: { model: orders, devices: 10 }\n    to: order_lines\n";
         fix: "Remove the option, or use the one that the message names.";
 
+    PARSE_KIND = "PC0610", "parse-kind";
+        cause: "A `parse` processor does not say what the text looks like, or says it twice.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { format: combined, regex: \"^(?<client>\\\\S+)\" }\n";
+        fix: "Write exactly one of `format`, `regex`, `grok`, `csv` and `json`.";
+    BAD_REGEX = "PC0611", "bad-regex";
+        cause: "A regular expression has a fault, uses what would make matching slow (look-around, back references), or names no group.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { regex: \"^(?<client>\\\\S+ \" }\n";
+        fix: "Mend the place that the message shows. Each column is a named group: `(?<client>\\S+)`.";
+    BAD_GROK = "PC0612", "bad-grok";
+        cause: "A grok pattern has a fault, leads back to itself, grows too large, or names no column.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { grok: \"%{IPORHOST:client\" }\n";
+        fix: "Write `%{PATTERN:column}` or `%{PATTERN:column:int}`; what stands between them is a regular expression.";
+    UNKNOWN_GROK_PATTERN = "PC0613", "unknown-grok-pattern";
+        cause: "A grok pattern uses a name that is neither a standard one nor defined under `patterns`.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { grok: \"%{IPORHOTS:client}\" }\n";
+        fix: "Use the name that the message proposes, or define your own: `patterns: { ORDER: 'order-[0-9]+' }`.";
+    PARSE_FIELD = "PC0614", "parse-field";
+        cause: "It is not clear which column a `parse` processor should take apart, or that column is no text.";
+        example: "processors:\n  requests:\n    from: sensor_data\n    parse: { field: temperature, format: combined }\n";
+        fix: "Name a column of type string: `field: message`.";
+    PARSE_COLUMNS = "PC0615", "parse-columns";
+        cause: "The columns that a `parse` processor should make do not fit together: a type for a column that the text does not have, a name that comes twice, or no column at all.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { csv: { columns: [id, amount] }, schema: { amuont: float64 } }\n";
+        fix: "Name under `schema` only columns that the pattern or `columns` has; `json` needs a `schema`, since it tells which fields to take.";
+    TIME_FORMAT = "PC0616", "time-format";
+        cause: "A format of timestamps holds a letter that does not exist, or does not name a whole date with its year.";
+        example: "processors:\n  requests:\n    from: lines\n    parse: { regex: \"^(?<at>.{15})\", schema: { at: timestamp }, time_format: \"%b %d %H:%M:%S\" }\n";
+        fix: "Write it in strftime's letters: `%d.%m.%Y %H:%M:%S`.";
+
     PREFIX_PLACEHOLDER = "PC0620", "prefix-placeholder";
         cause: "A prefix holds a placeholder that does not exist, or one that is not complete.";
         example: "sinks:\n  raw:\n    from: sensor_data\n    object_store: { prefix: \"raw/{arrival}/\" }\n";
