@@ -95,6 +95,7 @@ pub(crate) fn open(
                     SourceFormat::Csv { .. } | SourceFormat::Text => PayloadFormat::Opaque,
                 },
                 next: position.record,
+                room: (0, 0),
             };
             reader.replay();
             Ok(Box::new(reader) as Box<dyn SourceReader>)
@@ -114,6 +115,9 @@ struct Reader {
     tick: Micros,
     format: PayloadFormat,
     next: u64,
+    /// How many bytes and records the last batch had, so that the next one takes neither too much memory nor grows
+    /// while it is written.
+    room: (usize, usize),
 }
 
 impl Reader {
@@ -136,9 +140,9 @@ impl Reader {
     /// Makes the records whose offset is at most `until`, as many as a batch holds.
     fn batch(&mut self, until: Micros) -> Result<Batch, ConnectorError> {
         let first = self.next;
-        let mut bytes = Vec::with_capacity(BATCH_BYTES / 8);
-        let mut ends = Vec::with_capacity(1024);
-        let mut arrivals = Vec::with_capacity(1024);
+        let mut bytes = Vec::with_capacity(self.room.0);
+        let mut ends = Vec::with_capacity(self.room.1);
+        let mut arrivals = Vec::with_capacity(self.room.1);
         let arrival_start = self.opened.unwrap_or(self.start);
         while ends.len() < BATCH_RECORDS && bytes.len() < BATCH_BYTES {
             let Some(offset) = self.schedule.offset(self.next).filter(|offset| *offset <= until) else { break };
@@ -150,6 +154,7 @@ impl Reader {
             arrivals.push(arrival_start.saturating_add(offset));
             self.next += 1;
         }
+        self.room = (bytes.len() + bytes.len() / 16, ends.len());
         let offsets: Int64Array = (first..self.next).map(|index| index as i64).collect();
         Ok(Batch::raw(self.schedule.share.partition, offsets, arrivals.into(), views(bytes, &ends)?, self.format))
     }
