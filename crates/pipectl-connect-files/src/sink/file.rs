@@ -1,0 +1,403 @@
+//! Sink `file`: one file, each record in it exactly once.
+//!
+//! A checkpoint says how long the file was when everything before it had reached the disk; a restart cuts the file back
+//! to that length and goes on. Compressed files are cut between members, so what is left stays readable.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use pipectl_contract::{
+    Checked, ConnectorError, ErrorKind, NodeContext, Parallelism, Rejection, Sink, SinkContext, SinkFacts, SinkWriter,
+};
+use pipectl_data::{Batch, compress::Compression};
+use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};
+use pipectl_host::Host;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::format::{Formatter, SinkFormat};
+use crate::{glob::tidy, input::Format};
+
+/// How the file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum SinkCompression {
+    /// Not at all.
+    None,
+    /// gzip.
+    Gzip,
+    /// Zstandard.
+    Zstd,
+}
+
+/// What becomes of a file that is there at the first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum OnExisting {
+    /// Its content is replaced.
+    #[default]
+    Overwrite,
+    /// New records come after its content.
+    Append,
+}
+
+/// Options of the sink `file`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSinkOptions {
+    /// The file to write. Folders on the way are made.
+    #[schemars(example = &"out/alerts.jsonl")]
+    pub path: String,
+
+    /// How records are written; if not given, `csv` for a name with `.csv`, otherwise `jsonl`.
+    pub format: Option<SinkFormat>,
+
+    /// How the file is compressed; if not given, as its name says (`.gz`, `.zst`).
+    pub compression: Option<SinkCompression>,
+
+    /// What becomes of a file that is there at the first start. A restart from a checkpoint always goes on where the
+    /// checkpoint says.
+    #[serde(default)]
+    pub mode: OnExisting,
+}
+
+/// A file needs no binding.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSinkBinding {}
+
+impl FileSinkOptions {
+    fn format(&self) -> SinkFormat {
+        self.format.unwrap_or(match Format::detect(&self.path) {
+            Some((Format::Csv, _)) => SinkFormat::Csv,
+            _ => SinkFormat::Jsonl,
+        })
+    }
+
+    fn compression(&self) -> Compression {
+        match self.compression {
+            None => Compression::detect(std::path::Path::new(&self.path)),
+            Some(SinkCompression::None) => Compression::None,
+            Some(SinkCompression::Gzip) => Compression::Gzip,
+            Some(SinkCompression::Zstd) => Compression::Zstd,
+        }
+    }
+
+    fn problem(&self) -> Option<Diagnostic> {
+        let error = |title: String| Diagnostic::error(INVALID_OPTION, title).at(&Path::keys(["path"]), "");
+        let path = self.path.trim();
+        if path.is_empty() || path.ends_with('/') {
+            return Some(
+                error(format!("`{path}` names no file"))
+                    .help("write the name of a file, as in `path: out/alerts.jsonl`; for many files in a folder use `object_store:`"),
+            );
+        }
+        if path.contains('*') {
+            return Some(
+                error("a sink writes one file, so its path has no `*`".to_owned()).help("write the name of one file"),
+            );
+        }
+        if path.to_ascii_lowercase().ends_with(".parquet") && self.format.is_none() {
+            return Some(
+                error("the sink `file` does not write Parquet, whose files must be written whole".to_owned())
+                    .help("use `object_store:` with `format: parquet`"),
+            );
+        }
+        (self.compression() == Compression::Snappy)
+            .then(|| error("the sink `file` does not compress with Snappy".to_owned()).help("use `.zst` or `.gz`"))
+    }
+}
+
+/// The sink `file`: one writer, exactly once.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FileSink;
+
+#[async_trait]
+impl Sink for FileSink {
+    type Options = FileSinkOptions;
+    type Binding = FileSinkBinding;
+    const KIND: &'static str = "file";
+
+    fn check(
+        &self,
+        options: &FileSinkOptions,
+        _binding: &FileSinkBinding,
+        _node: NodeContext<'_>,
+    ) -> Checked<SinkFacts> {
+        let file = tidy(std::path::Path::new(&options.path));
+        let facts = SinkFacts {
+            needs: Vec::new(),
+            needs_event_time: None,
+            takes_payload: options.format() == SinkFormat::Jsonl,
+            exclusive: vec![(format!("file {}", file.display()), Path::keys(["path"]))],
+            parallelism: Parallelism::Single,
+            idempotent: true,
+        };
+        Checked::new(facts, options.problem().map_or_else(Diagnostics::new, Diagnostics::from))
+    }
+
+    async fn open(
+        &self,
+        options: FileSinkOptions,
+        _binding: FileSinkBinding,
+        context: SinkContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        Ok(Box::new(Writer::open(&options, context).await?))
+    }
+
+    fn describe(&self, options: &FileSinkOptions, _: &FileSinkBinding, _pipeline: &str, _node: &str) -> String {
+        options.path.clone()
+    }
+}
+
+/// Bytes to gather before they are written.
+const FLUSH: usize = 1 << 20;
+/// Bytes held back before a checkpoint is asked for.
+const MANY_HELD: usize = 8 << 20;
+
+/// What a checkpoint holds, as one line of JSON; the held bytes come after it.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    version: u32,
+    /// The length of the file up to which it holds what came before the checkpoint, on the disk.
+    length: u64,
+    /// How many bytes follow, which [`SinkWriter::committed`] appends.
+    held: usize,
+}
+
+struct Writer {
+    host: Host,
+    path: PathBuf,
+    formatter: Formatter,
+    compression: Compression,
+    /// Open from the first write on, so that a run that fails earlier leaves the old file alone.
+    file: Option<Arc<File>>,
+    /// Where the next bytes go.
+    length: u64,
+    buffer: Vec<u8>,
+    /// What [`SinkWriter::committed`] appends.
+    held: Vec<u8>,
+    /// Appending to a file of others before the first checkpoint: nothing may reach the file until a checkpoint knows
+    /// how long it was, or a crash would leave records that the next start writes again.
+    holding: bool,
+    /// Whether a checkpoint has been taken, or restored, since `holding` began.
+    asked: bool,
+    header_due: bool,
+}
+
+impl Writer {
+    async fn open(options: &FileSinkOptions, context: SinkContext) -> Result<Self, ConnectorError> {
+        let mut writer = Self {
+            path: tidy(&context.directory.join(&options.path)),
+            formatter: Formatter::new(options.format(), &context),
+            compression: options.compression(),
+            host: context.host,
+            file: None,
+            length: 0,
+            buffer: Vec::new(),
+            held: Vec::new(),
+            holding: false,
+            asked: false,
+            header_due: true,
+        };
+        if let Some(state) = context.restored {
+            writer.restore(&state).await?;
+        } else if options.mode == OnExisting::Append {
+            writer.append_to_existing()?;
+        }
+        Ok(writer)
+    }
+
+    fn failed(&self, error: io::Error) -> ConnectorError {
+        ConnectorError::io(format_args!("write `{}`", self.path.display()), error)
+    }
+
+    async fn restore(&mut self, bytes: &[u8]) -> Result<(), ConnectorError> {
+        let invalid = || {
+            let message = format!("the checkpoint of `{}` cannot be read", self.path.display());
+            ConnectorError::new(ErrorKind::Invalid, message)
+        };
+        let line = memchr::memchr(b'\n', bytes).ok_or_else(invalid)?;
+        let (line, held) = bytes.split_at(line);
+        let state: State = serde_json::from_slice(line).map_err(|_| invalid())?;
+        let held = held.get(1..).unwrap_or_default();
+        if state.version != 1 || held.len() != state.held {
+            return Err(invalid());
+        }
+        self.length = state.length;
+        self.held = held.to_vec();
+        self.holding = !self.held.is_empty();
+        self.asked = true;
+        self.header_due = self.length == 0 && self.held.is_empty();
+        let present = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        if present < self.length {
+            let message = format!(
+                "`{}` has {present} bytes, but had {} at the checkpoint: put it back, or start anew without the checkpoint",
+                self.path.display(),
+                self.length
+            );
+            return Err(ConnectorError::new(ErrorKind::Conflict, message));
+        }
+        self.ready().await.map(|_| ())
+    }
+
+    fn append_to_existing(&mut self) -> Result<(), ConnectorError> {
+        self.holding = true;
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.failed(error)),
+        };
+        self.length = file.seek(SeekFrom::End(0)).map_err(|error| self.failed(error))?;
+        if self.length == 0 {
+            return Ok(());
+        }
+        self.header_due = false;
+        if self.compression == Compression::None {
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))
+                .and_then(|_| file.read_exact(&mut last))
+                .map_err(|error| self.failed(error))?;
+            if last != *b"\n" {
+                self.buffer.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+
+    /// The open file, cut to the length that counts.
+    async fn ready(&mut self) -> Result<Arc<File>, ConnectorError> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let (path, length) = (self.path.clone(), self.length);
+        let opened = self.host.blocking(move || open_at(&path, length)).await;
+        let file = Arc::new(opened.map_err(|error| self.failed(error))?);
+        self.file = Some(file.clone());
+        Ok(file)
+    }
+
+    /// Writes bytes at the end, as one member if compressed; hands them back on an error, after which it can be tried
+    /// again.
+    async fn append(&mut self, bytes: Vec<u8>) -> Result<(), (ConnectorError, Vec<u8>)> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let file = match self.ready().await {
+            Ok(file) => file,
+            Err(error) => return Err((error, bytes)),
+        };
+        let (compression, start) = (self.compression, self.length);
+        let (bytes, written) = self
+            .host
+            .blocking(move || {
+                let written = write_at(&file, start, compression, &bytes);
+                (bytes, written)
+            })
+            .await;
+        match written {
+            Ok(length) => {
+                self.length += length;
+                Ok(())
+            }
+            Err(error) => Err((self.failed(error), bytes)),
+        }
+    }
+
+    async fn flush(&mut self) -> Result<(), ConnectorError> {
+        let bytes = std::mem::take(&mut self.buffer);
+        self.append(bytes).await.map_err(|(error, bytes)| {
+            self.buffer = bytes;
+            error
+        })
+    }
+}
+
+fn open_at(path: &std::path::Path, length: u64) -> io::Result<File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)?;
+    }
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()?;
+    // The entry in the folder must outlive a crash too; where folders cannot be synced, there is no more to do.
+    if let Some(folder) = folder.and_then(|folder| File::open(folder).ok()) {
+        let _unsupported = folder.sync_all();
+    }
+    Ok(file)
+}
+
+fn write_at(mut file: &File, start: u64, compression: Compression, bytes: &[u8]) -> io::Result<u64> {
+    file.seek(SeekFrom::Start(start))?;
+    if compression == Compression::None {
+        file.write_all(bytes)?;
+        return Ok(bytes.len() as u64);
+    }
+    let member = compression.compress(bytes)?;
+    file.write_all(&member)?;
+    Ok(member.len() as u64)
+}
+
+#[async_trait]
+impl SinkWriter for Writer {
+    async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        // First what is there already: an error now leaves this batch for the runtime to offer again.
+        if self.buffer.len() >= FLUSH && !self.holding {
+            self.flush().await?;
+        }
+        if std::mem::take(&mut self.header_due) {
+            self.formatter.header(&mut self.buffer);
+        }
+        self.formatter.write(batch, &mut self.buffer)
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.holding && self.buffer.len() >= MANY_HELD
+    }
+
+    async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
+        if self.holding {
+            self.held.append(&mut self.buffer);
+            self.asked = true;
+        } else {
+            self.flush().await?;
+            // An empty result is a file too.
+            let file = self.ready().await?;
+            let synced = self.host.blocking(move || file.sync_data()).await;
+            synced.map_err(|error| self.failed(error))?;
+        }
+        let state = State { version: 1, length: self.length, held: self.held.len() };
+        let mut bytes = serde_json::to_vec(&state)
+            .map_err(|error| ConnectorError::new(ErrorKind::Internal, format!("cannot write the state: {error}")))?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&self.held);
+        Ok(bytes)
+    }
+
+    async fn committed(&mut self) -> Result<(), ConnectorError> {
+        if self.holding && self.asked {
+            let held = std::mem::take(&mut self.held);
+            self.append(held).await.map_err(|(error, bytes)| {
+                self.held = bytes;
+                error
+            })?;
+            self.holding = false;
+        }
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        if self.holding { Ok(()) } else { self.flush().await }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

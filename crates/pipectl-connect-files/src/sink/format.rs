@@ -1,0 +1,94 @@
+//! How sinks write records, shared by all of them here.
+
+use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkContext};
+use pipectl_data::{
+    Batch, PayloadFormat, Schema,
+    encode::{csv, jsonl},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How records are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum SinkFormat {
+    /// One JSON object a line.
+    #[default]
+    Jsonl,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+/// Turns batches into bytes.
+#[derive(Debug)]
+pub(crate) struct Formatter {
+    format: SinkFormat,
+    schema: Schema,
+    /// Records may be written as they came.
+    raw: bool,
+    ends: Vec<usize>,
+}
+
+impl Formatter {
+    pub(crate) fn new(format: SinkFormat, context: &SinkContext) -> Self {
+        Self {
+            format,
+            schema: context.schema.clone(),
+            raw: format == SinkFormat::Jsonl && context.payload == Some(PayloadFormat::Json),
+            ends: Vec::new(),
+        }
+    }
+
+    /// What the output starts with.
+    pub(crate) fn header(&self, out: &mut Vec<u8>) {
+        if self.format == SinkFormat::Csv {
+            csv::header(&self.schema, out);
+        }
+    }
+
+    /// Appends the records; on an error nothing is appended.
+    pub(crate) fn write(&mut self, batch: &Batch, out: &mut Vec<u8>) -> Result<Vec<Rejection>, ConnectorError> {
+        if let Some(payload) = batch.payload.as_ref().filter(|_| self.raw) {
+            let mut rejections = Vec::new();
+            out.reserve(payload.lengths().map(|length| length as usize + 1).sum());
+            for (row, record) in payload.iter().enumerate() {
+                match record {
+                    Some(record) => write_line(record, out),
+                    None => rejections.push(Rejection {
+                        row,
+                        reason: "the record is a tombstone: it has a key but no value to write".to_owned(),
+                    }),
+                }
+            }
+            return Ok(rejections);
+        }
+        let Some(columns) = &batch.columns else {
+            return Err(ConnectorError::new(
+                ErrorKind::Internal,
+                "a batch without columns reached a sink that needs them",
+            ));
+        };
+        self.ends.clear();
+        let before = out.len();
+        let written = match self.format {
+            SinkFormat::Jsonl => jsonl::write_rows(columns, &self.schema, out, &mut self.ends),
+            SinkFormat::Csv => csv::write_rows(columns, &self.schema, out, &mut self.ends),
+        };
+        written.map_err(|error| {
+            out.truncate(before);
+            ConnectorError::new(ErrorKind::Internal, format!("cannot write records as text: {error}"))
+        })?;
+        Ok(Vec::new())
+    }
+}
+
+/// A JSON text on one line: a line end in it can only be white space, since strings escape theirs.
+fn write_line(record: &[u8], out: &mut Vec<u8>) {
+    if memchr::memchr2(b'\n', b'\r', record).is_none() {
+        out.extend_from_slice(record);
+    } else {
+        out.extend(record.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+    }
+    out.push(b'\n');
+}

@@ -1,0 +1,146 @@
+//! Sink `stdout`: records for the next program of a pipe, or for a person.
+
+use std::io::{self, Write};
+
+use async_trait::async_trait;
+use pipectl_contract::{
+    Checked, ConnectorError, ErrorKind, NodeContext, Parallelism, Rejection, Sink, SinkContext, SinkFacts, SinkWriter,
+};
+use pipectl_data::Batch;
+use pipectl_diag::Path;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::format::{Formatter, SinkFormat};
+use crate::worker::Worker;
+
+/// Options of the sink `stdout`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdoutOptions {
+    /// How records are written; `jsonl` if not given.
+    #[serde(default)]
+    pub format: SinkFormat,
+}
+
+/// Standard output needs no binding.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StdoutBinding {}
+
+/// The sink `stdout`: at least once, since what was written cannot be taken back.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StdoutSink;
+
+#[async_trait]
+impl Sink for StdoutSink {
+    type Options = StdoutOptions;
+    type Binding = StdoutBinding;
+    const KIND: &'static str = "stdout";
+
+    fn check(&self, options: &StdoutOptions, _binding: &StdoutBinding, _node: NodeContext<'_>) -> Checked<SinkFacts> {
+        Checked::ok(SinkFacts {
+            needs: Vec::new(),
+            needs_event_time: None,
+            takes_payload: options.format == SinkFormat::Jsonl,
+            exclusive: vec![("standard output".to_owned(), Path::here())],
+            parallelism: Parallelism::Single,
+            idempotent: false,
+        })
+    }
+
+    async fn open(
+        &self,
+        options: StdoutOptions,
+        _binding: StdoutBinding,
+        context: SinkContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        Ok(Box::new(Writer::new(Box::new(io::stdout()), options.format, context)))
+    }
+
+    fn describe(&self, _: &StdoutOptions, _: &StdoutBinding, _pipeline: &str, _node: &str) -> String {
+        "standard output".to_owned()
+    }
+}
+
+struct Writer {
+    formatter: Formatter,
+    out: Worker<Box<dyn Write + Send>, io::Result<()>>,
+    /// Whether the header is still to come.
+    fresh: bool,
+}
+
+impl Writer {
+    fn new(out: Box<dyn Write + Send>, format: SinkFormat, context: SinkContext) -> Self {
+        let formatter = Formatter::new(format, &context);
+        Self { formatter, out: Worker::new(context.host, out), fresh: context.restored.is_none() }
+    }
+}
+
+#[async_trait]
+impl SinkWriter for Writer {
+    async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        self.out.settle().await.transpose().map_err(failed)?;
+        let mut bytes = Vec::new();
+        if self.fresh {
+            self.formatter.header(&mut bytes);
+        }
+        let rejections = self.formatter.write(batch, &mut bytes)?;
+        let written = self.out.run(move |out| out.write_all(&bytes).and_then(|()| out.flush())).await?;
+        written.map_err(failed)?;
+        self.fresh = false;
+        Ok(rejections)
+    }
+
+    async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
+    async fn committed(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+}
+
+fn failed(error: io::Error) -> ConnectorError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ConnectorError {
+            kind: ErrorKind::Denied,
+            message: "standard output was closed by the program that read it".to_owned(),
+            retry_after: None,
+            source: Some(Box::new(error)),
+        },
+        _ => ConnectorError::io("write to standard output", error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::file::tests::{context, rows};
+
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_a_clean_error() {
+        pipectl_host::run(Some(1), async {
+            let folder = tempfile::tempdir().expect("folder");
+            let mut writer = Writer::new(Box::new(Closed), SinkFormat::Csv, context(folder.path(), None));
+            let error = writer.write(&rows(0..3)).await.expect_err("closed");
+            assert!(!error.is_retryable());
+            assert!(error.message.contains("closed"), "{error}");
+        })
+        .expect("runs");
+    }
+}

@@ -1,0 +1,232 @@
+//! Source `tail`: follows files while others write and rotate them.
+
+use arrow_array::Int64Array;
+use async_trait::async_trait;
+use pipectl_contract::{
+    Checked, ConnectorError, ErrorKind, NodeContext, Read, Source, SourceContext, SourceFacts, SourceReader,
+};
+use pipectl_data::{
+    Batch, Micros, PayloadFormat,
+    units::{Duration, Size},
+};
+use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};
+use pipectl_host::Host;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    file::check_pattern,
+    follow::{Follow, Pass, Place},
+    glob::Pattern,
+    input::{Format, Meaning, OneOrMany, Shape},
+    worker::Worker,
+};
+
+/// Where to begin with the files that are there at the first start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum StartFrom {
+    /// With what they already hold.
+    #[default]
+    Start,
+    /// With what is written from now on.
+    End,
+}
+
+/// Options of the source `tail`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TailOptions {
+    /// The files to follow: a path or several, with `*`, `?`, `[…]`, `{…}` and `**` where wanted. They need not exist
+    /// yet. Compressed files among them are left out. Where logs are rotated by copying and truncating, the pattern must
+    /// not match the copies, or they are read as new files.
+    #[schemars(example = &"/var/log/nginx/access.log")]
+    pub paths: OneOrMany,
+
+    /// Where to begin at the first start; files that appear later are read from their start.
+    #[serde(default)]
+    pub from: StartFrom,
+
+    /// How records are written; `text` if not given. CSV must have no header: its columns are the schema's, in order.
+    pub format: Option<Format>,
+
+    /// The character between the fields of CSV; a comma if not given.
+    #[schemars(example = &";")]
+    pub delimiter: Option<String>,
+
+    /// How often to look for new lines and new files; `500ms` if not given.
+    #[serde(default = "default_poll")]
+    pub poll: Duration,
+
+    /// End once everything has been read and nothing came for this long; without it, follow until stopped.
+    #[schemars(example = &"3s")]
+    pub until_idle: Option<Duration>,
+
+    /// The longest record; a longer one stops the run. 16MiB if not given.
+    pub max_record: Option<Size>,
+}
+
+fn default_poll() -> Duration {
+    Duration::from_millis(500)
+}
+
+impl TailOptions {
+    fn meaning(&self, diagnostics: &mut Diagnostics) -> Meaning {
+        let entries = self.paths.entries(&Path::keys(["paths"]));
+        if entries.is_empty() {
+            diagnostics.push(
+                Diagnostic::error(INVALID_OPTION, "`paths` names no file")
+                    .at(&Path::keys(["paths"]), "")
+                    .help("write a path or a pattern, as in `paths: /var/log/app/*.log`"),
+            );
+        }
+        for (path, place) in entries {
+            check_pattern(path, &place, diagnostics);
+        }
+        if !(10_000..=3_600_000_000).contains(&self.poll.micros()) {
+            diagnostics.push(
+                Diagnostic::error(INVALID_OPTION, "`poll` must be between 10ms and 1h")
+                    .at(&Path::keys(["poll"]), "")
+                    .help("write `poll: 500ms`, or leave it out"),
+            );
+        }
+        let shape = Shape {
+            format: Some(self.format.unwrap_or(Format::Text)),
+            delimiter: self.delimiter.as_deref(),
+            header: None,
+            max_record: self.max_record,
+        };
+        Meaning { header: false, ..shape.meaning(None, diagnostics) }
+    }
+}
+
+/// The source `tail`: one reader. Its position names each followed file by device, inode and the fingerprint of its
+/// first bytes, so that a restart finds a file again that was renamed meanwhile.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TailSource;
+
+#[async_trait]
+impl Source for TailSource {
+    type Options = TailOptions;
+    const KIND: &'static str = "tail";
+
+    fn check(&self, options: &TailOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
+        let mut diagnostics = Diagnostics::new();
+        let meaning = options.meaning(&mut diagnostics);
+        Checked::new(meaning.facts(options.until_idle.is_some()), diagnostics)
+    }
+
+    async fn open(
+        &self,
+        options: TailOptions,
+        context: SourceContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        Ok(vec![Box::new(Reader::new(&options, context)?)])
+    }
+}
+
+/// Where reading goes on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Position {
+    /// Records delivered.
+    record: i64,
+    /// The followed files.
+    files: Vec<Place>,
+}
+
+struct Reader {
+    host: Host,
+    payload: PayloadFormat,
+    worker: Worker<Follow, Result<Pass, ConnectorError>>,
+    delivered: Position,
+    poll: Micros,
+    until_idle: Option<Micros>,
+    /// When to look for files again.
+    next_scan: Micros,
+    /// Since when nothing has come.
+    idle_since: Option<Micros>,
+    /// Whether a poll was waited for since the last answer.
+    waited: bool,
+}
+
+impl Reader {
+    fn new(options: &TailOptions, context: SourceContext) -> Result<Self, ConnectorError> {
+        let meaning = options.meaning(&mut Diagnostics::new());
+        let patterns = options.paths.values();
+        let patterns = patterns.iter().map(|pattern| Pattern::new(pattern, &context.directory));
+        let patterns = patterns
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| ConnectorError::new(ErrorKind::Invalid, error.to_string()))?;
+        let restored: Option<Position> =
+            context.positions.into_iter().next().map(serde_json::from_value).transpose().map_err(|error| {
+                ConnectorError::new(
+                    ErrorKind::Invalid,
+                    format!("the checkpoint's position in the files cannot be read: {error}"),
+                )
+            })?;
+        let from_end = restored.is_none() && options.from == StartFrom::End;
+        let delivered = restored.unwrap_or_default();
+        let follow = Follow::new(patterns, meaning.cut.clone(), from_end, delivered.files.clone());
+        Ok(Self {
+            payload: meaning.payload(),
+            worker: Worker::new(context.host.clone(), follow),
+            next_scan: context.host.now(),
+            host: context.host,
+            delivered,
+            poll: options.poll.micros(),
+            until_idle: options.until_idle.map(Duration::micros),
+            idle_since: None,
+            waited: false,
+        })
+    }
+}
+
+#[async_trait]
+impl SourceReader for Reader {
+    async fn next(&mut self) -> Result<Read, ConnectorError> {
+        loop {
+            let now = self.host.now();
+            let scan = now >= self.next_scan;
+            if scan {
+                self.next_scan = now + self.poll;
+            }
+            let idle = self.idle_since.map_or(0, |since| now - since);
+            let finish = self.until_idle.is_some_and(|limit| idle >= limit);
+            let pass = self.worker.run(move |follow| follow.pass(now, scan, finish)).await??;
+            if let Some(files) = pass.places {
+                self.delivered.files = files;
+            }
+            if let Some(block) = pass.block {
+                self.idle_since = None;
+                self.waited = false;
+                let first = self.delivered.record;
+                self.delivered.record += block.records.len() as i64;
+                let count = block.records.len();
+                let payload = block.into_payload().map_err(|error| {
+                    ConnectorError::new(ErrorKind::Internal, format!("cannot view a block as records: {error}"))
+                })?;
+                let offsets = Int64Array::from_iter_values(first..self.delivered.record);
+                let arrival = Int64Array::from(vec![self.host.now(); count]);
+                return Ok(Read::Records(Batch::raw(0, offsets, arrival, payload, self.payload)));
+            }
+            if pass.finished {
+                return Ok(Read::End);
+            }
+            self.idle_since.get_or_insert(now);
+            if std::mem::take(&mut self.waited) {
+                return Ok(Read::Quiet);
+            }
+            self.host.sleep_until(self.next_scan).await;
+            self.waited = true;
+        }
+    }
+
+    fn position(&self) -> Value {
+        serde_json::to_value(&self.delivered).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+use std::{io::Write as _, path::Path as FilePath};
+
+use pipectl_data::Schema;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn options(mut given: Value) -> TailOptions {
+    if let Some(given) = given.as_object_mut() {
+        given.entry("paths").or_insert(json!("*.log"));
+    }
+    serde_json::from_value(given).expect("options")
+}
+
+fn open(directory: &FilePath, given: Value, positions: Vec<Value>) -> Reader {
+    let context = SourceContext {
+        host: Host::simulated(1, 1_000_000_000),
+        pipeline: "p".to_owned(),
+        node: "n".to_owned(),
+        directory: directory.to_path_buf(),
+        schema: Schema::new([]),
+        positions,
+    };
+    Reader::new(&options(given), context).expect("opens")
+}
+
+/// Everything that is there now.
+async fn drain(reader: &mut Reader) -> Vec<String> {
+    let mut lines = Vec::new();
+    loop {
+        match reader.next().await.expect("reads") {
+            Read::Records(batch) => {
+                let payload = batch.payload.expect("payload");
+                lines.extend(payload.iter().flatten().map(|line| String::from_utf8_lossy(line).into_owned()));
+            }
+            Read::Quiet | Read::End => return lines,
+        }
+    }
+}
+
+fn append(path: &FilePath, text: &str) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("opens");
+    file.write_all(text.as_bytes()).expect("writes");
+}
+
+fn run(test: impl AsyncFnOnce(&FilePath)) {
+    let folder = tempfile::tempdir().expect("folder");
+    pipectl_host::simulate(test(folder.path())).expect("runs");
+}
+
+#[test]
+fn a_rotated_file_is_read_to_its_end_before_the_new_one() {
+    run(async |folder| {
+        let (log, old) = (folder.join("a.log"), folder.join("a.log.1"));
+        append(&log, "1\n2\nhal");
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["1", "2"]);
+        std::fs::rename(&log, &old).expect("renames");
+        append(&log, "5\n");
+        // The writer has not noticed yet.
+        append(&old, "f\n4\n");
+        assert_eq!(drain(&mut reader).await, ["half", "4", "5"]);
+        append(&old, "late");
+        append(&log, "6\n");
+        assert_eq!(drain(&mut reader).await, ["6"]);
+        reader.host.sleep(std::time::Duration::from_secs(31)).await;
+        assert_eq!(drain(&mut reader).await, ["late"], "its last line counts once nobody writes it on");
+        reader.host.sleep(std::time::Duration::from_secs(31)).await;
+        drain(&mut reader).await;
+        assert_eq!(reader.delivered.files.len(), 1, "and then it is let go");
+        assert_eq!(reader.position()["record"], 7);
+    });
+}
+
+#[test]
+fn truncation_starts_anew_and_the_copy_gives_the_rest() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        append(&log, "1\n2\n");
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["1", "2"]);
+        // Truncated without a copy.
+        std::fs::write(&log, "3\n").expect("writes");
+        assert_eq!(drain(&mut reader).await, ["3"]);
+        // Same length, other content.
+        std::fs::write(&log, "4\n").expect("writes");
+        assert_eq!(drain(&mut reader).await, ["4"]);
+        // Copied and truncated, with lines that were not read yet, and grown beyond the old length at once.
+        append(&log, "5\n6\n");
+        std::fs::copy(&log, folder.join("a.log.1")).expect("copies");
+        std::fs::write(&log, "7\n8\n9\n10\n").expect("writes");
+        assert_eq!(drain(&mut reader).await, ["5", "6", "7", "8", "9", "10"]);
+    });
+}
+
+#[test]
+fn files_come_and_go() {
+    run(async |folder| {
+        let mut reader = open(folder, json!({ "paths": ["x/*.log", "b.log"] }), Vec::new());
+        assert!(drain(&mut reader).await.is_empty());
+        std::fs::create_dir(folder.join("x")).expect("folder");
+        append(&folder.join("x/a.log"), "1\n");
+        append(&folder.join("b.log"), "2\n");
+        append(&folder.join("x/c.log.gz"), "no text\n");
+        let mut seen = drain(&mut reader).await;
+        seen.sort();
+        assert_eq!(seen, ["1", "2"]);
+        append(&folder.join("b.log"), "3\n");
+        std::fs::remove_file(folder.join("b.log")).expect("removes");
+        assert_eq!(drain(&mut reader).await, ["3"]);
+        append(&folder.join("b.log"), "4\n");
+        assert_eq!(drain(&mut reader).await, ["4"]);
+    });
+}
+
+#[test]
+fn from_end_leaves_out_whole_lines_only() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        append(&log, "1\n2\nhal");
+        let mut reader = open(folder, json!({ "from": "end" }), Vec::new());
+        assert!(drain(&mut reader).await.is_empty());
+        append(&log, "f\n3\n");
+        append(&folder.join("b.log"), "4\n");
+        assert_eq!(drain(&mut reader).await, ["half", "3", "4"]);
+        let position = reader.position();
+        append(&log, "5\n");
+        append(&folder.join("c.log"), "6\n");
+        let mut reader = open(folder, json!({ "from": "end" }), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["5", "6"], "a restart is not a first start");
+    });
+}
+
+#[test]
+fn until_idle_ends_after_the_last_partial_line() {
+    run(async |folder| {
+        append(&folder.join("a.log"), "1\n2");
+        let mut reader = open(folder, json!({ "until_idle": "3s" }), Vec::new());
+        let started = reader.host.now();
+        let mut lines = Vec::new();
+        loop {
+            match reader.next().await.expect("reads") {
+                Read::Records(batch) => lines.push(batch.len()),
+                Read::Quiet => {}
+                Read::End => break,
+            }
+        }
+        assert_eq!(lines, [1, 1]);
+        let took = reader.host.now() - started;
+        assert!((3_000_000..8_000_000).contains(&took), "{took}");
+    });
+}
+
+#[test]
+fn a_restart_finds_files_that_moved_meanwhile() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        append(&log, "1\n2\n");
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["1", "2"]);
+        let position = reader.position();
+        drop(reader);
+        append(&log, "3\n");
+        // By renaming…
+        std::fs::rename(&log, folder.join("a.log-20260131")).expect("renames");
+        append(&log, "4\n");
+        let mut reader = open(folder, json!({}), vec![position.clone()]);
+        assert_eq!(drain(&mut reader).await, ["3", "4"]);
+        // …by copying and truncating, seen only after a restart…
+        let position = reader.position();
+        append(&log, "5\n");
+        std::fs::copy(&log, folder.join("a.log.1")).expect("copies");
+        std::fs::write(&log, "6\n").expect("writes");
+        let mut reader = open(folder, json!({}), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["5", "6"]);
+        // …and gone for good: what is there is read.
+        let position = reader.position();
+        for name in ["a.log", "a.log.1", "a.log-20260131"] {
+            std::fs::remove_file(folder.join(name)).expect("removes");
+        }
+        append(&folder.join("a.log.2.gz"), "compressed\n");
+        append(&log, "7\n");
+        let mut reader = open(folder, json!({}), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["7"]);
+    });
+}
+
+#[test]
+fn a_line_without_end_stops_the_run() {
+    run(async |folder| {
+        append(&folder.join("a.log"), &format!("ok\n{}", "x".repeat(3_000_000)));
+        let mut reader = open(folder, json!({ "max_record": "2MiB" }), Vec::new());
+        assert!(matches!(reader.next().await, Ok(Read::Records(_))));
+        let error = reader.next().await.map(|_| ()).expect_err("too long");
+        assert!(error.message.contains("byte 3 of") && error.message.contains("a.log"), "{error}");
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["ok"], "a long line may still be in the making");
+        append(&folder.join("a.log"), "\n");
+        assert_eq!(drain(&mut reader).await[0].len(), 3_000_000);
+    });
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append(String),
+    Rename,
+    Drain,
+    Restart,
+    /// A call that is dropped while it works.
+    Cancel,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => "[a-c\\n]{1,6}".prop_map(Step::Append),
+        1 => Just(Step::Rename),
+        3 => Just(Step::Drain),
+        2 => Just(Step::Restart),
+        2 => Just(Step::Cancel),
+    ];
+    prop::collection::vec(step, 0..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Whatever is appended, renamed, cancelled and restarted in whatever order: each line once, in order.
+    #[test]
+    fn no_line_is_lost_or_read_twice(steps in steps()) {
+        run(async |folder| {
+            let log = folder.join("a.log");
+            // The first line is longer than any fingerprint needs, so that files differ.
+            let mut generation = 0;
+            let mut expected = String::new();
+            let mut write = |text: &str| {
+                append(&log, text);
+                expected.push_str(text);
+            };
+            write("first 0\n");
+            let mut reader = open(folder, json!({}), Vec::new());
+            let mut seen = drain(&mut reader).await;
+            for step in steps {
+                match step {
+                    Step::Append(text) => write(&text),
+                    Step::Rename => {
+                        // Rotations come at line ends.
+                        write("\n");
+                        generation += 1;
+                        std::fs::rename(&log, folder.join(format!("a.log.{generation}"))).expect("renames");
+                        write(&format!("first {generation}\n"));
+                        // One rotation at a time is what a restart can follow.
+                        seen.extend(drain(&mut reader).await);
+                    }
+                    Step::Drain => seen.extend(drain(&mut reader).await),
+                    Step::Restart => reader = open(folder, json!({}), vec![reader.position()]),
+                    Step::Cancel => {
+                        let call = tokio::time::timeout(std::time::Duration::from_millis(1), reader.next());
+                        if let Ok(read) = call.await
+                            && let Read::Records(batch) = read.expect("reads")
+                        {
+                            let payload = batch.payload.expect("payload");
+                            seen.extend(payload.iter().flatten().map(|line| String::from_utf8_lossy(line).into_owned()));
+                        }
+                    }
+                }
+            }
+            write("\n");
+            seen.extend(drain(&mut reader).await);
+            let expected: Vec<_> = expected.lines().collect();
+            assert_eq!(seen, expected);
+        });
+    }
+
+    #[test]
+    fn every_byte_may_be_the_last_before_a_kill(text in "[a-c\\né]{0,30}", last in any::<bool>()) {
+        run(async |folder| {
+            let log = folder.join("a.log");
+            let mut bytes = text.clone().into_bytes();
+            if last {
+                bytes.push(b'\n');
+            }
+            let mut position = Vec::new();
+            let mut seen = Vec::new();
+            for byte in &bytes {
+                let mut file = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("opens");
+                file.write_all(&[*byte]).expect("writes");
+                let mut reader = open(folder, json!({}), position);
+                seen.extend(drain(&mut reader).await);
+                position = vec![reader.position()];
+            }
+            let mut reader = open(folder, json!({ "until_idle": "1s" }), position);
+            while let Ok(read) = reader.next().await {
+                match read {
+                    Read::Records(batch) => {
+                        let payload = batch.payload.expect("payload");
+                        seen.extend(payload.iter().flatten().map(|line| String::from_utf8_lossy(line).into_owned()));
+                    }
+                    Read::Quiet => {}
+                    Read::End => break,
+                }
+            }
+            let whole = String::from_utf8_lossy(&bytes).into_owned();
+            let expected: Vec<_> = whole.lines().collect();
+            assert_eq!(seen, expected);
+        });
+    }
+}
