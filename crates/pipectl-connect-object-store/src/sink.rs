@@ -67,7 +67,7 @@ impl Sink for ObjectStore {
         pipeline: &str,
         node: &str,
     ) -> String {
-        let path = binding.path(pipeline);
+        let path = Some(binding.path(pipeline)).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".to_owned());
         let prefix = options.prefix(node);
         let template = Template::parse(&prefix).ok();
         let folder = template.as_ref().map_or("", Template::common_folder);

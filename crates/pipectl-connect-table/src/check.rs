@@ -17,7 +17,7 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
     let mut diagnostics = Diagnostics::new();
     let name = options.name(node.node);
     let name_path = if options.name.is_some() { Path::keys(["name"]) } else { Path::here() };
-    diagnostics.extend(table_name(name).map(|found| found.at(&name_path, "")));
+    diagnostics.extend(table_name(name).map(|found| point(found, &name_path)));
     diagnostics.extend(key(options, node));
 
     let mut needs = Vec::new();
@@ -43,6 +43,11 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
     Checked::new(facts, diagnostics)
 }
 
+/// Points at an option, or at the kind key where no option says so.
+fn point(found: Diagnostic, path: &Path) -> Diagnostic {
+    if path.segments().is_empty() { found.at_key(path, "") } else { found.at(path, "") }
+}
+
 fn table_name(name: &str) -> Option<Diagnostic> {
     let lower = name.to_lowercase();
     let why = if name.is_empty() {
@@ -64,10 +69,12 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
     if key.is_empty() {
         let example = node.input.and_then(|input| input.names().next()).unwrap_or("id");
         return vec![
-            Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node))
-                .at(&if options.key.is_some() { path } else { Path::here() }, "")
-                .note("what comes in has no key of its own that could be taken")
-                .help(format!("name the columns that tell one row from another: `key: [{example}]`")),
+            point(
+                Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node)),
+                &if options.key.is_some() { path } else { Path::here() },
+            )
+            .note("what comes in has no key of its own that could be taken")
+            .help(format!("name the columns that tell one row from another: `key: [{example}]`")),
         ];
     }
     let mut found = Vec::new();
@@ -77,16 +84,17 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
             && !columns.contains(column)
         {
             found.push(
-                Diagnostic::error(TABLE_KEY, format!("column `{column}` of the key is not among `columns`"))
-                    .at(&at, "")
-                    .related(Place::Node(Path::keys(["columns"]), Part::Key), "the columns to store")
-                    .help(format!("add `{column}` to `columns`, or leave `columns` out to store all")),
+                point(
+                    Diagnostic::error(TABLE_KEY, format!("column `{column}` of the key is not among `columns`")),
+                    &at,
+                )
+                .related(Place::Node(Path::keys(["columns"]), Part::Key), "the columns to store")
+                .help(format!("add `{column}` to `columns`, or leave `columns` out to store all")),
             );
         }
         if key.iter().take(index).any(|earlier| earlier == column) {
             found.push(
-                Diagnostic::error(TABLE_KEY, format!("column `{column}` is in the key twice"))
-                    .at(&at, "")
+                point(Diagnostic::error(TABLE_KEY, format!("column `{column}` is in the key twice")), &at)
                     .help("name each column once"),
             );
         }
@@ -107,11 +115,13 @@ fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic
         let lower = name.to_lowercase();
         if lower.starts_with(RESERVED) {
             found.push(
-                Diagnostic::error(
-                    TABLE_NAME,
-                    format!("column `{name}` begins with `{RESERVED}`, which is not for users"),
+                point(
+                    Diagnostic::error(
+                        TABLE_NAME,
+                        format!("column `{name}` begins with `{RESERVED}`, which is not for users"),
+                    ),
+                    &at,
                 )
-                .at(&at, "")
                 .help("rename the column in a processor before this sink, or leave it out of `columns`"),
             );
         }
@@ -122,8 +132,7 @@ fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic
                 format!("columns `{other}` and `{name}` differ only in upper and lower case")
             };
             found.push(
-                Diagnostic::error(TABLE_NAME, title)
-                    .at(&at, "")
+                point(Diagnostic::error(TABLE_NAME, title), &at)
                     .note("a database does not tell upper from lower case in names")
                     .help("leave one of them out of `columns`, or rename it in a processor before this sink"),
             );

@@ -108,7 +108,9 @@ impl<'a> Parser<'a> {
                 (PREFIX_PLACEHOLDER, whole),
                 format!("placeholder `{{{name}}}` needs a time format"),
                 "a time without a format",
-                format!("write how to show the time, such as `{{{name}:%Y/%m/%d}}`"),
+                format!(
+                    "write how to show the time, such as `{{{name}:%Y/%m/%d}}`; a column of this name is written `!{{partitionKeyFromQuery:{name}}}`"
+                ),
             ),
             ("arrival", Some(format)) => self.parts.push(Part::Arrival(format)),
             ("event", Some(format)) => self.parts.push(Part::Event(format)),
