@@ -78,7 +78,7 @@ pub fn schema_block(schema: &Schema) -> String {
     let mut block = String::from("schema:\n");
     for field in schema.fields() {
         let required = if field.nullable { "" } else { "!" };
-        block.push_str(&format!("  {}: {}{required}\n", key(&field.name), field.data_type));
+        block.extend(["  ", &key(&field.name), ": ", field.data_type.name(), required, "\n"]);
     }
     block
 }
@@ -87,8 +87,7 @@ pub fn schema_block(schema: &Schema) -> String {
 fn key(name: &str) -> String {
     let plain = |next: char| next.is_ascii_alphanumeric() || next == '_' || next == '-';
     let word = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && name.chars().all(plain);
-    let reserved =
-        ["null", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(&name.to_lowercase().as_str());
+    let reserved = ["null", "true", "false", "yes", "no", "on", "off"].contains(&name.to_lowercase().as_str());
     // JSON's string syntax is YAML's double-quoted one.
     if word && !reserved { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }
@@ -177,5 +176,38 @@ impl<'de> Visitor<'de> for Entries {
             entries.push(entry);
         }
         Ok(entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{infer, schema_block};
+
+    fn block(records: &[&str]) -> String {
+        infer(records.iter().map(|record| record.as_bytes()))
+            .map_or_else(|error| error.to_string(), |schema| schema_block(&schema))
+    }
+
+    #[test]
+    fn types_follow_from_all_records() {
+        let records = [
+            r#"{"id":"a","at":"2026-01-31T12:00:00Z","n":1,"x":1,"ok":true,"ts":1767225600000,"big":1767225600000,"tags":[],"day":"2026-01-31","gone":null,"on":1,"zoneless":"2026-01-31 12:00:00"}"#,
+            "",
+            r#"{"id":"b","at":"2026-01-31T12:00:00.5+01:00","n":2,"x":1.5,"ok":false,"ts":1767225600001,"big":5,"tags":{},"day":"2026-02-01","gone":null,"on":2,"zoneless":"2026-01-31 12:00:00.25"}"#,
+            r#"{"id":"12:30","at":"2026-01-31T12:00:00Z","x":2,"ok":true,"ts":1767225600002,"big":1,"tags":1,"day":"2026-02-02","gone":null,"on":3,"zoneless":"2026-01-31 12:00:01"}"#,
+        ];
+        let expected = "schema:\n  id: string!\n  at: timestamp!\n  n: int64\n  x: float64!\n  ok: bool!\n  ts: epoch_ms!\n  big: int64!\n  tags: json!\n  day: date!\n  gone: json\n  \"on\": int64!\n  zoneless: timestamp!\n";
+        assert_eq!(block(&records), expected);
+    }
+
+    #[test]
+    fn mixtures_and_strange_names_are_safe() {
+        assert_eq!(
+            block(&[r#"{"a b":"x","c":1}"#, r#"{"a b":"2026-01-31","c":"1"}"#]),
+            "schema:\n  \"a b\": string!\n  c: json!\n"
+        );
+        assert_eq!(block(&[]), "there is no record to infer a schema from");
+        assert!(block(&["[1]"]).starts_with("record 1 is not a JSON object"));
+        assert!(block(&["{}", "{\"a\":"]).starts_with("record 2 is not a JSON object"));
     }
 }

@@ -69,7 +69,7 @@ enum Piece<'t> {
 fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, problems: &mut Diagnostics) {
     let mut filled = String::with_capacity(text.len());
     let mut inside = Vec::new();
-    let (mut sound, mut secret, mut outside) = (true, false, false);
+    let (mut sound, mut secret, mut unset, mut outside) = (true, false, false, false);
     let pieces = pieces(&text);
     for (range, piece) in &pieces {
         let problem = |code, title: String| Diagnostic::error(code, title).at_inside(path, range.clone(), "");
@@ -97,12 +97,13 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
                 secret = true;
                 let value = (resolver.secret)(name);
                 if value.is_none() {
+                    unset = true;
                     let problem = problem(codes::UNSET_SECRET, format!("there is no secret `{name}`"));
                     problems.push(problem.help(format!(
                         "set PIPECTL_SECRET_{name}, or write it into the file {name} of the directory $PIPECTL_SECRETS_DIR"
                     )));
                 }
-                value
+                value.or_else(|| Some(String::new()))
             }
             Piece::Bad(title, help) => {
                 problems.push(problem(codes::BAD_REFERENCE, title.clone()).help(help));
@@ -125,8 +126,9 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
     let alone = matches!(pieces.as_slice(), [(_, Piece::Variable { .. })]);
     if secret {
         node.origin = Origin::Secret { written: text };
-        node.kind = Kind::Str(filled);
-        node.inside = Vec::new();
+        // The place may be wrong for a secret too; the walk tells, set or not. The places inside stay those of the
+        // text as written: a problem of a secret's text cannot be shown anyway.
+        node.kind = if unset { Kind::Broken } else { Kind::Str(filled) };
         return;
     }
     node.kind = if alone && node.style == Style::Plain { plain(&filled) } else { Kind::Str(filled.clone()) };

@@ -10,8 +10,8 @@ use crate::{
     interpolate::interpolate,
     lower::Document,
     schema::{ENVIRONMENT, METADATA, PIPELINE, json_schema},
-    tree::{self, Kind, Node},
-    walk::{Findings, Walker},
+    tree::{self, Kind, Node, Origin},
+    walk::{Findings, Walker, heading, shown},
 };
 
 /// A text to read.
@@ -110,18 +110,21 @@ impl Reading<'_> {
 
     fn version(&mut self, document: &Node, path: &Path) {
         let at = path.key("apiVersion");
-        let problem = match document.get("apiVersion").map(|node| &node.kind) {
-            Some(Kind::Str(version)) if version == VERSION => return,
-            Some(Kind::Broken) => return,
-            Some(Kind::Str(version)) => {
-                let title = format!("this pipectl does not read the version `{version}`");
+        let node = document.get("apiVersion");
+        let problem = match node.map(|node| (&node.kind, shown(node))) {
+            Some((Kind::Str(version), _)) if version == VERSION => return,
+            Some((Kind::Broken, _)) => return,
+            _ if is_secret(node) => return,
+            Some((Kind::Str(_), shown)) => {
+                let title = format!("this pipectl does not read the version {shown}");
                 Diagnostic::error(shape::WRONG_VERSION, title)
                     .at(&at, "")
                     .fix(Place::Node(at.clone(), Part::Value), VERSION)
             }
             Some(_) => Diagnostic::error(shape::WRONG_VERSION, "`apiVersion` is not a version").at(&at, ""),
             None if misspelt(document, "apiVersion") => return,
-            None => Diagnostic::error(shape::MISSING_KEY, "the document lacks the key `apiVersion`").at_key(path, ""),
+            None => Diagnostic::error(shape::MISSING_KEY, "the document lacks the key `apiVersion`")
+                .at_key(&heading(document, path), ""),
         };
         self.problems.push(problem.help(format!("write `apiVersion: {VERSION}`")));
     }
@@ -134,12 +137,15 @@ impl Reading<'_> {
         let has = |keys: &[&str]| keys.iter().any(|key| spec.is_some_and(|spec| spec.get(key).is_some()));
         let seems_environment = has(&["backends", "object_store", "table"]) && !has(&["sources", "processors"]);
         let help = "write `kind: Pipeline` for what flows, `kind: Environment` for where it runs";
-        match document.get("kind").map(|node| &node.kind) {
-            Some(Kind::Str(kind)) if kind == "Pipeline" => (true, true),
-            Some(Kind::Str(kind)) if kind == "Environment" => (false, true),
-            Some(Kind::Str(kind)) => {
-                let problem =
-                    Diagnostic::error(shape::UNKNOWN_DOCUMENT, format!("there is no kind of document `{kind}`"));
+        let node = document.get("kind");
+        match node.map(|node| (&node.kind, shown(node))) {
+            // The walk reports a secret.
+            _ if is_secret(node) => (!seems_environment, false),
+            Some((Kind::Str(kind), _)) if kind == "Pipeline" => (true, true),
+            Some((Kind::Str(kind), _)) if kind == "Environment" => (false, true),
+            Some((Kind::Str(kind), shown)) => {
+                let title = format!("there is no kind of document {shown}");
+                let problem = Diagnostic::error(shape::UNKNOWN_DOCUMENT, title);
                 let near = nearest(kind, ["Pipeline", "Environment"]);
                 let problem = match near {
                     Some(near) => problem
@@ -150,8 +156,8 @@ impl Reading<'_> {
                 self.problems.push(problem.help(help));
                 (near.map_or(!seems_environment, |near| near == "Pipeline"), false)
             }
-            Some(Kind::Broken) => (!seems_environment, false),
-            Some(other) => {
+            Some((Kind::Broken, _)) => (!seems_environment, false),
+            Some((other, _)) => {
                 let title = format!("`kind` takes `Pipeline` or `Environment`, not {}", other.noun());
                 self.problems.push(Diagnostic::error(shape::WRONG_TYPE, title).at(&at, "").help(help));
                 (!seems_environment, false)
@@ -159,12 +165,18 @@ impl Reading<'_> {
             None => {
                 if !misspelt(document, "kind") {
                     let title = "the document lacks the key `kind`";
-                    self.problems.push(Diagnostic::error(shape::MISSING_KEY, title).at_key(path, "").help(help));
+                    self.problems.push(
+                        Diagnostic::error(shape::MISSING_KEY, title).at_key(&heading(document, path), "").help(help),
+                    );
                 }
                 (!seems_environment, false)
             }
         }
     }
+}
+
+fn is_secret(node: Option<&Node>) -> bool {
+    node.is_some_and(|node| matches!(node.origin, Origin::Secret { .. }))
 }
 
 /// Whether an unknown key of the document is near to this one; the walk reports it.
@@ -213,6 +225,24 @@ fn once(problems: Diagnostics, map: &SourceMap) -> Diagnostics {
         .collect();
     located.sort_by_key(|(span, _)| *span);
     let mut problems = Diagnostics::new();
-    problems.extend(located.into_iter().map(|(_, problem)| problem));
+    problems.extend(located.into_iter().map(|(_, problem)| tidy(problem)));
     problems
+}
+
+/// Keeps every text to one line of sensible length, whatever the user's names and values hold.
+fn tidy(mut problem: Diagnostic) -> Diagnostic {
+    let texts = std::iter::once(&mut problem.title).chain(&mut problem.help).chain(&mut problem.notes);
+    for text in texts.chain(problem.labels.iter_mut().map(|label| &mut label.text)) {
+        if text.chars().any(char::is_control) {
+            *text = text
+                .chars()
+                .flat_map(|next| if next.is_control() { next.escape_default().collect() } else { vec![next] })
+                .collect();
+        }
+        if let Some((end, _)) = text.char_indices().nth(1_000) {
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+    problem
 }

@@ -42,8 +42,8 @@ impl Document<'_> {
     /// The document's name and description.
     pub(crate) fn metadata(&mut self) -> (String, Option<String>) {
         let path = self.path.key("metadata");
-        let metadata =
-            if self.findings.sound(&path) { self.keys::<Metadata>(self.metadata.clone(), &path) } else { None };
+        let sound = self.metadata.is_object() && self.findings.sound(&path);
+        let metadata = if sound { self.keys::<Metadata>(self.metadata.clone(), &path) } else { None };
         metadata.map_or_else(|| ("unnamed".to_owned(), None), |metadata| (metadata.name, metadata.description))
     }
 
@@ -164,7 +164,7 @@ impl Document<'_> {
             path: node.path.clone(),
             kind,
             to: reference(keys.to, &node.path, "to"),
-            schema: keys.schema.and_then(|value| self.schema(&value, node)),
+            schema: keys.schema.and_then(|value| Self::schema(&value, node)),
             idle_after: keys.idle_after,
         })
     }
@@ -191,7 +191,7 @@ impl Document<'_> {
             path: node.path.clone(),
             key,
             time,
-            schema: keys.schema.and_then(|value| self.schema(&value, node)),
+            schema: keys.schema.and_then(|value| Self::schema(&value, node)),
             partitions: keys.partitions,
             retention: keys.retention,
             ordering: keys.ordering,
@@ -228,7 +228,7 @@ impl Document<'_> {
     }
 
     /// The `schema` key of a node, in the order of the file.
-    fn schema(&self, value: &Value, node: &Sound<'_>) -> Option<SchemaSpec> {
+    fn schema(value: &Value, node: &Sound<'_>) -> Option<SchemaSpec> {
         let path = node.path.key("schema");
         let mut fields: Vec<Field> = Vec::new();
         for entry in node.tree.get("schema").map(Node::entries).unwrap_or_default() {

@@ -149,15 +149,15 @@ impl Composer {
         add(
             &mut spec,
             "sources",
-            named(node(keys::<SourceKeys>(), "source", &sources), "Where records come from, by name."),
+            named(&node(keys::<SourceKeys>(), "source", &sources), "Where records come from, by name."),
         );
         add(
             &mut spec,
             "streams",
-            named(node(keys::<StreamKeys>(), "stream", &[]), "What carries records from node to node, by name."),
+            named(&node(keys::<StreamKeys>(), "stream", &[]), "What carries records from node to node, by name."),
         );
-        add(&mut spec, "processors", named(processor, "What changes records, by name."));
-        add(&mut spec, "sinks", named(node(keys::<SinkKeys>(), "sink", &sinks), "Where records go, by name."));
+        add(&mut spec, "processors", named(&processor, "What changes records, by name."));
+        add(&mut spec, "sinks", named(&node(keys::<SinkKeys>(), "sink", &sinks), "Where records go, by name."));
         let dead_letters = node(
             json!({ "type": "object", "additionalProperties": false, "description": "Where records go that could not be processed, with reason, node, position and original bytes. By default, a file beside the output." }),
             "dead-letter place",
@@ -174,12 +174,12 @@ impl Composer {
         add(
             &mut spec,
             "backends",
-            named(backend, "What carries streams, by name; the one called `default` carries those that name none."),
+            named(&backend, "What carries streams, by name; the one called `default` carries those that name none."),
         );
         add(
             &mut spec,
             "streams",
-            named(node(keys::<StreamBindingKeys>(), "stream", &[]), "What the Pipeline's streams are here, by name."),
+            named(&node(keys::<StreamBindingKeys>(), "stream", &[]), "What the Pipeline's streams are here, by name."),
         );
         let bindings = self.family("binding", &kinds.bindings);
         let mut services: Vec<(String, Value)> = Vec::new();
@@ -194,7 +194,7 @@ impl Composer {
             add(&mut spec, &name, binding);
         }
         let pinned = node(json!({ "type": "object", "additionalProperties": false }), "service", &services);
-        add(&mut spec, "sinks", named(pinned, "Sinks that have a service of their own, by name."));
+        add(&mut spec, "sinks", named(&pinned, "Sinks that have a service of their own, by name."));
         spec
     }
 
@@ -243,7 +243,7 @@ fn add(schema: &mut Value, key: &str, property: Value) {
 }
 
 /// A map of nodes by name.
-fn named(node: Value, description: &str) -> Value {
+fn named(node: &Value, description: &str) -> Value {
     json!({
         "type": "object",
         "description": description,
@@ -291,7 +291,7 @@ fn inner(schema: &mut Value, change: &mut dyn FnMut(&mut Value)) {
                 schemas.iter_mut().for_each(&mut *change);
             }
             ("additionalProperties" | "items" | "not" | "if" | "then" | "else" | "propertyNames", value) => {
-                change(value)
+                change(value);
             }
             _ => {}
         }

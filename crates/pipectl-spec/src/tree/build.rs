@@ -16,9 +16,9 @@ use super::{
 
 /// A file while it is read.
 pub(super) struct Reading {
-    file: FileId,
+    pub(super) file: FileId,
     documents: Vec<Node>,
-    problems: Diagnostics,
+    pub(super) problems: Diagnostics,
     nodes: usize,
     scalars: usize,
     aliases: usize,
@@ -26,28 +26,28 @@ pub(super) struct Reading {
 }
 
 /// One document while it is read.
-struct Document<'t> {
+pub(super) struct Document<'t> {
     /// The text of the chunk and where it starts in the file.
     text: &'t str,
     base: usize,
-    open: Vec<Frame>,
-    anchored: BTreeMap<usize, Node>,
+    pub(super) open: Vec<Frame>,
+    pub(super) anchored: BTreeMap<usize, Node>,
     names: BTreeSet<String>,
     root: Option<Node>,
     /// Where the last event ended in the chunk: what is wrong with the next stands behind it.
     read: usize,
 }
 
-struct Frame {
-    anchor: usize,
-    start: usize,
+pub(super) struct Frame {
+    pub(super) anchor: usize,
+    pub(super) start: usize,
     /// The end of the last child; where a block collection really ends.
     end: usize,
     flow: bool,
     content: Content,
 }
 
-enum Content {
+pub(super) enum Content {
     Seq(Vec<Node>),
     Map {
         entries: Vec<Entry>,
@@ -58,7 +58,7 @@ enum Content {
     },
 }
 
-enum Key {
+pub(super) enum Key {
     Named {
         text: String,
         span: Range<usize>,
@@ -81,7 +81,7 @@ impl Key {
 }
 
 /// The rest of the file is not worth reading.
-struct Stop;
+pub(super) struct Stop;
 
 impl Reading {
     pub(super) fn new(file: FileId) -> Self {
@@ -182,7 +182,7 @@ impl Reading {
                     let anchor = frame.anchor;
                     let kind = match frame.content {
                         Content::Seq(items) => Kind::Seq(items),
-                        Content::Map { entries, merges, .. } => self.merge(entries, merges)?,
+                        Content::Map { entries, merges, .. } => self.merge(entries, merges),
                     };
                     self.complete(document, Node::new(kind, node_span), anchor);
                 }
@@ -213,11 +213,11 @@ impl Reading {
         Ok(())
     }
 
-    fn place(&self, span: &Range<usize>) -> Span {
+    pub(super) fn place(&self, span: &Range<usize>) -> Span {
         Span { file: self.file, start: span.start, end: span.end }
     }
 
-    fn spend(&mut self, nodes: usize, scalars: usize, span: &Range<usize>) -> Result<(), Stop> {
+    pub(super) fn spend(&mut self, nodes: usize, scalars: usize, span: &Range<usize>) -> Result<(), Stop> {
         self.nodes += nodes;
         self.scalars += scalars;
         if self.nodes > MAX_NODES {
@@ -299,75 +299,6 @@ impl Reading {
         let problem = Diagnostic::error(syntax::UNSUPPORTED_TAG, format!("a spec has no tag `{}`", tag.original()));
         self.problems
             .push(problem.at_span(self.place(span), "").help("leave the tag out; quote a text that begins with `!`"));
-    }
-
-    fn alias(&mut self, document: &Document<'_>, id: usize, span: &Range<usize>) -> Result<Node, Stop> {
-        let Some(anchored) = document.anchored.get(&id) else {
-            let problem =
-                Diagnostic::error(syntax::RECURSIVE_ALIAS, "this alias stands inside the value that it stands for");
-            let start = document.open.iter().find(|frame| frame.anchor == id).map(|frame| frame.start);
-            let mut problem = problem.at_span(self.place(span), "");
-            if let Some(start) = start {
-                problem = problem.related(Place::Span(self.place(&(start..start + 1))), "the value starts here");
-            }
-            self.problems.push(problem.help("write the inner value out"));
-            return Ok(Node::new(Kind::Broken, span.clone()));
-        };
-        let (nodes, scalars, depth) = anchored.measure();
-        self.spend(nodes, scalars, span)?;
-        if document.open.len() + depth > MAX_DEPTH {
-            self.problems.push(fault::too_deep(span.start, self.file));
-            return Err(Stop);
-        }
-        let mut node = anchored.clone();
-        node.defined = Some(node.defined.unwrap_or(node.span));
-        node.span = span.clone();
-        Ok(node)
-    }
-
-    /// Puts what merges bring where they stand; what the mapping says itself wins, then the earlier merge.
-    fn merge(&mut self, entries: Vec<Entry>, merges: Vec<(usize, Node)>) -> Result<Kind, Stop> {
-        if merges.is_empty() {
-            return Ok(Kind::Map(entries));
-        }
-        let mut known: BTreeSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-        let mut brought: Vec<(usize, Entry)> = Vec::new();
-        for (index, merge) in merges {
-            let span = merge.span.clone();
-            let sources = match merge.kind {
-                Kind::Seq(items) => items,
-                kind => vec![Node { kind, ..Node::new(Kind::Null, span.clone()) }],
-            };
-            for source in sources {
-                let at = source.span.clone();
-                match source.kind {
-                    Kind::Map(inner) => {
-                        for entry in inner {
-                            if known.insert(entry.key.clone()) {
-                                brought.push((index, Entry { merged: Some(at.clone()), ..entry }));
-                            }
-                        }
-                    }
-                    Kind::Broken => {}
-                    kind => {
-                        let title = format!("`<<` merges mappings, and this is {}", kind.noun());
-                        let problem = Diagnostic::error(syntax::BAD_MERGE, title).at_span(self.place(&at), "");
-                        self.problems
-                            .push(problem.help("write `<<: *name` of an anchored mapping, or `<<: [*one, *two]`"));
-                    }
-                }
-            }
-        }
-        let mut merged = Vec::with_capacity(entries.len() + brought.len());
-        let mut brought = brought.into_iter().peekable();
-        for (index, entry) in entries.into_iter().enumerate() {
-            while let Some((_, brought)) = brought.next_if(|(at, _)| *at <= index) {
-                merged.push(brought);
-            }
-            merged.push(entry);
-        }
-        merged.extend(brought.map(|(_, entry)| entry));
-        Ok(Kind::Map(merged))
     }
 
     fn complete_or_key(&mut self, document: &mut Document<'_>, node: Node, anchor: usize) {

@@ -77,6 +77,15 @@ impl Fault<'_> {
         line.get(..indent)?.find('\t').map(|tab| start + tab)
     }
 
+    /// The `${…}` at or before the place in its line: YAML reads its braces as a mapping's, inside other braces.
+    fn reference(&self) -> Option<&str> {
+        let start = self.at.min(self.text.len()) - self.before().len();
+        let line = self.text.get(start..)?.lines().next()?;
+        let reference = line.find("${")?;
+        let length = line.get(reference..)?.find('}')?;
+        line.get(reference..=reference + length)
+    }
+
     /// The quote that opened the text that has no end: the first one after what was understood.
     fn quote(&self) -> Option<usize> {
         let rest = self.text.get(self.read..)?;
@@ -137,7 +146,7 @@ impl Fault<'_> {
             K::UnclosedQuotedScalar | K::DocumentIndicatorInQuotedScalar | K::InvalidQuotedScalarIndent => {
                 self.unclosed_quote()
             }
-            K::UnclosedFlowCollection { open } => self.unclosed(*open, here),
+            K::UnclosedFlowCollection { open } => Self::unclosed(*open, here),
             K::MismatchedFlowCollectionEnd { open, close } => {
                 let title = format!("`{open}` is closed by `{close}`");
                 self.opened(Diagnostic::error(syntax::UNCLOSED_BRACKET, title).at_span(here, ""))
@@ -154,10 +163,14 @@ impl Fault<'_> {
             | K::UnpairedLowSurrogate
             | K::InvalidUnicodeEscape => self.bad_escape(here),
             _ if self.bracket.is_some() => {
-                let problem =
-                    Diagnostic::error(syntax::UNCLOSED_BRACKET, "a bracket is not closed, or a comma is missing");
-                self.opened(problem.at_span(here, "the text stops making sense here"))
-                    .help("separate the entries with commas and close every `[` with `]` and every `{` with `}`")
+                let title = "a bracket is not closed, or a comma is missing";
+                let problem = Diagnostic::error(syntax::UNCLOSED_BRACKET, title);
+                let problem = self.opened(problem.at_span(here, "the text stops making sense here"));
+                match self.reference() {
+                    Some(reference) => problem.help(format!("inside brackets, quote a reference: `\"{reference}\"`")),
+                    None => problem
+                        .help("separate the entries with commas and close every `[` with `]` and every `{` with `}`"),
+                }
             }
             K::MappingValueNotAllowed | K::InvalidColonPlacement | K::MappingKeyNotAllowed => {
                 if let Some(tab) = self.tab() {
@@ -237,7 +250,7 @@ impl Fault<'_> {
         }
     }
 
-    fn unclosed(&self, open: char, here: Span) -> Diagnostic {
+    fn unclosed(open: char, here: Span) -> Diagnostic {
         Diagnostic::error(syntax::UNCLOSED_BRACKET, format!("`{open}` is not closed"))
             .at_span(here, "")
             .help(format!("close it with `{}`", if open == '[' { ']' } else { '}' }))

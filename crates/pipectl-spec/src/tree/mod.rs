@@ -5,6 +5,7 @@
 //! is cut at its `---` lines first: YAML forbids such a line inside any scalar, so a syntax error in one document cannot
 //! hide the problems of the next.
 
+mod alias;
 mod build;
 mod chunks;
 mod fault;

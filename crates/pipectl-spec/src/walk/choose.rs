@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{
     Walker,
     ask::{Branch, fits, types, words},
-    name,
+    quoted,
 };
 use crate::{
     formats,
@@ -17,7 +17,7 @@ impl Walker<'_> {
     /// Picks by the type of the value; among words by the word, among mappings by the key that tells them apart.
     pub(super) fn choose(&mut self, node: &Node, branches: &[Branch<'_>], path: &Path) -> Value {
         let schemas: Vec<_> = branches.iter().map(|branch| branch.schema).collect();
-        if let Some(problem) = self.wrong_type(node, &schemas, path) {
+        if let Some(problem) = Self::wrong_type(node, &schemas, path) {
             self.report(problem, path);
             return Value::Null;
         }
@@ -93,7 +93,7 @@ impl Walker<'_> {
         match present.as_slice() {
             [(_, schema)] => self.single(node, schema, path),
             [(first, _), (second, _), ..] => {
-                let title = format!("`{}` is of two kinds, `{first}` and `{second}`", name(path));
+                let title = format!("{} is of two kinds, `{first}` and `{second}`", quoted(path));
                 let problem = Diagnostic::error(shape::TWO_KINDS, title)
                     .at_key(&path.key(*second), "one kind")
                     .related(Place::Node(path.key(*first), Part::Key), "another kind");
@@ -105,7 +105,7 @@ impl Walker<'_> {
                 let help = format!("write one of the keys {}, with its options", formats::list(names()));
                 let problem = match strange {
                     None => {
-                        let title = format!("`{}` does not say its kind", name(path));
+                        let title = format!("{} does not say its kind", quoted(path));
                         Diagnostic::error(shape::MISSING_KIND, title).at_key(path, "")
                     }
                     Some(entry) => {

@@ -9,6 +9,9 @@ mod choose;
 mod object;
 mod scalar;
 
+pub(crate) use object::heading;
+pub(crate) use scalar::shown;
+
 use std::{collections::BTreeSet, ops::Range};
 
 use pipectl_diag::{Diagnostic, Diagnostics, FileId, Path, Place, Segment, Span, codes::interpolation, codes::shape};
@@ -45,7 +48,7 @@ pub(crate) struct Walker<'a> {
 impl Walker<'_> {
     /// Checks `node` and makes its value; `Null` where it is broken.
     pub(crate) fn value(&mut self, node: &Node, schema: &Value, path: &Path) -> Value {
-        if node.kind == Kind::Broken {
+        if node.kind == Kind::Broken && !matches!(node.origin, Origin::Secret { .. }) {
             self.findings.broken.insert(path.clone());
             return Value::Null;
         }
@@ -64,7 +67,7 @@ impl Walker<'_> {
         let branches = self.branches(schema);
         if let Origin::Secret { written } = &node.origin {
             if !branches.iter().any(|branch| branch.secret) {
-                let title = format!("`{}` is not a place for a secret", name(path));
+                let title = format!("{} is not a place for a secret", quoted(path));
                 let problem = Diagnostic::error(interpolation::SECRET_NOT_ALLOWED, title)
                     .at(path, format!("`{written}` would be shown"))
                     .help("use `${NAME}` for a value that may be seen in plans and logs");
@@ -75,6 +78,8 @@ impl Walker<'_> {
             if let Kind::Str(text) = &node.kind {
                 return Value::String(text.clone());
             }
+            self.findings.broken.insert(path.clone());
+            return Value::Null;
         }
         match branches.as_slice() {
             [] => self.raw(node, path),
@@ -85,7 +90,7 @@ impl Walker<'_> {
 
     /// Checks against one alternative.
     fn single(&mut self, node: &Node, schema: &Value, path: &Path) -> Value {
-        if let Some(problem) = self.wrong_type(node, &[schema], path) {
+        if let Some(problem) = Self::wrong_type(node, &[schema], path) {
             self.report(problem, path);
             return Value::Null;
         }
@@ -100,11 +105,11 @@ impl Walker<'_> {
         let bound = |word: &str| schema.get(word).and_then(Value::as_u64).and_then(|bound| usize::try_from(bound).ok());
         let entries = |count: usize| if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") };
         if let Some(least) = bound("minItems").filter(|least| items.len() < *least) {
-            let title = format!("`{}` needs at least {}", name(path), entries(least));
+            let title = format!("{} needs at least {}", quoted(path), entries(least));
             self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "").help("add an entry"), path);
         }
         if let Some(most) = bound("maxItems").filter(|most| items.len() > *most) {
-            let title = format!("`{}` takes at most {}", name(path), entries(most));
+            let title = format!("{} takes at most {}", quoted(path), entries(most));
             self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "").help("remove some"), path);
         }
         let fixed = schema.get("prefixItems").and_then(Value::as_array);
@@ -142,10 +147,10 @@ impl Walker<'_> {
 }
 
 /// What to call the node at a path: its key, or its place in the list of that key.
-fn name(path: &Path) -> String {
+fn quoted(path: &Path) -> String {
     match path.segments() {
-        [.., Segment::Key(key)] => key.clone(),
-        [.., Segment::Key(key), Segment::Index(index)] => format!("{key}[{index}]"),
+        [.., Segment::Key(key)] => format!("`{key}`"),
+        [.., Segment::Key(key), Segment::Index(index)] => format!("`{key}[{index}]`"),
         _ => "the document".to_owned(),
     }
 }

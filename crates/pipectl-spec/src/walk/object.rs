@@ -4,12 +4,12 @@ use pipectl_diag::{Diagnostic, Part, Path, Place, codes::shape, nearest};
 use serde_json::{Map, Value};
 
 use super::{
-    Walker, name,
+    Walker, quoted,
     scalar::{bad_name, flow},
 };
 use crate::{
     formats,
-    tree::{Entry, Node},
+    tree::{Entry, Kind, Node, Origin},
 };
 
 impl Walker<'_> {
@@ -33,10 +33,12 @@ impl Walker<'_> {
                 // Free for the user.
             } else if closed {
                 unknown.push(entry.key.as_str());
-                let keys = self.candidates(node, properties, &kinds);
-                self.unknown_key(&entry.key, &keys, &inner);
+                let keys = Self::candidates(node, properties, &kinds);
+                self.unknown_key(entry, &keys, &kinds, &inner);
             } else {
+                // A reference in a key has been reported already.
                 if names.is_some_and(|names| names.get("x-name").is_some())
+                    && !entry.key.contains("${")
                     && let Some(reason) = formats::identifier(&entry.key)
                 {
                     let shown = format!("`{}`", entry.key);
@@ -60,7 +62,7 @@ impl Walker<'_> {
         }
         let least = schema.get("minProperties").and_then(Value::as_u64).unwrap_or(0);
         if (object.len() as u64) < least {
-            let title = format!("`{}` is empty", name(path));
+            let title = format!("{} is empty", quoted(path));
             self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at_key(path, "").help("add an entry"), path);
         }
         Value::Object(object)
@@ -75,7 +77,7 @@ impl Walker<'_> {
     }
 
     /// The keys that could still be meant: not those that are there, and no kind where there is one.
-    fn candidates<'s>(&self, node: &Node, properties: &'s Map<String, Value>, kinds: &[&str]) -> Vec<&'s str> {
+    fn candidates<'s>(node: &Node, properties: &'s Map<String, Value>, kinds: &[&str]) -> Vec<&'s str> {
         let has_kind = kinds.iter().any(|kind| node.get(kind).is_some());
         properties
             .keys()
@@ -84,7 +86,8 @@ impl Walker<'_> {
             .collect()
     }
 
-    fn unknown_key(&mut self, key: &str, known: &[&str], path: &Path) {
+    fn unknown_key(&mut self, entry: &Entry, known: &[&str], kinds: &[&str], path: &Path) {
+        let key = entry.key.as_str();
         let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
         let near = nearest(key, known.iter().copied());
         let problem = match near {
@@ -92,6 +95,13 @@ impl Walker<'_> {
                 problem.at_key(path, format!("did you mean `{near}`?")).fix(Place::Node(path.clone(), Part::Key), near)
             }
             None => problem.at_key(path, ""),
+        };
+        let problem = match &entry.value.kind {
+            // Other systems write `type: file`.
+            Kind::Str(kind) if kinds.contains(&kind.as_str()) && entry.value.origin == Origin::File => {
+                problem.help(format!("the kind is a key, and its options stand below: `{kind}: …`"))
+            }
+            _ => problem,
         };
         let problem = if known.is_empty() {
             problem.help("remove it; keys that begin with `x-` are free")
@@ -115,14 +125,13 @@ impl Walker<'_> {
             if unknown.iter().any(|unknown| nearest(unknown, [key]).is_some()) {
                 continue;
             }
-            self.missing_key(key, properties.get(key), path);
+            self.missing_key(key, properties.get(key), node, path);
         }
     }
 
-    /// A key that must be there is not.
-    pub(crate) fn missing_key(&mut self, key: &str, schema: Option<&Value>, path: &Path) {
-        let problem = Diagnostic::error(shape::MISSING_KEY, format!("`{}` lacks the key `{key}`", name(path)));
-        let problem = problem.at_key(path, format!("needs `{key}`"));
+    fn missing_key(&mut self, key: &str, schema: Option<&Value>, node: &Node, path: &Path) {
+        let problem = Diagnostic::error(shape::MISSING_KEY, format!("{} lacks the key `{key}`", quoted(path)));
+        let problem = problem.at_key(&heading(node, path), format!("needs `{key}`"));
         let text = schema.and_then(|schema| schema.get("description")).and_then(Value::as_str);
         let example = schema.and_then(|schema| schema.get("examples")?.as_array()?.first());
         let mut problem = match example {
@@ -144,19 +153,27 @@ impl Walker<'_> {
             [] => {
                 // A misspelt kind has been reported already.
                 if !unknown {
-                    let title = format!("the {noun} `{}` does not say its kind", name(path));
+                    let title = format!("the {noun} {} does not say its kind", quoted(path));
                     let problem = Diagnostic::error(shape::MISSING_KIND, title).at_key(path, "");
                     let list = formats::list(kinds.iter().copied());
                     self.report(problem.help(format!("add one of the keys {list}, with its options")), path);
                 }
             }
             [first, second, ..] => {
-                let title = format!("the {noun} `{}` is of two kinds, `{first}` and `{second}`", name(path));
+                let title = format!("the {noun} {} is of two kinds, `{first}` and `{second}`", quoted(path));
                 let problem = Diagnostic::error(shape::TWO_KINDS, title)
                     .at_key(&path.key(**second), "one kind")
                     .related(Place::Node(path.key(**first), Part::Key), "another kind");
                 self.report(problem.help("keep one of the two, or make two nodes"), path);
             }
         }
+    }
+}
+
+/// The node whose key tells best where the mapping at `path` is: itself, or in a document, which has no key, its first.
+pub(crate) fn heading(node: &Node, path: &Path) -> Path {
+    match (path.segments(), node.entries()) {
+        ([_], [first, ..]) => path.key(&first.key),
+        _ => path.clone(),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Number, Value};
 use super::{
     Walker,
     ask::{expected, fits, types, words},
-    name,
+    quoted,
 };
 use crate::{
     formats,
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A value as a message may show it: never what a variable or a secret holds.
-pub(super) fn shown(node: &Node) -> String {
+pub(crate) fn shown(node: &Node) -> String {
     match (&node.origin, &node.kind) {
         (Origin::Variable { written, .. } | Origin::Secret { written }, _) => format!("`{written}`"),
         (_, Kind::Str(text)) if text.len() <= 60 && !text.contains('\n') => format!("`{text}`"),
@@ -27,7 +27,7 @@ pub(super) fn shown(node: &Node) -> String {
 
 impl Walker<'_> {
     /// The problem, if the node's type fits none of the schemas.
-    pub(super) fn wrong_type(&self, node: &Node, schemas: &[&Value], path: &Path) -> Option<Diagnostic> {
+    pub(super) fn wrong_type(node: &Node, schemas: &[&Value], path: &Path) -> Option<Diagnostic> {
         let takes = |schema: &&Value| {
             let types = types(schema);
             types.is_empty() || types.iter().any(|json_type| fits(node, json_type))
@@ -36,7 +36,11 @@ impl Walker<'_> {
             return None;
         }
         let takes = |json_type: &str| schemas.iter().any(|schema| types(schema).contains(&json_type));
-        let title = format!("`{}` takes {}, not {}", name(path), expected(schemas), node.kind.noun());
+        let (name, expected) = (quoted(path), expected(schemas));
+        let title = match node.kind {
+            Kind::Null => format!("{name} has no value, and takes {expected}"),
+            _ => format!("{name} takes {expected}, not {}", node.kind.noun()),
+        };
         let mut problem = Diagnostic::error(shape::WRONG_TYPE, title).at(path, "");
         let place = || Place::Node(path.clone(), Part::Value);
         let unit = schemas.iter().find_map(|schema| match schema.get("format").and_then(Value::as_str) {
@@ -80,7 +84,7 @@ impl Walker<'_> {
         }
         let example = schemas.iter().find_map(|schema| schema.get("examples")?.as_array()?.first());
         if let Some(example) = example.filter(|_| problem.help.is_empty()) {
-            problem = problem.help(format!("write, for example, `{}: {}`", name(path), flow(example)));
+            problem = problem.help(format!("write, for example, `{}: {}`", name.trim_matches('`'), flow(example)));
         }
         Some(problem)
     }
@@ -88,12 +92,11 @@ impl Walker<'_> {
     /// Checks a single value whose type fits.
     pub(super) fn scalar(&mut self, node: &Node, schema: &Value, path: &Path) -> Value {
         let value = match &node.kind {
-            Kind::Null => Value::Null,
             Kind::Bool(value) => Value::Bool(*value),
             Kind::Int(value) => number(*value),
             Kind::Float(value) => Number::from_f64(*value).map_or(Value::Null, Value::Number),
             Kind::Str(text) => Value::String(text.clone()),
-            Kind::Seq(_) | Kind::Map(_) | Kind::Broken => Value::Null,
+            Kind::Null | Kind::Seq(_) | Kind::Map(_) | Kind::Broken => Value::Null,
         };
         let types = types(schema);
         if let Origin::Variable { text, .. } = &node.origin
@@ -110,7 +113,7 @@ impl Walker<'_> {
             Kind::Int(value) => self.range(node, *value as f64, schema, path),
             Kind::Float(value) if value.is_finite() => self.range(node, *value, schema, path),
             Kind::Float(_) => {
-                let title = format!("`{}` takes a finite number", name(path));
+                let title = format!("{} takes a finite number", quoted(path));
                 self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "").help("write a number"), path);
             }
             _ => {}
@@ -140,7 +143,7 @@ impl Walker<'_> {
         if let Some(Err(fault)) = format.and_then(|format| formats::check(format, text)) {
             let noun = format.and_then(formats::noun).unwrap_or_default();
             let problem = if node.origin == Origin::File {
-                let title = format!("`{}` takes {noun}", name(path));
+                let title = format!("{} takes {noun}", quoted(path));
                 Diagnostic::error(shape::BAD_FORMAT, title).at_inside(path, fault.range, "").help(fault.reason)
             } else {
                 let title = format!("{} does not hold {noun}", shown(node));
@@ -161,7 +164,7 @@ impl Walker<'_> {
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str).filter(|_| schema.get("x-name").is_none())
             && regex::Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
         {
-            let title = format!("{} is not written as `{}` takes it", shown(node), name(path));
+            let title = format!("{} is not written as {} takes it", shown(node), quoted(path));
             let problem = Diagnostic::error(shape::BAD_FORMAT, title).at(path, "");
             let example = schema.get("examples").and_then(Value::as_array).and_then(|examples| examples.first());
             let problem = match example {
@@ -177,9 +180,9 @@ impl Walker<'_> {
         let length = text.chars().count() as u64;
         if bound("minLength").is_some_and(|least| length < least) {
             let title = if length == 0 {
-                format!("`{}` is empty", name(path))
+                format!("{} is empty", quoted(path))
             } else {
-                format!("{} is too short for `{}`", shown(node), name(path))
+                format!("{} is too short for {}", shown(node), quoted(path))
             };
             let least = bound("minLength").unwrap_or_default();
             let help = if least == 1 {
@@ -190,7 +193,7 @@ impl Walker<'_> {
             self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "").help(help), path);
         }
         if let Some(most) = bound("maxLength").filter(|most| length > *most) {
-            let title = format!("`{}` is longer than {most} characters", name(path));
+            let title = format!("{} is longer than {most} characters", quoted(path));
             self.report(Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "").help("shorten it"), path);
         }
     }
@@ -219,7 +222,7 @@ impl Walker<'_> {
             below.filter(|below| value >= *below).map(|below| format!("less than {below}")),
         ];
         let Some(limit) = limits.into_iter().flatten().next() else { return };
-        let title = format!("`{}` must be {limit}, not {}", name(path), shown(node));
+        let title = format!("{} must be {limit}, not {}", quoted(path), shown(node));
         let problem = Diagnostic::error(shape::OUT_OF_RANGE, title).at(path, "");
         let problem = match (least, most) {
             (Some(least), Some(most)) => problem.help(format!("write a number from {least} to {most}")),
@@ -231,7 +234,7 @@ impl Walker<'_> {
     /// A value that is none of the words that are taken.
     pub(super) fn unknown_word(&mut self, node: &Node, words: &[&Value], path: &Path) {
         let texts: Vec<_> = words.iter().filter_map(|word| word.as_str()).collect();
-        let title = format!("`{}` cannot be {}", name(path), shown(node));
+        let title = format!("{} cannot be {}", quoted(path), shown(node));
         let mut problem = Diagnostic::error(shape::UNKNOWN_VALUE, title);
         let near = match &node.kind {
             Kind::Str(text) if node.origin == Origin::File => nearest(text, texts.iter().copied()),
