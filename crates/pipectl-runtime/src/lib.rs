@@ -1,1 +1,31 @@
-//! Runs a PhysicalPlan: tasks, barriers, checkpoints, byte budget, dead letters, counts.
+//! Runs a physical plan: tasks, queues with a byte budget, barriers, checkpoints, dead letters, counts.
+//!
+//! One coordinator watches over all tasks of a region. Source tasks read and run the operators fused to them; operator
+//! tasks take records from routes; sink tasks drive a writer. A checkpoint is a barrier that the sources send down
+//! every route: a task that has it from all its inputs hands its state to the coordinator, and when all states are
+//! there they are written as one file, atomically (Carbone et al., "Lightweight Asynchronous Snapshots for Distributed
+//! Dataflows", <https://arxiv.org/abs/1506.08603>). Only then may sinks publish what came before the barrier.
+
+mod chain;
+pub mod checkpoint;
+mod connectors;
+mod coordinator;
+mod counters;
+mod dead_letter;
+mod error;
+mod gate;
+mod limit;
+mod message;
+mod queue;
+mod retry;
+mod route;
+mod run;
+mod state;
+mod steps;
+mod task;
+
+pub use connectors::{Connectors, RegistryConnectors};
+pub use counters::Counters;
+pub use error::{RunError, RunErrorKind};
+pub use limit::Limits;
+pub use run::{RunOptions, Running, start};

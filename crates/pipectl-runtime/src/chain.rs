@@ -1,0 +1,364 @@
+//! The operators fused into one task: a tree of synchronous steps with routes at its leaves.
+
+use std::sync::Arc;
+
+use pipectl_data::{Batch, Micros, START_OF_TIME};
+use pipectl_ir::{
+    physical::{Operation, PhysicalPlan, Stage, Target},
+    report::Counts,
+};
+use pipectl_process::{DeadLetters, Operator, OperatorError, Output};
+
+use crate::{
+    counters::TaskCounts,
+    dead_letter,
+    error::RunError,
+    message::Message,
+    queue::Closed,
+    route::RouteSender,
+    steps::{Decode, EventTimeStep, Key, Partition, Pass, broken},
+};
+
+/// Why a task cannot go on.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// It failed.
+    Failed(RunError),
+    /// A task that it sends to is gone: the run has failed elsewhere.
+    Closed,
+}
+
+impl From<Closed> for Halt {
+    fn from(_: Closed) -> Self {
+        Self::Closed
+    }
+}
+
+impl From<RunError> for Halt {
+    fn from(error: RunError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The fused operators of one task.
+pub(crate) struct Chain {
+    nodes: Arc<[String]>,
+    steps: Vec<StepRunner>,
+    roots: Vec<Target>,
+    routes: Vec<RouteSender>,
+    /// Which of `routes` leads to the dead letters.
+    dead_letters: Option<usize>,
+    outgoing: Vec<(usize, Outgoing)>,
+    /// This task's counts.
+    pub(crate) counts: TaskCounts,
+}
+
+struct StepRunner {
+    node: usize,
+    enters: bool,
+    leaves: bool,
+    fail_on_error: bool,
+    work: Work,
+    next: Vec<Target>,
+}
+
+enum Work {
+    Operator(Box<dyn Operator>),
+    EventTime(EventTimeStep),
+}
+
+enum Outgoing {
+    Batch(Batch),
+    Watermark(Micros),
+}
+
+/// What makes the operators of a stage's task.
+pub(crate) struct ChainParts {
+    /// Names by node number.
+    pub(crate) nodes: Arc<[String]>,
+    /// The routes of the stage, by the plan's number, in order.
+    pub(crate) routes: Vec<(usize, RouteSender)>,
+    /// The plan's number of the route to the dead letters.
+    pub(crate) dead_letters: Option<usize>,
+    /// The task's counts.
+    pub(crate) counts: TaskCounts,
+}
+
+impl Chain {
+    /// The operators of task `index` of a stage.
+    pub(crate) fn new(plan: &PhysicalPlan, stage: &Stage, index: u32, parts: ChainParts) -> Result<Self, RunError> {
+        let (numbers, routes): (Vec<_>, Vec<_>) = parts.routes.into_iter().unzip();
+        let local = |target: Target| match target {
+            Target::Step(step) => Ok(Target::Step(step)),
+            Target::Route(route) => {
+                numbers.iter().position(|number| *number == route).map(Target::Route).ok_or_else(|| {
+                    RunError::failed(format!("stage `{}` names a route that is not its own", stage.name))
+                })
+            }
+        };
+        let locals = |targets: &[Target]| targets.iter().copied().map(local).collect::<Result<Vec<_>, _>>();
+        let mut steps = Vec::with_capacity(stage.steps.len());
+        for step in &stage.steps {
+            let node = plan.nodes.get(step.node).map_or("", |node| node.name.as_str());
+            steps.push(StepRunner {
+                node: step.node,
+                enters: step.enters,
+                leaves: step.leaves,
+                fail_on_error: step.fail_on_error,
+                work: work(&step.operation, index).map_err(|error| RunError::operator(node, &error))?,
+                next: locals(&step.next)?,
+            });
+        }
+        let dead_letters = parts.dead_letters.and_then(|route| numbers.iter().position(|number| *number == route));
+        Ok(Self {
+            nodes: parts.nodes,
+            steps,
+            roots: locals(&stage.roots)?,
+            routes,
+            dead_letters,
+            outgoing: Vec::new(),
+            counts: parts.counts,
+        })
+    }
+
+    /// Takes a batch from the input.
+    pub(crate) async fn batch(&mut self, batch: Batch) -> Result<(), Halt> {
+        self.feed_roots(&batch)?;
+        self.flush().await
+    }
+
+    /// The input's watermark has grown.
+    pub(crate) async fn watermark(&mut self, watermark: Micros) -> Result<(), Halt> {
+        for index in 0..self.roots.len() {
+            self.pass_watermark(self.roots[index], watermark)?;
+        }
+        self.flush().await
+    }
+
+    /// After a restart: tells the next tasks how far time was.
+    pub(crate) async fn announce(&mut self, watermark: Micros) -> Result<(), Halt> {
+        for index in 0..self.steps.len() {
+            if let Work::EventTime(step) = &self.steps[index].work {
+                let watermark = step.watermark();
+                if watermark > START_OF_TIME {
+                    for target in 0..self.steps[index].next.len() {
+                        self.pass_watermark(self.steps[index].next[target], watermark)?;
+                    }
+                }
+            }
+        }
+        if watermark > START_OF_TIME {
+            self.watermark(watermark).await?;
+        }
+        self.flush().await
+    }
+
+    /// Sends a message down every route.
+    pub(crate) async fn broadcast(&mut self, message: &Message) -> Result<(), Halt> {
+        for route in &self.routes {
+            route.broadcast(message).await?;
+        }
+        Ok(())
+    }
+
+    /// The state of each step, and what each route has sent.
+    pub(crate) fn snapshot(&mut self) -> Result<(Vec<Vec<u8>>, Vec<u64>), Halt> {
+        let mut parts = Vec::with_capacity(self.steps.len());
+        for step in &mut self.steps {
+            parts.push(match &mut step.work {
+                Work::Operator(operator) => {
+                    operator.snapshot().map_err(|error| RunError::operator(&self.nodes[step.node], &error))?
+                }
+                Work::EventTime(step) => step.snapshot(),
+            });
+        }
+        Ok((parts, self.routes.iter().map(RouteSender::sent).collect()))
+    }
+
+    /// Goes on from a snapshot.
+    pub(crate) fn restore(&mut self, parts: &[Vec<u8>], sent: &[u64]) -> Result<(), RunError> {
+        if parts.len() != self.steps.len() || sent.len() != self.routes.len() {
+            return Err(RunError::failed("the checkpoint holds the state of other steps"));
+        }
+        for (step, part) in self.steps.iter_mut().zip(parts) {
+            let restored = match &mut step.work {
+                _ if part.is_empty() => Ok(()),
+                Work::Operator(operator) => operator.restore(part),
+                Work::EventTime(step) => step.restore(part),
+            };
+            restored.map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+        }
+        for (route, sent) in self.routes.iter_mut().zip(sent) {
+            route.restore(*sent);
+        }
+        Ok(())
+    }
+
+    fn feed_roots(&mut self, batch: &Batch) -> Result<(), Halt> {
+        for index in 0..self.roots.len() {
+            self.feed(self.roots[index], batch.clone())?;
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, target: Target, batch: Batch) -> Result<(), Halt> {
+        match target {
+            Target::Route(route) => {
+                self.outgoing.push((route, Outgoing::Batch(batch)));
+                Ok(())
+            }
+            Target::Step(index) => self.run_step(index, batch),
+        }
+    }
+
+    fn run_step(&mut self, index: usize, batch: Batch) -> Result<(), Halt> {
+        let step = &mut self.steps[index];
+        if step.enters {
+            self.counts.node(step.node).input += batch.len() as u64;
+        }
+        match &mut step.work {
+            Work::Operator(operator) => {
+                let mut out = Output::default();
+                operator
+                    .on_batch(batch, &mut out)
+                    .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                self.emit(index, out)
+            }
+            Work::EventTime(step_work) => {
+                let mut out = Vec::new();
+                step_work
+                    .on_batch(batch, &mut out)
+                    .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                for timed in out {
+                    match timed {
+                        crate::steps::Timed::Batch(batch) => {
+                            self.emit(index, Output { batches: vec![batch], ..Output::default() })?;
+                        }
+                        crate::steps::Timed::Dead(dead) => {
+                            self.emit(index, Output { dead: vec![dead], ..Output::default() })?;
+                        }
+                        crate::steps::Timed::Watermark(watermark) => self.pass_on_watermark(index, watermark)?,
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn emit(&mut self, index: usize, out: Output) -> Result<(), Halt> {
+        let (node, leaves) = (self.steps[index].node, self.steps[index].leaves);
+        let counts = self.counts.node(node);
+        counts.filtered += out.filtered;
+        counts.absorbed += out.absorbed;
+        counts.dropped_late += out.dropped_late;
+        counts.late += out.dropped_late;
+        for dead in out.dead {
+            self.bury(index, &dead)?;
+        }
+        for batch in out.batches {
+            if leaves {
+                self.counts.node(node).output += batch.len() as u64;
+            }
+            let last = self.steps[index].next.len();
+            let mut batch = Some(batch);
+            for target in 0..last {
+                // The last receiver gets the batch itself, the others a copy of its references.
+                let part = if target + 1 == last { batch.take() } else { batch.clone() };
+                if let Some(part) = part {
+                    self.feed(self.steps[index].next[target], part)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bury(&mut self, index: usize, dead: &DeadLetters) -> Result<(), Halt> {
+        let step = &self.steps[index];
+        let name = &self.nodes[step.node];
+        if let Some(reason) = dead.reasons.iter().find(|reason| step.fail_on_error && reason.code != "late") {
+            let message = format!("`{name}` cannot use a record: {} ({})", reason.message, reason.code);
+            return Err(Halt::Failed(RunError::failed(message).help(
+                "the node says `on_error: fail`; with `dead_letter` such records are kept apart and the run goes on",
+            )));
+        }
+        let counts: &mut Counts = self.counts.node(step.node);
+        counts.dead_lettered += dead.batch.len() as u64;
+        counts.late += dead.reasons.iter().filter(|reason| reason.code == "late").count() as u64;
+        if let Some(route) = self.dead_letters {
+            let batch = dead_letter::to_batch(name, dead).map_err(|error| RunError::operator(name, &error))?;
+            self.outgoing.push((route, Outgoing::Batch(batch)));
+        }
+        Ok(())
+    }
+
+    fn pass_watermark(&mut self, target: Target, watermark: Micros) -> Result<(), Halt> {
+        let index = match target {
+            Target::Route(route) => {
+                self.outgoing.push((route, Outgoing::Watermark(watermark)));
+                return Ok(());
+            }
+            Target::Step(index) => index,
+        };
+        let step = &mut self.steps[index];
+        match &mut step.work {
+            Work::Operator(operator) => {
+                let mut out = Output::default();
+                operator
+                    .on_watermark(watermark, &mut out)
+                    .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                self.emit(index, out)?;
+                self.pass_on_watermark(index, watermark)
+            }
+            // This stream has an event time of its own; only the end of all time passes.
+            Work::EventTime(_) if watermark < pipectl_data::END_OF_TIME => Ok(()),
+            Work::EventTime(_) => self.pass_on_watermark(index, watermark),
+        }
+    }
+
+    fn pass_on_watermark(&mut self, index: usize, watermark: Micros) -> Result<(), Halt> {
+        for target in 0..self.steps[index].next.len() {
+            self.pass_watermark(self.steps[index].next[target], watermark)?;
+        }
+        Ok(())
+    }
+
+    /// Sends what the steps have made, in order, waiting for room where a queue is full.
+    async fn flush(&mut self) -> Result<(), Halt> {
+        self.counts.publish();
+        for (route, outgoing) in std::mem::take(&mut self.outgoing) {
+            let route = &mut self.routes[route];
+            match outgoing {
+                Outgoing::Watermark(watermark) => route.broadcast(&Message::Watermark(watermark)).await?,
+                Outgoing::Batch(batch) => {
+                    let parts = route.split(batch).map_err(|error| RunError::failed(error.to_string()))?;
+                    for (target, part) in parts {
+                        route.send(target, part).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn work(operation: &Operation, index: u32) -> Result<Work, OperatorError> {
+    use pipectl_process::parse::ParseOperator;
+    Ok(Work::Operator(match operation {
+        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time))),
+        Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
+        Operation::Key(fields) => Box::new(Key::new(fields)),
+        Operation::Partition => Box::new(Partition::new(index)),
+        Operation::Pass => Box::new(Pass),
+        Operation::Sql(..) | Operation::Window(..) => return Err(OperatorError("SQL TBD".to_owned())),
+        Operation::Other { kind, options, input } => match kind.as_str() {
+            "parse" => {
+                let options = serde_json::from_value(options.clone()).map_err(broken)?;
+                let parse = ParseOperator::new(&options, input);
+                Box::new(parse.map_err(|problems| {
+                    broken(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
+                })?)
+            }
+            _ => return Err(OperatorError(format!("this build has no processor of kind `{kind}`"))),
+        },
+    }))
+}

@@ -1,0 +1,8 @@
+//! Checkpoints on disk: written whole or not at all, read back with every byte checked.
+
+mod file;
+pub mod frame;
+mod store;
+
+pub use file::{Checkpoint, FORMAT};
+pub use store::Store;

@@ -1,0 +1,222 @@
+//! Watches over the tasks of a region: starts checkpoints, writes them, tells sinks to publish, ends the run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipectl_data::Micros;
+use pipectl_host::{Host, JoinHandle};
+use pipectl_ir::report::Outcome;
+use tokio::sync::mpsc;
+
+use crate::{
+    checkpoint::{Checkpoint, Store},
+    error::{RunError, RunErrorKind},
+    message::End,
+    task::{Command, TaskEvent},
+};
+
+/// What the coordinator knows of the tasks.
+pub(crate) struct Coordinator {
+    /// The door to the clock.
+    pub(crate) host: Host,
+    /// The names of all tasks, `stage/index`, by number.
+    pub(crate) tasks: Vec<String>,
+    /// The lines to the source tasks.
+    pub(crate) sources: Vec<mpsc::UnboundedSender<Command>>,
+    /// The lines to the sink tasks, by task number.
+    pub(crate) sinks: BTreeMap<usize, mpsc::UnboundedSender<Command>>,
+    /// What the tasks say.
+    pub(crate) events: mpsc::UnboundedReceiver<TaskEvent>,
+    /// Somebody wants the run to stop.
+    pub(crate) stop: mpsc::UnboundedReceiver<()>,
+    /// The tasks themselves.
+    pub(crate) handles: Vec<JoinHandle<()>>,
+    /// Where checkpoints go; `None` writes none (a dry run).
+    pub(crate) store: Option<std::sync::Arc<Store>>,
+    /// Digest of the plan.
+    pub(crate) fingerprint: String,
+    /// Number of the checkpoint that the run resumed from; 0 for none.
+    pub(crate) last: u64,
+    /// Time between checkpoints.
+    pub(crate) every: Micros,
+    /// How long the run may take to drain after it was told to stop.
+    pub(crate) drain: Micros,
+}
+
+/// A checkpoint on its way.
+struct Pending {
+    id: u64,
+    last: bool,
+    states: BTreeMap<usize, Vec<u8>>,
+}
+
+/// What sinks do after a checkpoint became durable.
+struct Publishing {
+    id: u64,
+    last: bool,
+    waiting: BTreeSet<usize>,
+}
+
+/// How far the run is.
+struct Progress {
+    pending: Option<Pending>,
+    publishing: Option<Publishing>,
+    ended: BTreeMap<usize, End>,
+    wanted: bool,
+    next: Micros,
+    deadline: Option<Micros>,
+}
+
+enum Turn {
+    Event(Option<TaskEvent>),
+    Stop,
+    Time,
+}
+
+impl Coordinator {
+    /// Runs until the run is over; answers how it ended and the number of the last checkpoint.
+    pub(crate) async fn run(mut self) -> Result<(Outcome, u64), RunError> {
+        let result = self.watch().await;
+        // Hanging up ends source and sink tasks, and through their closed queues all others. A task that is in the
+        // middle of something slow is not waited for.
+        self.sources.clear();
+        self.sinks.clear();
+        if result.is_err() {
+            for handle in &self.handles {
+                handle.abort();
+            }
+        }
+        for handle in self.handles.drain(..) {
+            drop(handle.await);
+        }
+        result
+    }
+
+    async fn watch(&mut self) -> Result<(Outcome, u64), RunError> {
+        let mut progress = Progress {
+            pending: None,
+            publishing: None,
+            ended: BTreeMap::new(),
+            wanted: false,
+            next: self.host.now().saturating_add(self.every),
+            deadline: None,
+        };
+        loop {
+            if let Some(outcome) = self.advance(&mut progress).await? {
+                return Ok((outcome, self.last));
+            }
+            let free = progress.pending.is_none() && progress.publishing.is_none();
+            let wake = match progress.deadline {
+                Some(deadline) if !free => deadline,
+                Some(deadline) => deadline.min(progress.next),
+                None if free => progress.next,
+                None => Micros::MAX,
+            };
+            let turn = tokio::select! {
+                biased;
+                event = self.events.recv() => Turn::Event(event),
+                Some(()) = self.stop.recv(), if progress.deadline.is_none() => Turn::Stop,
+                () = self.host.sleep_until(wake), if wake < Micros::MAX => Turn::Time,
+            };
+            match turn {
+                Turn::Event(None) => return Err(RunError::failed("all tasks are gone before the end of the run")),
+                Turn::Event(Some(event)) => Self::hear(&mut progress, event)?,
+                Turn::Stop => {
+                    tracing::info!("stopping: sources read no more, everything in flight is written");
+                    progress.deadline = Some(self.host.now().saturating_add(self.drain));
+                    for source in &self.sources {
+                        source.send(Command::Stop).ok();
+                    }
+                }
+                Turn::Time if progress.deadline.is_some_and(|deadline| deadline <= self.host.now()) => {
+                    return Err(self.not_drained(&progress));
+                }
+                Turn::Time => progress.wanted = true,
+            }
+        }
+    }
+
+    fn hear(progress: &mut Progress, event: TaskEvent) -> Result<(), RunError> {
+        match event {
+            TaskEvent::Failed(error) => return Err(error),
+            TaskEvent::WantsCheckpoint => progress.wanted = true,
+            TaskEvent::Ended { task, end } => {
+                progress.ended.insert(task, end);
+            }
+            TaskEvent::Snapshot { task, id, state } => {
+                if let Some(pending) = progress.pending.as_mut().filter(|pending| pending.id == id) {
+                    pending.states.insert(task, state);
+                }
+            }
+            TaskEvent::Published { task, id } => {
+                if let Some(publishing) = progress.publishing.as_mut().filter(|publishing| publishing.id == id) {
+                    publishing.waiting.remove(&task);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes every step that the last event made possible; answers the outcome when the run is over.
+    async fn advance(&mut self, progress: &mut Progress) -> Result<Option<Outcome>, RunError> {
+        let finished = progress.ended.values().all(|end| *end == End::Finished);
+        let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
+        match &progress.publishing {
+            Some(publishing) if !publishing.waiting.is_empty() => return Ok(None),
+            Some(publishing) if publishing.last => return Ok(Some(outcome)),
+            _ => progress.publishing = None,
+        }
+        if let Some(pending) = progress.pending.take_if(|pending| pending.states.len() == self.tasks.len()) {
+            let (id, last) = (pending.id, pending.last);
+            self.write(pending, last && finished).await?;
+            progress.next = self.host.now().saturating_add(self.every);
+            for sender in self.sources.iter().chain(self.sinks.values()) {
+                sender.send(Command::Committed(id)).ok();
+            }
+            progress.publishing = Some(Publishing { id, last, waiting: self.sinks.keys().copied().collect() });
+            return Ok(None);
+        }
+        let all_ended = progress.ended.len() == self.tasks.len();
+        if progress.pending.is_none() && (progress.wanted || all_ended) {
+            progress.wanted = false;
+            let id = self.last + 1;
+            self.last = id;
+            progress.pending = Some(Pending { id, last: all_ended, states: BTreeMap::new() });
+            for source in &self.sources {
+                source.send(Command::Barrier(id)).ok();
+            }
+        }
+        Ok(None)
+    }
+
+    async fn write(&self, pending: Pending, finished: bool) -> Result<(), RunError> {
+        let Some(store) = self.store.clone() else { return Ok(()) };
+        let checkpoint = Checkpoint {
+            id: pending.id,
+            fingerprint: self.fingerprint.clone(),
+            time: self.host.now(),
+            finished,
+            tasks: pending.states.into_iter().map(|(task, state)| (self.tasks[task].clone(), state)).collect(),
+        };
+        let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
+        tracing::debug!(id = checkpoint.id, bytes, "checkpoint");
+        self.host.blocking(move || store.write(&checkpoint)).await
+    }
+
+    fn not_drained(&self, progress: &Progress) -> RunError {
+        let open: Vec<&str> = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(task, _)| !progress.ended.contains_key(task))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let message = if open.is_empty() {
+            "the run stopped but could not write its last checkpoint in time".to_owned()
+        } else {
+            format!("the run did not drain in time; still busy: {}", open.join(", "))
+        };
+        RunError { kind: RunErrorKind::DrainTimeout, message, help: Vec::new() }
+            .help("nothing is lost: the next start goes on from the last checkpoint")
+            .help("give it longer with `--drain-timeout`")
+    }
+}

@@ -1,0 +1,96 @@
+//! Bounds that a person sets from outside: so many records of each source, or so much time.
+
+use async_trait::async_trait;
+use pipectl_contract::{ConnectorError, Read, SourceReader};
+use pipectl_data::Micros;
+use pipectl_host::Host;
+use serde_json::Value;
+
+/// The bounds of a run. At a bound, a source ends as if its input had ended: windows close.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Records of each reader.
+    pub records: Option<u64>,
+    /// Microseconds since the first arrival; with a clock that runs on, since the start.
+    pub time: Option<Micros>,
+}
+
+impl Limits {
+    /// Puts the bounds around a reader.
+    pub(crate) fn around(self, reader: Box<dyn SourceReader>, host: &Host) -> Box<dyn SourceReader> {
+        if self == Self::default() {
+            return reader;
+        }
+        Box::new(Limited { reader, host: host.clone(), limits: self, taken: 0, start: host.now(), end: None })
+    }
+}
+
+struct Limited {
+    reader: Box<dyn SourceReader>,
+    host: Host,
+    limits: Limits,
+    taken: u64,
+    start: Micros,
+    /// The arrival time at which it ends; known with the first record.
+    end: Option<Micros>,
+}
+
+#[async_trait]
+impl SourceReader for Limited {
+    async fn next(&mut self) -> Result<Read, ConnectorError> {
+        if self.limits.records.is_some_and(|limit| self.taken >= limit) {
+            return Ok(Read::End);
+        }
+        let read = match self.limits.time {
+            None => self.reader.next().await?,
+            Some(time) => {
+                let wall = self.start.saturating_add(time);
+                tokio::select! {
+                    biased;
+                    read = self.reader.next() => read?,
+                    () = self.host.sleep_until(wall) => return Ok(Read::End),
+                }
+            }
+        };
+        let Read::Records(batch) = read else { return Ok(read) };
+        let mut keep = batch.len();
+        if let (Some(time), Some(first)) = (self.limits.time, batch.arrival.values().first()) {
+            let end = *self.end.get_or_insert_with(|| first.saturating_add(time));
+            keep = batch.arrival.values().partition_point(|arrival| *arrival < end);
+        }
+        if let Some(records) = self.limits.records {
+            keep = keep.min(usize::try_from(records - self.taken).unwrap_or(usize::MAX));
+        }
+        self.taken += keep as u64;
+        if keep == batch.len() {
+            return Ok(Read::Records(batch));
+        }
+        if keep == 0 {
+            return Ok(Read::End);
+        }
+        self.limits.records = Some(self.taken);
+        let kept = batch
+            .slice(0, keep)
+            .map_err(|error| ConnectorError::new(pipectl_contract::ErrorKind::Internal, error.to_string()))?;
+        Ok(Read::Records(kept))
+    }
+
+    fn position(&self) -> Value {
+        self.reader.position()
+    }
+}
+
+/// A reader that has nothing more: for a run that had already finished.
+pub(crate) fn ended(position: Value) -> Box<dyn SourceReader> {
+    struct Ended(Value);
+    #[async_trait]
+    impl SourceReader for Ended {
+        async fn next(&mut self) -> Result<Read, ConnectorError> {
+            Ok(Read::End)
+        }
+        fn position(&self) -> Value {
+            self.0.clone()
+        }
+    }
+    Box::new(Ended(position))
+}

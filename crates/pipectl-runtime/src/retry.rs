@@ -1,0 +1,49 @@
+//! Retries of what an outside system refused for now.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use pipectl_contract::ConnectorError;
+use pipectl_host::Host;
+
+use crate::error::RunError;
+
+/// The pauses between the tries of one call: they double from 0.1 s to 30 s, about five minutes in all; a pause that
+/// the service asked for is kept.
+pub(crate) struct Retry(ExponentialBackoff);
+
+impl Retry {
+    /// For a new call.
+    pub(crate) fn new() -> Self {
+        let builder = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(30))
+            .with_max_times(18);
+        Self(builder.build())
+    }
+
+    /// Waits before the next try, or gives the error back if another try cannot help.
+    pub(crate) async fn after(&mut self, error: ConnectorError, host: &Host, node: &str) -> Result<(), RunError> {
+        let pause = if error.is_retryable() { self.0.next() } else { None };
+        let Some(pause) = pause else { return Err(RunError::connector(node, &error)) };
+        let pause = error.retry_after.unwrap_or(pause);
+        tracing::warn!(node, ?pause, "{error}; trying again");
+        host.sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// Evaluates a call of a sink's writer until it succeeds or cannot. A macro because the call borrows the writer anew
+/// for each try, which a closure could not do across an await.
+macro_rules! retrying {
+    ($task:expr, $call:expr) => {{
+        let mut retry = $crate::retry::Retry::new();
+        loop {
+            match $call.await {
+                Ok(value) => break value,
+                Err(error) => retry.after(error, &$task.host, &$task.name).await?,
+            }
+        }
+    }};
+}
+pub(crate) use retrying;

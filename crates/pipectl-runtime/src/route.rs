@@ -1,0 +1,95 @@
+//! The sending side of a route: chooses the receiving task of each record.
+
+use arrow_array::{Array, BinaryViewArray, UInt32Array};
+use pipectl_data::{Batch, key_hash};
+use pipectl_ir::physical::{RouteBy, SPREAD_BLOCK};
+use pipectl_process::OperatorError;
+
+use crate::{
+    message::Message,
+    queue::{Closed, Sender},
+    steps,
+};
+
+/// One task's end of a route.
+#[derive(Debug)]
+pub(crate) struct RouteSender {
+    by: RouteBy,
+    senders: Vec<Sender>,
+    /// Records sent so far, for [`RouteBy::Spread`].
+    sent: u64,
+}
+
+impl RouteSender {
+    /// A route to these tasks.
+    pub(crate) fn new(by: RouteBy, senders: Vec<Sender>) -> Self {
+        Self { by, senders, sent: 0 }
+    }
+
+    /// Records sent so far: part of the task's state, since it decides where the next ones go.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Goes on from a checkpoint.
+    pub(crate) fn restore(&mut self, sent: u64) {
+        self.sent = sent;
+    }
+
+    /// Sends to all receiving tasks.
+    pub(crate) async fn broadcast(&self, message: &Message) -> Result<(), Closed> {
+        for sender in &self.senders {
+            sender.send(message.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// Cuts a batch into one part for each receiving task that gets any of it.
+    pub(crate) fn split(&mut self, batch: Batch) -> Result<Vec<(usize, Batch)>, OperatorError> {
+        let first = self.sent;
+        self.sent += batch.len() as u64;
+        let count = self.senders.len();
+        if count == 1 || matches!(self.by, RouteBy::Forward | RouteBy::Gather) {
+            return Ok(vec![(0, batch)]);
+        }
+        let target: Vec<usize> = match &self.by {
+            RouteBy::Forward | RouteBy::Gather => Vec::new(),
+            RouteBy::Key => {
+                let keys =
+                    batch.keys.as_ref().ok_or_else(|| steps::broken("a batch without keys reached a keyed route"))?;
+                by_hash(keys, count)
+            }
+            RouteBy::Columns(columns) => by_hash(&steps::keys(&batch, columns)?, count),
+            RouteBy::Spread => {
+                (0..batch.len() as u64).map(|row| ((first + row) / SPREAD_BLOCK) as usize % count).collect()
+            }
+        };
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); count];
+        for (row, target) in target.into_iter().enumerate() {
+            rows[target].push(row as u32);
+        }
+        rows.into_iter()
+            .enumerate()
+            .filter(|(_, rows)| !rows.is_empty())
+            .map(|(target, rows)| Ok((target, batch.take(&UInt32Array::from(rows)).map_err(steps::broken)?)))
+            .collect()
+    }
+
+    /// Sends a part to the task that [`RouteSender::split`] chose.
+    pub(crate) async fn send(&self, target: usize, batch: Batch) -> Result<(), Closed> {
+        match self.senders.get(target) {
+            Some(sender) => sender.send(Message::Batch(batch)).await,
+            None => Err(Closed),
+        }
+    }
+}
+
+/// Records without a key go where the empty key goes, so that they too stay in order.
+fn by_hash(keys: &BinaryViewArray, count: usize) -> Vec<usize> {
+    (0..keys.len())
+        .map(|row| {
+            let key = if keys.is_null(row) { &[][..] } else { keys.value(row) };
+            key_hash::partition(key, count as u32) as usize
+        })
+        .collect()
+}

@@ -1,0 +1,18 @@
+//! The steps that belong to the engine itself: what happens between a source and the first processor.
+
+mod decode;
+mod event_time;
+mod key;
+mod partition;
+
+pub(crate) use decode::Decode;
+pub(crate) use event_time::{EventTimeStep, Timed};
+pub(crate) use key::{Key, keys};
+pub(crate) use partition::{Partition, Pass};
+
+use pipectl_process::OperatorError;
+
+/// A fault of a columnar kernel: a bug or a broken batch, never bad input.
+pub(crate) fn broken(error: impl std::fmt::Display) -> OperatorError {
+    OperatorError(error.to_string())
+}

@@ -1,0 +1,156 @@
+//! A task at the end: drives one writer of a sink.
+
+use arrow_array::UInt32Array;
+use pipectl_contract::SinkWriter;
+use pipectl_data::Batch;
+use pipectl_host::Host;
+use pipectl_process::{DeadLetters, Reason};
+use tokio::sync::mpsc;
+
+use crate::{
+    chain::Halt,
+    counters::TaskCounts,
+    dead_letter,
+    error::RunError,
+    gate::{Event, Gate},
+    message::Message,
+    retry::retrying,
+    route::RouteSender,
+    state::TaskState,
+    steps::broken,
+    task::{Command, Line, TaskEvent},
+};
+
+/// The parts of the task.
+pub(crate) struct SinkTask {
+    /// The sink's name.
+    pub(crate) name: String,
+    /// Number of its node.
+    pub(crate) node: usize,
+    /// What comes in.
+    pub(crate) gate: Gate,
+    /// Where it goes.
+    pub(crate) writer: Box<dyn SinkWriter>,
+    /// Where records go that the sink will never accept; `None` for the dead letters' own sink.
+    pub(crate) dead_letters: Option<RouteSender>,
+    /// Its counts.
+    pub(crate) counts: TaskCounts,
+    /// The door to the clock.
+    pub(crate) host: Host,
+    /// What the coordinator says.
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    /// The line to the coordinator.
+    pub(crate) line: Line,
+    /// Whether the writer was opened with the state of a checkpoint.
+    pub(crate) restored: bool,
+}
+
+enum Turn {
+    Command(Option<Command>),
+    Time,
+    Event(Event),
+}
+
+impl SinkTask {
+    /// Runs until the coordinator hangs up or the senders are gone.
+    pub(crate) async fn run(mut self) -> Result<(), Halt> {
+        if self.restored {
+            self.publish().await?;
+        }
+        let mut asked = false;
+        loop {
+            let deadline = self.writer.deadline();
+            let turn = tokio::select! {
+                biased;
+                command = self.commands.recv() => Turn::Command(command),
+                () = wait(&self.host, deadline), if deadline.is_some() => Turn::Time,
+                event = self.gate.next() => Turn::Event(event),
+            };
+            match turn {
+                Turn::Command(None) | Turn::Event(Event::Closed) => return Ok(()),
+                Turn::Command(Some(Command::Committed(id))) => {
+                    self.publish().await?;
+                    self.line.tell(TaskEvent::Published { task: self.line.task, id });
+                }
+                Turn::Command(Some(Command::Barrier(_) | Command::Stop))
+                | Turn::Event(Event::Watermark(_) | Event::Idle) => {}
+                Turn::Time => {
+                    retrying!(self, self.writer.on_time());
+                }
+                Turn::Event(Event::Batch(batch)) => self.write(batch).await?,
+                Turn::Event(Event::Barrier(id)) => {
+                    asked = false;
+                    self.barrier(id).await?;
+                }
+                Turn::Event(Event::End(end)) => {
+                    retrying!(self, self.writer.finish());
+                    if let Some(route) = &self.dead_letters {
+                        route.broadcast(&Message::End(end)).await?;
+                    }
+                    self.line.tell(TaskEvent::Ended { task: self.line.task, end });
+                }
+            }
+            if !asked && self.writer.wants_checkpoint() {
+                asked = true;
+                self.line.tell(TaskEvent::WantsCheckpoint);
+            }
+        }
+    }
+
+    async fn publish(&mut self) -> Result<(), RunError> {
+        retrying!(self, self.writer.committed());
+        Ok(())
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), Halt> {
+        let rejected = retrying!(self, self.writer.write(&batch));
+        let counts = self.counts.node(self.node);
+        counts.input += batch.len() as u64;
+        counts.output += (batch.len() - rejected.len()) as u64;
+        counts.dead_lettered += rejected.len() as u64;
+        self.counts.publish();
+        if rejected.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
+        let Some(route) = &mut self.dead_letters else {
+            let reason = &rejected[0].reason;
+            return Err(RunError::failed(format!("the dead letters' sink refused a record: {reason}")).into());
+        };
+        let rows: UInt32Array = rejected.iter().map(|rejection| rejection.row as u32).collect();
+        let dead = DeadLetters {
+            batch: batch.take(&rows).map_err(|error| failed(broken(error)))?,
+            reasons: rejected
+                .into_iter()
+                .map(|rejection| Reason { code: "sink_rejected", message: rejection.reason })
+                .collect(),
+        };
+        let batch = dead_letter::to_batch(&self.name, &dead).map_err(failed)?;
+        for (target, part) in route.split(batch).map_err(failed)? {
+            route.send(target, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn barrier(&mut self, id: u64) -> Result<(), Halt> {
+        let part = retrying!(self, self.writer.checkpoint());
+        let state = TaskState {
+            counts: self.counts.totals(),
+            watermark: self.gate.watermark(),
+            position: None,
+            sent: self.dead_letters.iter().map(RouteSender::sent).collect(),
+            parts: vec![part],
+        };
+        if let Some(route) = &self.dead_letters {
+            route.broadcast(&Message::Barrier(id)).await?;
+        }
+        self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
+        Ok(())
+    }
+}
+
+async fn wait(host: &Host, deadline: Option<pipectl_data::Micros>) {
+    if let Some(deadline) = deadline {
+        host.sleep_until(deadline).await;
+    }
+}

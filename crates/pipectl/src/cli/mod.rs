@@ -1,0 +1,244 @@
+//! The arguments, as clap reads them.
+
+use std::{io::IsTerminal as _, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipectl_data::units::Duration;
+use pipectl_host::Host;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    fine; also a run that was told to stop and drained
+  1    the spec or the arguments are wrong
+  2    the answer is \"different\"
+  3    the run failed, or could not drain in time
+  4    an outside system is unreachable or refuses
+  130  interrupted before it could drain
+
+Environment:
+  PIPECTL_LOG            log level: error, warn, info, debug, trace, or a filter (pipectl_runtime=debug)
+  PIPECTL_SECRET_NAME    value of ${secret:NAME}
+  PIPECTL_SECRETS_DIR    a folder with a file NAME for each ${secret:NAME}
+  NO_COLOR               no colours";
+
+/// Streaming pipelines from one YAML spec: checked, drawn, simulated and run.
+#[derive(Debug, Parser)]
+#[command(name = "pipectl", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    /// How log lines look
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Global {
+    fn color(&self, terminal: bool) -> bool {
+        match self.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && Host::real().variable("NO_COLOR").is_none_or(|value| value.is_empty()),
+        }
+    }
+
+    /// Whether standard output gets colours.
+    pub(crate) fn color_on_stdout(&self) -> bool {
+        self.color(std::io::stdout().is_terminal())
+    }
+
+    /// Whether standard error gets colours.
+    pub(crate) fn color_on_stderr(&self) -> bool {
+        self.color(std::io::stderr().is_terminal())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a pipeline to start from
+    #[command(after_help = "Examples:\n  pipectl init\n  pipectl init server-logs --template server-logs\n  pipectl init --list")]
+    Init(InitArguments),
+    /// Check specs; touches no network and no data
+    #[command(after_help = "Examples:\n  pipectl validate pipeline.yaml\n  pipectl validate pipelines/ --env prod.yaml\n  pipectl validate pipeline.yaml --format github     # annotations in a workflow")]
+    Validate(ValidateArguments),
+    /// Draw the graph of a pipeline
+    #[command(after_help = "Examples:\n  pipectl graph pipeline.yaml\n  pipectl graph pipeline.yaml --format svg > pipeline.svg")]
+    Graph(GraphArguments),
+    /// Print the JSON Schema of specs, for editors
+    #[command(after_help = "Example:\n  pipectl schema > pipeline.schema.json\n\nThen name it in a spec's first line:\n  # yaml-language-server: $schema=pipeline.schema.json")]
+    Schema,
+    /// Print the schema of sample records
+    #[command(after_help = "Examples:\n  pipectl infer events.jsonl\n  zcat events.jsonl.gz | pipectl infer -")]
+    Infer(InferArguments),
+    /// Tell more about an error code
+    #[command(after_help = "Examples:\n  pipectl explain PC0102\n  pipectl explain            # all codes")]
+    Explain(ExplainArguments),
+    /// Run on the in-memory backend in virtual time; writes nothing outside
+    #[command(name = "dry-run", after_help = "Examples:\n  pipectl dry-run pipeline.yaml\n  pipectl dry-run pipeline.yaml --until 1d\n  pipectl dry-run pipeline.yaml --input sensors=samples.jsonl --records 1000")]
+    DryRun(DryRunArguments),
+    /// Run a pipeline until its sources end or you stop it
+    #[command(after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next\napply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost.")]
+    Apply(ApplyArguments),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  pipectl completions bash > /etc/bash_completion.d/pipectl")]
+    Completions(CompletionsArguments),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Files {
+    /// Specs: files, folders (their .yaml and .yml files), or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The Environment: a file that holds it, or its name where the specs hold several
+    #[arg(long, value_name = "FILE|NAME")]
+    pub(crate) env: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// Name of the pipeline, and of the file unless --output is given
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What to start from (see --list)
+    #[arg(long, default_value = "sensor-lab")]
+    pub(crate) template: String,
+    /// Where to write
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// List the templates
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiagnosticFormat {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArguments {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// How to show problems
+    #[arg(long, value_enum, default_value_t = DiagnosticFormat::Text)]
+    pub(crate) format: DiagnosticFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    Text,
+    Mermaid,
+    Dot,
+    Svg,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// How to draw
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub(crate) format: GraphFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InferArguments {
+    /// JSON lines, whole or compressed (gz, zst), or - for standard input
+    pub(crate) file: PathBuf,
+    /// How many records to look at
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) records: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// A code such as PC0102, or its name; all codes are listed without one
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DryRunArguments {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Read a source's records from a file instead
+    #[arg(long, value_name = "SOURCE=FILE")]
+    pub(crate) input: Vec<String>,
+    /// End each source after so many records
+    #[arg(long, value_name = "N")]
+    pub(crate) records: Option<u64>,
+    /// End after so much virtual time; 1m where a source has no end of its own and --records is not given
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) until: Option<Duration>,
+    /// Seed of all chance in the run
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many rows of each sink to show
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) rows: usize,
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// Forget the checkpoint and start over: everything is read and written again
+    #[arg(long)]
+    pub(crate) fresh: bool,
+    /// Where checkpoints are kept
+    #[arg(long, value_name = "DIR", default_value = ".pipectl")]
+    pub(crate) state: PathBuf,
+    /// How long the run may take to drain after it was told to stop
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub(crate) drain_timeout: Duration,
+    /// Worker threads; one for each core by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// How to show the summary; json goes to standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    pub(crate) shell: clap_complete::Shell,
+}

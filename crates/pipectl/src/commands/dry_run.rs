@@ -1,0 +1,164 @@
+//! `pipectl dry-run`: the same engine on a virtual clock; sinks show their first rows and write nothing.
+
+use std::path::PathBuf;
+
+use pipectl_diag::{Diagnostic, codes, nearest};
+use pipectl_host::{Host, Micros};
+use pipectl_ir::{Dag, NodeKind, RunReport};
+use pipectl_plan::lower;
+use pipectl_runtime::{Limits, RegistryConnectors, RunError, RunOptions, start};
+use pipectl_spec::model::{KindUse, SchemaSpec};
+use serde_json::json;
+
+use crate::{
+    cli::{DryRunArguments, Global, ReportFormat},
+    exit::Exit,
+    input::{Source, compile, load_files},
+    preview::{DryConnectors, Previews},
+    registry::registry,
+    view,
+};
+
+/// When virtual time starts: 2026-01-01T00:00:00Z, the same for every run, so that two runs are equal.
+const EPOCH: Micros = 1_767_225_600_000_000;
+
+/// Virtual time of a run whose sources have no end of their own.
+const DEFAULT_TIME: Micros = 60_000_000;
+
+pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
+    let registry = registry();
+    let files = &arguments.files;
+    let mut source = load_files(&files.files, files.env.as_deref(), &registry);
+    for input in &arguments.input {
+        if let Err(problem) = replace_source(input, &mut source, &registry) {
+            source.diagnostics.push(problem);
+        }
+    }
+    let compiled = compile(&mut source, &registry);
+    for dag in compiled.iter().map(|compiled| &compiled.dag) {
+        source.diagnostics.extend(interactive(dag));
+    }
+    view::diagnostics(&source, global);
+    if source.diagnostics.has_errors() {
+        return Exit::Wrong;
+    }
+    let mut exit = Exit::Fine;
+    for compiled in &compiled {
+        let previews = Previews::new(arguments.rows);
+        let connectors = DryConnectors { sources: RegistryConnectors(registry.clone()), previews: previews.clone() };
+        match run_one(&compiled.dag, &connectors, arguments) {
+            Ok(report) => {
+                let shown = match arguments.format {
+                    ReportFormat::Text => text(&report, &previews),
+                    ReportFormat::Json => json_text(&report, &previews),
+                };
+                if view::print(&shown) != Exit::Fine {
+                    exit = Exit::Outside;
+                }
+            }
+            Err(error) => {
+                view::run_error(&compiled.dag.settings().pipeline, &error);
+                exit = Exit::Failed;
+            }
+        }
+    }
+    exit
+}
+
+fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -> Result<RunReport, RunError> {
+    let endless = dag.nodes().any(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if !source.bounded));
+    let given = arguments.until.map(|until| i64::try_from(until.0.as_micros()).unwrap_or(Micros::MAX));
+    let time = given.or((endless && arguments.records.is_none()).then_some(DEFAULT_TIME));
+    let plan = lower(dag);
+    let options = RunOptions {
+        store: None,
+        directory: PathBuf::new(),
+        limits: Limits { records: arguments.records, time },
+        drain: std::time::Duration::from_secs(3600),
+    };
+    pipectl_host::simulate(async {
+        let host = Host::simulated(arguments.seed, EPOCH);
+        let mut running = start(plan, connectors, &host, options).await?;
+        running.join().await
+    })?
+}
+
+fn sinks(report: &RunReport, previews: &Previews) -> Vec<(String, u64, Vec<String>)> {
+    let sinks = report.nodes.iter().filter(|node| node.role == "sink");
+    sinks
+        .map(|node| {
+            let (total, rows) = previews.of(&node.name);
+            (node.name.clone(), total, rows)
+        })
+        .filter(|(name, total, _)| name != "dead_letters" || *total > 0)
+        .collect()
+}
+
+fn text(report: &RunReport, previews: &Previews) -> String {
+    let seconds = (report.ended - report.started) as f64 / 1e6;
+    let head = format!("{}: dry run, {seconds} s of virtual time, nothing written\n\n", report.pipeline);
+    head + &view::ledger(&report.nodes) + &view::previews(&sinks(report, previews))
+}
+
+fn json_text(report: &RunReport, previews: &Previews) -> String {
+    let rows: serde_json::Map<String, serde_json::Value> = sinks(report, previews)
+        .into_iter()
+        .map(|(name, total, rows)| {
+            let rows: Vec<serde_json::Value> =
+                rows.into_iter().map(|row| serde_json::from_str(&row).unwrap_or(serde_json::Value::String(row))).collect();
+            (name, json!({ "total": total, "rows": rows }))
+        })
+        .collect();
+    let document = json!({ "report": report, "sinks": rows });
+    serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
+}
+
+/// A source that waits for a person has no place in a dry run.
+fn interactive(dag: &Dag) -> Vec<Diagnostic> {
+    dag.nodes()
+        .filter(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if source.kind == "stdin"))
+        .map(|(_, node)| {
+            let title = format!("source `{}` reads standard input, which a dry run does not", node.name);
+            Diagnostic::error(codes::command::BAD_ARGUMENT, title)
+                .at_key(&node.path, "")
+                .help(format!("give it records with `--input {}=FILE`", node.name))
+        })
+        .collect()
+}
+
+/// `--input SOURCE=FILE`: the source becomes a file; it keeps the schema that its kind knows by itself.
+fn replace_source(input: &str, source: &mut Source, registry: &pipectl_contract::Registry) -> Result<(), Diagnostic> {
+    let wrong = |title: String| Diagnostic::error(codes::command::BAD_ARGUMENT, title);
+    let (name, file) = input
+        .split_once('=')
+        .ok_or_else(|| wrong(format!("`--input {input}` names no file")).help("write `--input SOURCE=FILE`"))?;
+    let known: Vec<String> =
+        source.loaded.pipelines.iter().flat_map(|pipeline| &pipeline.sources).map(|node| node.name.clone()).collect();
+    let pipelines = source.loaded.pipelines.iter_mut();
+    let mut found = false;
+    for pipeline in pipelines {
+        let pipeline_name = pipeline.name.clone();
+        for node in pipeline.sources.iter_mut().filter(|node| node.name == name) {
+            found = true;
+            let context = pipectl_contract::NodeContext { pipeline: &pipeline_name, node: name, input: None, keys: &[] };
+            let facts = registry.find_source(&node.kind.name).and_then(|kind| kind.check(&node.kind.options, context).facts);
+            if let (None, Some(schema)) = (&node.schema, facts.and_then(|facts| facts.schema)) {
+                node.schema = Some(SchemaSpec { schema, path: node.path.clone() });
+            }
+            node.kind = KindUse {
+                name: "file".to_owned(),
+                options: json!({ "path": file }),
+                path: node.path.clone(),
+                secrets: Vec::new(),
+            };
+        }
+    }
+    if found {
+        return Ok(());
+    }
+    let problem = wrong(format!("no source is named `{name}`"));
+    Err(match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => problem.help(format!("did you mean `--input {near}={file}`?")),
+        None => problem.help(format!("the sources are: {}", known.join(", "))),
+    })
+}

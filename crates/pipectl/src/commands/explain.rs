@@ -1,0 +1,34 @@
+//! `pipectl explain`: cause, example and fix of a code.
+
+use std::fmt::Write as _;
+
+use pipectl_diag::{Code, Diagnostic, codes, nearest};
+
+use crate::{
+    cli::{ExplainArguments, Global},
+    exit::Exit,
+    view,
+};
+
+pub(super) fn run(arguments: &ExplainArguments, global: &Global) -> Exit {
+    let Some(wanted) = &arguments.code else {
+        let mut list = String::new();
+        for code in codes::all() {
+            writeln!(list, "{}  {}", code, code.info().name).unwrap_or_default();
+        }
+        return view::print(&list);
+    };
+    if let Some(code) = Code::find(wanted) {
+        return view::print(&pipectl_diag::explain(code));
+    }
+    let problem = Diagnostic::error(codes::command::UNKNOWN_CODE, format!("there is no code `{wanted}`"));
+    let known = codes::all().flat_map(|code| [code.info().code, code.info().name]);
+    view::problem(
+        match nearest(wanted, known) {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem.help("`pipectl explain` alone lists all codes"),
+        },
+        global,
+    );
+    Exit::Wrong
+}

@@ -1,0 +1,29 @@
+//! `pipectl graph`: draws what would run.
+
+use crate::{
+    cli::{Global, GraphArguments, GraphFormat},
+    draw::{DrawFormat, draw},
+    exit::Exit,
+    input::compile_files,
+    registry::registry,
+    view,
+};
+
+pub(super) fn run(arguments: &GraphArguments, global: &Global) -> Exit {
+    let files = &arguments.files;
+    let (source, compiled) = compile_files(&files.files, files.env.as_deref(), &registry());
+    view::diagnostics(&source, global);
+    if source.diagnostics.has_errors() {
+        return Exit::Wrong;
+    }
+    let format = match arguments.format {
+        GraphFormat::Text => DrawFormat::Text,
+        GraphFormat::Mermaid => DrawFormat::Mermaid,
+        GraphFormat::Dot => DrawFormat::Dot,
+        GraphFormat::Svg => DrawFormat::Svg,
+        GraphFormat::Json => DrawFormat::Json,
+    };
+    let color = global.color_on_stdout();
+    let drawings: Vec<String> = compiled.iter().map(|compiled| draw(&compiled.dag, format, color)).collect();
+    view::print(&drawings.join("\n"))
+}

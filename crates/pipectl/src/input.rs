@@ -1,0 +1,150 @@
+//! Reads the files of a command and takes them through load and compile.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use pipectl_compile::Compiled;
+use pipectl_contract::Registry;
+use pipectl_diag::{Diagnostic, Diagnostics, SourceMap, codes};
+use pipectl_host::Host;
+use pipectl_spec::{Input, Loaded, Resolver};
+
+use crate::registry::kinds;
+
+/// Everything that was read.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// Texts and places.
+    pub map: SourceMap,
+    /// The documents, as far as they are right.
+    pub loaded: Loaded,
+    /// The Environment that was asked for by name.
+    pub environment: Option<String>,
+    /// What was found so far.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads specs and the Environment. Problems are in the answer, not an error.
+pub fn load_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) -> Source {
+    let mut source = Source::default();
+    let mut inputs = Vec::new();
+    for file in files {
+        read(file, &mut inputs, &mut source.diagnostics);
+    }
+    let mut env_file = None;
+    if let Some(env) = env {
+        let path = Path::new(env);
+        let named = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if named || path.is_file() {
+            env_file = Some(env);
+            if !files.iter().any(|file| file == path) {
+                read(path, &mut inputs, &mut source.diagnostics);
+            }
+        } else {
+            source.environment = Some(env.to_owned());
+        }
+    }
+    let host = Host::real();
+    let variable = |name: &str| host.variable(name);
+    let secret = |name: &str| secret(&host, name);
+    let resolver = Resolver { variable: &variable, secret: &secret };
+    let (loaded, found) = pipectl_spec::load(&inputs, &kinds(registry), &resolver, &mut source.map);
+    source.loaded = loaded;
+    source.diagnostics.extend(found);
+    if let Some(file) = env_file {
+        // The Environment of that file, also where the specs hold others.
+        let of_file = |environment: &&pipectl_spec::model::Environment| {
+            source.map.node(&environment.path).is_some_and(|(id, _)| source.map.file(id).name == file)
+        };
+        let found = source.loaded.environments.iter().find(of_file).map(|environment| environment.name.clone());
+        if found.is_none() && !source.diagnostics.has_errors() {
+            let title = format!("`{file}` holds no Environment");
+            source.diagnostics.push(
+                Diagnostic::error(codes::environment::UNKNOWN_ENVIRONMENT, title)
+                    .help("give `--env` a file with a document of `kind: Environment`"),
+            );
+        }
+        source.environment = found;
+    }
+    source
+}
+
+/// Reads specs and compiles every pipeline in them.
+pub fn compile_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) -> (Source, Vec<Compiled>) {
+    let mut source = load_files(files, env, registry);
+    let compiled = compile(&mut source, registry);
+    (source, compiled)
+}
+
+/// Compiles what was loaded.
+pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled> {
+    let (compiled, found) = pipectl_compile::compile(&source.loaded, registry, source.environment.as_deref());
+    source.diagnostics.extend(found);
+    if source.loaded.pipelines.is_empty() && !source.diagnostics.has_errors() {
+        source.diagnostics.push(
+            Diagnostic::error(codes::graph::NO_PIPELINE, "the files hold no Pipeline")
+                .help("write one with `pipectl init`, or name the file that holds it"),
+        );
+    }
+    compiled
+}
+
+fn read(path: &Path, inputs: &mut Vec<Input>, diagnostics: &mut Diagnostics) {
+    let name = path.display().to_string();
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        match std::io::stdin().read_to_end(&mut bytes) {
+            Ok(_) => inputs.push(Input { name: "<stdin>".to_owned(), bytes }),
+            Err(error) => diagnostics.push(cannot_read(&name, &error.to_string())),
+        }
+        return;
+    }
+    if !path.is_dir() {
+        match std::fs::read(path) {
+            Ok(bytes) => inputs.push(Input { name, bytes }),
+            Err(error) => diagnostics.push(cannot_read(&name, &error.to_string())),
+        }
+        return;
+    }
+    match specs_of(path) {
+        Err(error) => diagnostics.push(cannot_read(&name, &error.to_string())),
+        Ok(files) if files.is_empty() => diagnostics.push(cannot_read(&name, "it holds no .yaml or .yml file")),
+        Ok(files) => {
+            for file in files {
+                read(&file, inputs, diagnostics);
+            }
+        }
+    }
+}
+
+/// The specs of a folder, by name; folders in it are not entered.
+fn specs_of(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let is_spec = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if is_spec && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn cannot_read(name: &str, reason: &str) -> Diagnostic {
+    Diagnostic::error(codes::command::CANNOT_READ, format!("cannot read `{name}`: {reason}"))
+}
+
+/// `${secret:NAME}`: the variable `PIPECTL_SECRET_NAME`, or the file NAME in `PIPECTL_SECRETS_DIR` without its last
+/// line break.
+fn secret(host: &Host, name: &str) -> Option<String> {
+    if let Some(value) = host.variable(&format!("PIPECTL_SECRET_{name}")) {
+        return Some(value);
+    }
+    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && !name.starts_with('.');
+    let file = plain.then(|| host.variable("PIPECTL_SECRETS_DIR")).flatten().map(|folder| Path::new(&folder).join(name))?;
+    let text = std::fs::read_to_string(file).ok()?;
+    Some(text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text)).to_owned())
+}

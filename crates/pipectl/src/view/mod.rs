@@ -1,0 +1,83 @@
+//! What a person sees. Results go to standard output, everything else to standard error.
+#![allow(clippy::print_stderr, reason = "this is the module that writes for people")]
+
+mod live;
+mod report;
+
+pub(crate) use live::Live;
+pub(crate) use report::{ledger, previews, summary};
+
+use std::io::Write as _;
+
+use pipectl_diag::{
+    Diagnostic, Diagnostics, Format, RenderOptions, SourceMap,
+};
+use pipectl_ir::{Dag, NodeKind};
+use pipectl_runtime::RunError;
+
+use crate::{cli::Global, exit::Exit, input::Source};
+
+/// Writes a result to standard output. A reader that has gone (`| head`) is fine.
+pub(crate) fn print(text: &str) -> Exit {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Fine,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Fine,
+        Err(error) => {
+            eprintln!("error: cannot write to standard output: {error}");
+            Exit::Outside
+        }
+    }
+}
+
+/// What was found, in a format.
+pub(crate) fn render(source: &Source, format: Format, color: bool) -> String {
+    pipectl_diag::render(&source.diagnostics, &source.map, format, RenderOptions { color, width: width() })
+}
+
+/// Shows what was found, on standard error.
+pub(crate) fn diagnostics(source: &Source, global: &Global) {
+    if !source.diagnostics.is_empty() {
+        eprint!("{}", render(source, Format::Text, global.color_on_stderr()));
+    }
+}
+
+/// Shows one problem that has no place in a file.
+pub(crate) fn problem(problem: Diagnostic, global: &Global) {
+    let options = RenderOptions { color: global.color_on_stderr(), width: width() };
+    eprint!("{}", pipectl_diag::render(&Diagnostics::from(problem), &SourceMap::default(), Format::Text, options));
+}
+
+/// Shows why a run failed.
+pub(crate) fn run_error(pipeline: &str, error: &RunError) {
+    eprintln!("error: pipeline `{pipeline}`: {error}");
+    for line in &error.help {
+        eprintln!("  = help: {line}");
+    }
+}
+
+/// Writes a line for people.
+pub(crate) fn note(line: &str) {
+    eprintln!("{line}");
+}
+
+/// `sensor-lab: 1 source, 1 stream, 1 processor, 2 sinks; fine`.
+pub(crate) fn verdict(dag: &Dag) -> String {
+    let count = |matches: fn(&NodeKind) -> bool, word: &str| {
+        let count = dag.nodes().filter(|(_, node)| matches(&node.kind)).count();
+        format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+    };
+    format!(
+        "{}: {}, {}, {}, {}: fine\n",
+        dag.settings().pipeline,
+        count(|kind| matches!(kind, NodeKind::Source(_)), "source"),
+        count(|kind| matches!(kind, NodeKind::Stream(_)), "stream"),
+        count(|kind| matches!(kind, NodeKind::Processor(_)), "processor"),
+        count(|kind| matches!(kind, NodeKind::Sink(_)), "sink"),
+    )
+}
+
+/// Width of the terminal; 120 where there is none.
+fn width() -> usize {
+    comfy_table::Table::new().width().map_or(120, usize::from).max(60)
+}
