@@ -18,9 +18,9 @@ mod worker;
 pub use file::{FileOptions, FileSource};
 pub use input::{Format, OneOrMany, SourceCompression};
 pub use sink::{
-    file::{FileSink, FileSinkBinding, FileSinkOptions, OnExisting, SinkCompression},
+    file::{FileSink, FileSinkOptions, OnExisting, SinkCompression},
     format::SinkFormat,
-    stdout::{StdoutBinding, StdoutOptions, StdoutSink},
+    stdout::{StdoutOptions, StdoutSink},
 };
 pub use stdin::{StdinOptions, StdinSource};
 pub use tail::{StartFrom, TailOptions, TailSource};

@@ -34,7 +34,11 @@ impl OpenFile {
 
     /// Whether a record that came in at `arrival` belongs into the next file.
     pub(crate) fn is_over(&self, arrival: Micros, flush: Flush) -> bool {
-        self.rows > 0 && arrival >= self.first_arrival.saturating_add(flush.every.micros())
+        self.rows > 0 && self.is_past(arrival, flush)
+    }
+
+    fn is_past(&self, arrival: Micros, flush: Flush) -> bool {
+        arrival >= self.first_arrival.saturating_add(flush.every.micros())
     }
 
     /// Whether it has reached its size.
@@ -48,7 +52,7 @@ impl OpenFile {
         let room = usize::try_from(flush.size.0).unwrap_or(usize::MAX).saturating_sub(self.content.size());
         let full = chunk.end_of(from, room);
         let candidates = arrivals.get(from..full).unwrap_or_default();
-        let end = candidates.iter().position(|arrival| self.is_over(*arrival, flush)).map_or(full, |at| from + at);
+        let end = candidates.iter().position(|arrival| self.is_past(*arrival, flush)).map_or(full, |at| from + at);
         // The first record of a file decides when it is over, so that it can never be over for that one.
         let end = if self.rows == 0 { end.max(from + 1).min(arrivals.len()) } else { end };
         self.content.push(chunk, from..end);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipectl_data::Schema;
 use pipectl_ir::{
     dag::{
-        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, dead_letter_schema,
+        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, TO_STREAM, dead_letter_schema,
     },
     physical::{
         Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, Target, Tasks,

@@ -32,7 +32,13 @@ pub fn kinds(registry: &Registry) -> Kinds {
         processors: registry.processors().iter().map(|kinds| kind(kinds.kind(), kinds.options_schema())).collect(),
         sinks: registry.sinks().iter().map(|sink| kind(sink.kind(), sink.options_schema())).collect(),
         backends: registry.backends().iter().map(|backend| kind(backend.kind(), backend.options_schema())).collect(),
-        bindings: registry.sinks().iter().map(|sink| kind(sink.kind(), sink.binding_schema())).collect(),
+        bindings: registry
+            .sinks()
+            .iter()
+            .map(|sink| kind(sink.kind(), sink.binding_schema()))
+            // A sink that can be in one place only is no capability: there is nothing to bind.
+            .filter(|binding| binding.options.get("type").and_then(|kind| kind.as_str()) != Some("null"))
+            .collect(),
     }
 }
 

@@ -68,11 +68,6 @@ pub struct FileSinkOptions {
     pub mode: OnExisting,
 }
 
-/// A file needs no binding.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FileSinkBinding {}
-
 impl FileSinkOptions {
     fn format(&self) -> SinkFormat {
         self.format.unwrap_or(match Format::detect(&self.path) {
@@ -122,15 +117,11 @@ pub struct FileSink;
 #[async_trait]
 impl Sink for FileSink {
     type Options = FileSinkOptions;
-    type Binding = FileSinkBinding;
+    /// A file is in one place only.
+    type Binding = ();
     const KIND: &'static str = "file";
 
-    fn check(
-        &self,
-        options: &FileSinkOptions,
-        _binding: &FileSinkBinding,
-        _node: NodeContext<'_>,
-    ) -> Checked<SinkFacts> {
+    fn check(&self, options: &FileSinkOptions, _binding: &(), _node: NodeContext<'_>) -> Checked<SinkFacts> {
         let file = tidy(std::path::Path::new(&options.path));
         let facts = SinkFacts {
             needs: Vec::new(),
@@ -146,13 +137,13 @@ impl Sink for FileSink {
     async fn open(
         &self,
         options: FileSinkOptions,
-        _binding: FileSinkBinding,
+        _binding: (),
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Ok(Box::new(Writer::open(&options, context).await?))
     }
 
-    fn describe(&self, options: &FileSinkOptions, _: &FileSinkBinding, _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, options: &FileSinkOptions, _: &(), _pipeline: &str, _node: &str) -> String {
         options.path.clone()
     }
 }

@@ -23,11 +23,6 @@ pub struct StdoutOptions {
     pub format: SinkFormat,
 }
 
-/// Standard output needs no binding.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct StdoutBinding {}
-
 /// The sink `stdout`: at least once, since what was written cannot be taken back.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StdoutSink;
@@ -35,10 +30,11 @@ pub struct StdoutSink;
 #[async_trait]
 impl Sink for StdoutSink {
     type Options = StdoutOptions;
-    type Binding = StdoutBinding;
+    /// There is one standard output only.
+    type Binding = ();
     const KIND: &'static str = "stdout";
 
-    fn check(&self, options: &StdoutOptions, _binding: &StdoutBinding, _node: NodeContext<'_>) -> Checked<SinkFacts> {
+    fn check(&self, options: &StdoutOptions, _binding: &(), _node: NodeContext<'_>) -> Checked<SinkFacts> {
         Checked::ok(SinkFacts {
             needs: Vec::new(),
             needs_event_time: None,
@@ -52,13 +48,13 @@ impl Sink for StdoutSink {
     async fn open(
         &self,
         options: StdoutOptions,
-        _binding: StdoutBinding,
+        _binding: (),
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Ok(Box::new(Writer::new(Box::new(io::stdout()), options.format, context)))
     }
 
-    fn describe(&self, _: &StdoutOptions, _: &StdoutBinding, _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, _: &StdoutOptions, _: &(), _pipeline: &str, _node: &str) -> String {
         "standard output".to_owned()
     }
 }

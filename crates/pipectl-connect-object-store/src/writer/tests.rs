@@ -278,6 +278,31 @@ fn the_same_run_twice_gives_the_same_files() {
 }
 
 #[test]
+fn files_do_not_depend_on_how_records_were_cut_into_batches() {
+    let written = |step: i64| {
+        in_simulation(async move {
+            let directory = tempfile::tempdir().expect("a directory");
+            let host = Host::simulated(1, TEN);
+            let options = options(Format::Jsonl, Compression::None, "raw/{arrival:%H%M}/", 20, 3000);
+            let mut writer = open(&options, directory.path(), &host, true, None).await;
+            for start in (0..600).step_by(step as usize) {
+                writer.write(&batch(start..600.min(start + step))).await.expect("writes");
+            }
+            writer.finish().await.expect("closes");
+            writer.checkpoint().await.expect("answers");
+            writer.committed().await.expect("publishes");
+            files(directory.path())
+        })
+    };
+    let whole = written(600);
+    // 200 seconds in files of 20.
+    assert!(whole.len() >= 10, "{}", whole.len());
+    for step in [1, 7, 64, 300] {
+        assert_eq!(written(step), whole, "in steps of {step}");
+    }
+}
+
+#[test]
 fn files_roll_by_size_by_arrival_and_by_the_clock() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use pipectl_host::{Host, Interrupts};
 use pipectl_ir::{PhysicalPlan, RunReport};
 use pipectl_plan::lower;
-use pipectl_runtime::{Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, Running, checkpoint::Store, start};
+use pipectl_runtime::{
+    Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, Running, checkpoint::Store, start,
+};
 
 use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
@@ -129,7 +131,9 @@ impl Set<'_> {
                 Turn::Show => live.show(&self.nodes()),
                 Turn::Signal(signal) if stopping => {
                     live.end();
-                    view::note(&format!("{signal} again: ending at once; the next apply goes on from the last checkpoint"));
+                    view::note(&format!(
+                        "{signal} again: ending at once; the next apply goes on from the last checkpoint"
+                    ));
                     return Exit::Interrupted;
                 }
                 Turn::Signal(signal) => {
@@ -161,6 +165,7 @@ impl Set<'_> {
                 let text = serde_json::to_string_pretty(&report).unwrap_or_default();
                 view::print(&(text + "\n"))
             }
+            Ok(_) if self.running[index].already_finished() => Exit::Fine,
             Ok(report) => {
                 view::note(&view::summary(&report));
                 Exit::Fine
@@ -191,4 +196,3 @@ async fn next_done(running: &mut [Running], done: &[Option<Exit>]) -> (usize, Re
     })
     .await
 }
-
