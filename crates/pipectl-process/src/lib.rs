@@ -5,5 +5,7 @@
 
 mod operator;
 pub mod parse;
+pub mod sql;
+pub mod window;
 
 pub use operator::{DeadLetters, Operator, OperatorError, Output, Reason};

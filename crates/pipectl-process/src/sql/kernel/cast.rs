@@ -1,0 +1,190 @@
+//! Conversions between types. A value that cannot be converted is a fault of the row, or null with `TRY_CAST`.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    builder::BinaryViewBuilder,
+    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
+};
+use pipectl_data::{DataType, timestamp};
+
+use super::{
+    Fault, Kernel,
+    access::{Blobs, Bools, Texts, build, build_bools, build_texts, days, floats, ints},
+    bug, fault,
+};
+
+const DAY: i64 = 86_400_000_000;
+
+/// The kernel that makes a `to` of a `from`.
+pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Result<Kernel, Fault> {
+    use DataType::{Bool, Bytes, Date, Float64, Int64, Json, String as Text, Timestamp};
+    Ok(match (from, to) {
+        (Int64, Float64) => Arc::new(|args, rows| {
+            let values = ints(args, 0)?;
+            build::<Float64Type>(rows, |row| Ok(values.get(row).map(|value| value as f64)))
+        }),
+        (Float64, Int64) => Arc::new(move |args, rows| {
+            let values = floats(args, 0)?;
+            build::<Int64Type>(rows, |row| each(values.get(row), try_cast, whole))
+        }),
+        (Bool, Int64) => Arc::new(|args, rows| {
+            let values = Bools::of(args, 0)?;
+            build::<Int64Type>(rows, |row| Ok(values.get(row).map(i64::from)))
+        }),
+        (Int64, Text) => Arc::new(|args, rows| {
+            let values = ints(args, 0)?;
+            build_texts(rows, |row, out| Ok(values.get(row).map(|value| out.push_str(&value.to_string()))))
+        }),
+        (Float64, Text) => Arc::new(|args, rows| {
+            let values = floats(args, 0)?;
+            // The shortest digits that read back as the same number, always with a point or an exponent.
+            build_texts(rows, |row, out| Ok(values.get(row).map(|value| out.push_str(&format!("{value:?}")))))
+        }),
+        (Bool, Text) => Arc::new(|args, rows| {
+            let values = Bools::of(args, 0)?;
+            build_texts(rows, |row, out| {
+                Ok(values.get(row).map(|value| out.push_str(if value { "true" } else { "false" })))
+            })
+        }),
+        (Timestamp, Text) => Arc::new(|args, rows| {
+            let values = ints(args, 0)?;
+            build_texts(rows, |row, out| Ok(values.get(row).map(|at| out.push_str(&timestamp::format(at)))))
+        }),
+        (Date, Text) => Arc::new(|args, rows| {
+            let values = days(args, 0)?;
+            build_texts(rows, |row, out| {
+                let Some(day) = values.get(row) else { return Ok(None) };
+                let mut bytes = Vec::with_capacity(10);
+                timestamp::write_date(day, &mut bytes);
+                out.push_str(&String::from_utf8_lossy(&bytes));
+                Ok(Some(()))
+            })
+        }),
+        (Json, Text) => Arc::new(|args, rows| args[0].clone().into_array(rows)),
+        (Bytes, Text) => Arc::new(move |args, rows| {
+            let values = Blobs::of(args, 0)?;
+            build_texts(rows, |row, out| {
+                let text = each(values.get(row), try_cast, |bytes| {
+                    std::str::from_utf8(bytes).map_err(|_| fault("the bytes are not UTF-8"))
+                })?;
+                Ok(text.map(|text| out.push_str(text)))
+            })
+        }),
+        (Text, Int64) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build::<Int64Type>(rows, |row| {
+                each(texts.get(row), try_cast, |text| text.trim().parse().map_err(|_| not_a(text, to)))
+            })
+        }),
+        (Text, Float64) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build::<Float64Type>(rows, |row| each(texts.get(row), try_cast, number))
+        }),
+        (Text, Bool) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build_bools(rows, |row| {
+                each(texts.get(row), try_cast, |text| match text.trim() {
+                    word if word.eq_ignore_ascii_case("true") => Ok(true),
+                    word if word.eq_ignore_ascii_case("false") => Ok(false),
+                    _ => Err(not_a(text, to)),
+                })
+            })
+        }),
+        (Text, Timestamp) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build::<TimestampMicrosecondType>(rows, |row| {
+                each(texts.get(row), try_cast, |text| timestamp::parse(text.trim()).ok_or_else(|| not_a(text, to)))
+            })
+        }),
+        (Text, Date) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build::<Date32Type>(rows, |row| {
+                each(texts.get(row), try_cast, |text| timestamp::parse_date(text.trim()).ok_or_else(|| not_a(text, to)))
+            })
+        }),
+        (Text, Json) => Arc::new(move |args, rows| {
+            let texts = Texts::of(args, 0)?;
+            build_texts(rows, |row, out| {
+                let value = each(texts.get(row), try_cast, |text| {
+                    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| text).map_err(|_| not_a(text, to))
+                })?;
+                Ok(value.map(|value| out.push_str(value)))
+            })
+        }),
+        (Text, Bytes) => Arc::new(|args, rows| {
+            let texts = Texts::of(args, 0)?;
+            let mut column = BinaryViewBuilder::with_capacity(rows);
+            (0..rows).for_each(|row| column.append_option(texts.get(row)));
+            Ok(Arc::new(column.finish()))
+        }),
+        (Timestamp, Date) => Arc::new(move |args, rows| {
+            let values = ints(args, 0)?;
+            build::<Date32Type>(rows, |row| {
+                each(values.get(row), try_cast, |at| {
+                    i32::try_from(at.div_euclid(DAY)).map_err(|_| fault("the time is out of range"))
+                })
+            })
+        }),
+        (Date, Timestamp) => Arc::new(move |args, rows| {
+            let values = days(args, 0)?;
+            build::<TimestampMicrosecondType>(rows, |row| {
+                each(values.get(row), try_cast, |day| {
+                    i64::from(day).checked_mul(DAY).ok_or_else(|| fault("the date is out of range"))
+                })
+            })
+        }),
+        _ => return Err(bug(format!("there is no cast of {from} to {to}"))),
+    })
+}
+
+/// A sum of whole numbers, kept in 128 bits while it grew, as an int64.
+pub(in crate::sql) fn sum_to_int() -> Kernel {
+    Arc::new(|args, rows| {
+        let column = args[0].clone().into_array(rows)?;
+        let sums = column
+            .as_any()
+            .downcast_ref::<arrow_array::PrimitiveArray<Decimal128Type>>()
+            .ok_or_else(|| bug("a sum is no decimal"))?;
+        build::<Int64Type>(rows, |row| {
+            if arrow_array::Array::is_null(sums, row) {
+                return Ok(None);
+            }
+            i64::try_from(sums.value(row))
+                .map(Some)
+                .map_err(|_| fault(format!("{} does not fit int64", sums.value(row))))
+        })
+    })
+}
+
+fn each<A, B>(
+    value: Option<A>,
+    try_cast: bool,
+    convert: impl FnOnce(A) -> Result<B, Fault>,
+) -> Result<Option<B>, Fault> {
+    match value.map(convert) {
+        None => Ok(None),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(_)) if try_cast => Ok(None),
+        Some(Err(fault)) => Err(fault),
+    }
+}
+
+fn whole(value: f64) -> Result<i64, Fault> {
+    // 2^63 itself is a float but not an int64.
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let cut = value.trunc();
+    if cut >= -LIMIT && cut < LIMIT { Ok(cut as i64) } else { Err(fault(format!("{value:?} does not fit int64"))) }
+}
+
+fn number(text: &str) -> Result<f64, Fault> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err(not_a(text, DataType::Float64)),
+    }
+}
+
+fn not_a(text: &str, wanted: DataType) -> Fault {
+    let shown: String = text.chars().take(60).collect();
+    fault(format!("'{shown}' is not a {wanted}"))
+}

@@ -1,0 +1,227 @@
+//! The typed query's expressions as DataFusion's.
+//!
+//! The one place that knows both sides. The type checker has already put casts wherever types differ, so nothing is
+//! coerced here, and DataFusion's own planner, which would fold, rewrite and coerce in its own way, is not used.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
+use datafusion_common::ScalarValue;
+use datafusion_expr::Operator as Op;
+use datafusion_physical_expr::{
+    PhysicalExpr,
+    expressions::{
+        BinaryExpr, Column, IsNotNullExpr, IsNullExpr, LikeExpr, Literal as Constant, NegativeExpr, NotExpr, case,
+        in_list,
+    },
+};
+use pipectl_data::DataType;
+use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
+
+use super::{
+    frame::Slot,
+    kernel::{self, Fault, arithmetic, cast},
+    native::Native,
+};
+use crate::OperatorError;
+
+type Physical = Arc<dyn PhysicalExpr>;
+
+/// Which column of a frame holds what.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    slots: Vec<(Slot, Arrow)>,
+    schema: SchemaRef,
+}
+
+impl Layout {
+    pub(crate) fn new(slots: Vec<(Slot, Arrow)>) -> Self {
+        let field = |(index, (_, kind)): (usize, &(Slot, Arrow))| Field::new(format!("c{index}"), kind.clone(), true);
+        let schema = Arc::new(Schema::new(slots.iter().enumerate().map(field).collect::<Vec<_>>()));
+        Self { slots, schema }
+    }
+
+    pub(crate) fn slots(&self) -> &[(Slot, Arrow)] {
+        &self.slots
+    }
+
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The expression over frames of this layout.
+    pub(crate) fn lower(&self, expr: &Expr) -> Result<Physical, OperatorError> {
+        self.physical(expr).map_err(|error| OperatorError(format!("an expression cannot be run: {error}")))
+    }
+
+    fn physical(&self, expr: &Expr) -> Result<Physical, Fault> {
+        let arrow = expr.data_type.arrow();
+        let native =
+            |name: String, kernel, args| -> Physical { Arc::new(Native::new(name, kernel, args, arrow.clone())) };
+        Ok(match &expr.kind {
+            ExprKind::Column(name) => self.slot(&Slot::Column(name.clone()))?,
+            ExprKind::EventTime => self.slot(&Slot::EventTime)?,
+            ExprKind::ArrivalTime => self.slot(&Slot::ArrivalTime)?,
+            ExprKind::GroupKey(index) => self.slot(&Slot::Key(*index))?,
+            ExprKind::WindowStart => self.slot(&Slot::WindowStart)?,
+            ExprKind::WindowEnd => self.slot(&Slot::WindowEnd)?,
+            ExprKind::Aggregate(index) => {
+                let column = self.slot(&Slot::Aggregate(*index))?;
+                if column.data_type(&self.schema)? == arrow {
+                    column
+                } else {
+                    native("sum_to_int".to_owned(), cast::sum_to_int(), vec![column])
+                }
+            }
+            ExprKind::Literal(literal) => Arc::new(Constant::new(scalar(literal, &arrow)?)),
+            ExprKind::Not(inner) => Arc::new(NotExpr::new(self.physical(inner)?)),
+            ExprKind::Negate(inner) => {
+                let operand = self.physical(inner)?;
+                match expr.data_type {
+                    // 0 - x is checked, minus x is not.
+                    DataType::Int64 => {
+                        let zero = Arc::new(Constant::new(ScalarValue::Int64(Some(0))));
+                        Arc::new(BinaryExpr::new(zero, Op::Minus, operand).with_fail_on_overflow(true))
+                    }
+                    DataType::Interval => native("-".to_owned(), arithmetic::negate(), vec![operand]),
+                    _ => Arc::new(NegativeExpr::new(operand)),
+                }
+            }
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.data_type)?,
+            ExprKind::IsNull { expr, negated: false } => Arc::new(IsNullExpr::new(self.physical(expr)?)),
+            ExprKind::IsNull { expr, negated: true } => Arc::new(IsNotNullExpr::new(self.physical(expr)?)),
+            ExprKind::InList { expr, list, negated } => {
+                let list = list.iter().map(|item| self.physical(item)).collect::<Result<Vec<_>, _>>()?;
+                in_list(self.comparable(expr)?, list, negated, &self.schema)?
+            }
+            ExprKind::Like { expr, pattern, negated, case_insensitive } => {
+                Arc::new(LikeExpr::new(*negated, *case_insensitive, self.physical(expr)?, self.physical(pattern)?))
+            }
+            ExprKind::Case { operand, branches, otherwise } => {
+                let lower = |expr: &Expr| self.physical(expr);
+                let operand = operand.as_deref().map(|operand| self.comparable(operand)).transpose()?;
+                let branches = branches.iter().map(|(when, then)| Ok((lower(when)?, lower(then)?))).collect::<Result<
+                    Vec<_>,
+                    Fault,
+                >>(
+                )?;
+                case(operand, branches, otherwise.as_deref().map(lower).transpose()?)?
+            }
+            ExprKind::Cast { expr: inner, .. } if is_null(inner) => {
+                Arc::new(Constant::new(ScalarValue::try_from(&arrow)?))
+            }
+            ExprKind::Cast { expr: inner, try_cast } => {
+                let kernel = cast::kernel(inner.data_type, expr.data_type, *try_cast)?;
+                let name = format!("{} AS {}", if *try_cast { "try_cast" } else { "cast" }, expr.data_type);
+                native(name, kernel, vec![self.physical(inner)?])
+            }
+            ExprKind::Call { function, args } => self.call(function, args, expr.data_type)?,
+        })
+    }
+
+    fn slot(&self, slot: &Slot) -> Result<Physical, Fault> {
+        let index = self.slots.iter().position(|(known, _)| known == slot);
+        let index = index.ok_or_else(|| kernel::bug(format!("{slot:?} stands in no column")))?;
+        Ok(Arc::new(Column::new(&format!("c{index}"), index)))
+    }
+
+    fn call(&self, function: &str, args: &[Expr], result: DataType) -> Result<Physical, Fault> {
+        let physical = args.iter().map(|arg| self.physical(arg)).collect::<Result<Vec<_>, _>>()?;
+        match (function, args) {
+            ("mod", [left, right]) => self.binary(BinaryOp::Modulo, left, right, result),
+            // A later argument is computed only where it is needed, so that its faults do not count elsewhere.
+            ("coalesce", _) => {
+                let Some((last, earlier)) = physical.split_last() else {
+                    return Err(kernel::bug("coalesce of nothing"));
+                };
+                if earlier.is_empty() {
+                    return Ok(Arc::clone(last));
+                }
+                let present =
+                    |arg: &Physical| (Arc::new(IsNotNullExpr::new(Arc::clone(arg))) as Physical, Arc::clone(arg));
+                Ok(case(None, earlier.iter().map(present).collect(), Some(Arc::clone(last)))?)
+            }
+            ("nullif" | "greatest" | "least", _) => {
+                let kernel = kernel::function(function, args)?;
+                let args = args.iter().map(|arg| self.comparable(arg)).collect::<Result<Vec<_>, _>>()?;
+                Ok(Arc::new(Native::new(function, kernel, args, result.arrow())))
+            }
+            _ => Ok(Arc::new(Native::new(function, kernel::function(function, args)?, physical, result.arrow()))),
+        }
+    }
+
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr, result: DataType) -> Result<Physical, Fault> {
+        if op.is_comparison() {
+            // Against a constant that is not zero, minus zero makes no difference.
+            let plain =
+                [left, right].iter().any(|side| matches!(side.kind, ExprKind::Literal(Literal::Float(x)) if x != 0.0));
+            let side = |expr: &Expr| if plain { self.physical(expr) } else { self.comparable(expr) };
+            return Ok(Arc::new(BinaryExpr::new(side(left)?, operator(op)?, side(right)?)));
+        }
+        let (a, b) = (self.physical(left)?, self.physical(right)?);
+        let arrow = result.arrow();
+        let native = |kernel| -> Physical {
+            Arc::new(Native::new(op.symbol(), kernel, vec![Arc::clone(&a), Arc::clone(&b)], arrow))
+        };
+        Ok(match (op, result) {
+            (BinaryOp::Concat, _) => native(kernel::function("concat", &[])?),
+            (_, DataType::Timestamp | DataType::Interval) => native(arithmetic::time(op, result)?),
+            (BinaryOp::Divide, DataType::Float64) => native(arithmetic::divide(false)),
+            (BinaryOp::Modulo, DataType::Float64) => native(arithmetic::divide(true)),
+            _ => Arc::new(BinaryExpr::new(a, operator(op)?, b).with_fail_on_overflow(result == DataType::Int64)),
+        })
+    }
+
+    /// A value to be compared or grouped by: floats without minus zero.
+    pub(crate) fn comparable(&self, expr: &Expr) -> Result<Physical, Fault> {
+        let physical = self.physical(expr)?;
+        Ok(if expr.data_type == DataType::Float64 && !matches!(expr.kind, ExprKind::Literal(_)) {
+            Arc::new(Native::new("+0", arithmetic::without_minus_zero(), vec![physical], Arrow::Float64))
+        } else {
+            physical
+        })
+    }
+
+    /// [`Layout::comparable`] for a group key.
+    pub(crate) fn lower_key(&self, expr: &Expr) -> Result<Physical, OperatorError> {
+        self.comparable(expr).map_err(|error| OperatorError(format!("a group key cannot be run: {error}")))
+    }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    expr.kind == ExprKind::Literal(Literal::Null)
+}
+
+fn scalar(literal: &Literal, arrow: &Arrow) -> Result<ScalarValue, Fault> {
+    Ok(match literal {
+        Literal::Null => ScalarValue::try_from(arrow)?,
+        Literal::Bool(value) => ScalarValue::Boolean(Some(*value)),
+        Literal::Int(value) => ScalarValue::Int64(Some(*value)),
+        Literal::Float(value) => ScalarValue::Float64(Some(*value)),
+        Literal::String(value) => ScalarValue::Utf8View(Some(value.clone())),
+        Literal::Timestamp(value) => ScalarValue::TimestampMicrosecond(Some(*value), None),
+        Literal::Date(value) => ScalarValue::Date32(Some(*value)),
+        Literal::Interval(value) => ScalarValue::DurationMicrosecond(Some(*value)),
+    })
+}
+
+fn operator(op: BinaryOp) -> Result<Op, Fault> {
+    Ok(match op {
+        BinaryOp::And => Op::And,
+        BinaryOp::Or => Op::Or,
+        BinaryOp::Eq => Op::Eq,
+        BinaryOp::NotEq => Op::NotEq,
+        BinaryOp::Lt => Op::Lt,
+        BinaryOp::LtEq => Op::LtEq,
+        BinaryOp::Gt => Op::Gt,
+        BinaryOp::GtEq => Op::GtEq,
+        BinaryOp::IsDistinctFrom => Op::IsDistinctFrom,
+        BinaryOp::IsNotDistinctFrom => Op::IsNotDistinctFrom,
+        BinaryOp::Add => Op::Plus,
+        BinaryOp::Subtract => Op::Minus,
+        BinaryOp::Multiply => Op::Multiply,
+        BinaryOp::Divide => Op::Divide,
+        BinaryOp::Modulo => Op::Modulo,
+        BinaryOp::Concat => return Err(kernel::bug("`||` is a kernel of ours")),
+    })
+}

@@ -1,0 +1,203 @@
+//! Conditions, then values, over whole batches; a fault costs only the rows that it is about.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow_select::{
+    concat::concat,
+    filter::{filter, filter_record_batch, prep_null_mask_filter},
+};
+use datafusion_common::DataFusionError;
+use datafusion_physical_expr::PhysicalExpr;
+use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
+
+use super::{explain::reason, lower::Layout};
+use crate::{OperatorError, Reason};
+
+type Physical = Arc<dyn PhysicalExpr>;
+
+/// A lowered part of a query: rows for which all conditions hold, and values of those rows.
+pub(crate) struct Program {
+    layout: Layout,
+    sql: String,
+    /// The conditions that `AND` joins, one by one: a row that fails an early one never meets the later ones, so that
+    /// `x <> 0 AND 10 / x > 1` has no fault, whatever else is in the batch.
+    conditions: Vec<(Expr, Physical)>,
+    values: Vec<(Expr, Physical)>,
+}
+
+/// What a program made of a frame.
+pub(crate) struct Outcome {
+    /// The rows that were kept, ascending; `None` if all were.
+    pub(crate) kept: Option<UInt32Array>,
+    /// How many were kept.
+    pub(crate) rows: usize,
+    /// The values of the kept rows.
+    pub(crate) values: Vec<ArrayRef>,
+    /// The rows that no value could be made of, ascending, and why.
+    pub(crate) dead: Vec<(u32, Reason)>,
+    /// How many rows the conditions left out.
+    pub(crate) filtered: u64,
+}
+
+impl Program {
+    /// A program over frames of this layout; `sql` is quoted in reasons.
+    pub(crate) fn new(layout: Layout, sql: &str, condition: Option<&Expr>) -> Result<Self, OperatorError> {
+        let mut parts = Vec::new();
+        if let Some(condition) = condition {
+            conjuncts(condition, &mut parts);
+        }
+        let conditions = parts
+            .into_iter()
+            .map(|part| Ok((part.clone(), layout.lower(part)?)))
+            .collect::<Result<Vec<_>, OperatorError>>()?;
+        Ok(Self { layout, sql: sql.to_owned(), conditions, values: Vec::new() })
+    }
+
+    /// Adds a value.
+    pub(crate) fn value(&mut self, expr: &Expr) -> Result<(), OperatorError> {
+        let physical = self.layout.lower(expr)?;
+        self.values.push((expr.clone(), physical));
+        Ok(())
+    }
+
+    /// Adds a value that is compared or grouped by.
+    pub(crate) fn key(&mut self, expr: &Expr) -> Result<(), OperatorError> {
+        let physical = self.layout.lower_key(expr)?;
+        self.values.push((expr.clone(), physical));
+        Ok(())
+    }
+
+    /// Runs over a frame.
+    pub(crate) fn run(&self, frame: &RecordBatch) -> Result<Outcome, OperatorError> {
+        let Ok((mask, rows, values)) = self.attempt(frame) else { return self.run_in_parts(frame) };
+        let all = frame.num_rows();
+        Ok(Outcome {
+            kept: mask.map(|mask| mask.values().set_indices().map(|row| row as u32).collect::<Vec<_>>().into()),
+            rows,
+            values,
+            dead: Vec::new(),
+            filtered: (all - rows) as u64,
+        })
+    }
+
+    /// The rows that all conditions keep (`None`: all), their number, and the values.
+    fn attempt(&self, frame: &RecordBatch) -> Result<(Option<BooleanArray>, usize, Vec<ArrayRef>), DataFusionError> {
+        let mut kept: Option<BooleanArray> = None;
+        let mut frame = std::borrow::Cow::Borrowed(frame);
+        for (_, condition) in &self.conditions {
+            let holds = condition.evaluate(&frame)?.into_array(frame.num_rows())?;
+            let holds = holds
+                .as_any()
+                .downcast_ref::<BooleanArray>()
+                .ok_or_else(|| DataFusionError::Internal("a condition is no truth value".to_owned()))?;
+            let holds = if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() };
+            if holds.true_count() == frame.num_rows() {
+                continue;
+            }
+            frame = std::borrow::Cow::Owned(filter_record_batch(&frame, &holds)?);
+            kept = Some(match kept {
+                None => holds,
+                Some(kept) => within(&kept, &holds),
+            });
+        }
+        let rows = frame.num_rows();
+        // Nothing may be computed for no row: a constant expression may have a fault that no row meets.
+        let values = if rows == 0 {
+            let empty = |(_, value): &(Expr, Physical)| {
+                Ok(arrow_array::new_empty_array(&value.data_type(self.layout.schema())?))
+            };
+            self.values.iter().map(empty).collect::<Result<Vec<_>, DataFusionError>>()?
+        } else {
+            self.values
+                .iter()
+                .map(|(_, value)| value.evaluate(&frame)?.into_array(rows))
+                .collect::<Result<Vec<_>, _>>()?
+        };
+        Ok((kept, rows, values))
+    }
+
+    /// Halves the frame until the rows with faults stand alone.
+    fn run_in_parts(&self, frame: &RecordBatch) -> Result<Outcome, OperatorError> {
+        let mut parts: Vec<Vec<ArrayRef>> = Vec::new();
+        let mut kept: Vec<u32> = Vec::new();
+        let mut dead = Vec::new();
+        let mut waiting = vec![(0, frame.num_rows())];
+        while let Some((start, length)) = waiting.pop() {
+            let part = frame.slice(start, length);
+            match self.attempt(&part) {
+                Ok((mask, rows, values)) => {
+                    match mask {
+                        Some(mask) => kept.extend(mask.values().set_indices().map(|row| (start + row) as u32)),
+                        None => kept.extend((start..start + length).map(|row| row as u32)),
+                    }
+                    if rows > 0 {
+                        parts.push(values);
+                    }
+                }
+                Err(error) if length <= 1 => {
+                    let exprs = self.conditions.iter().chain(&self.values);
+                    dead.push((start as u32, reason(&self.layout, &self.sql, exprs, &part, &error)));
+                }
+                Err(_) => {
+                    let half = length / 2;
+                    waiting.push((start + half, length - half));
+                    waiting.push((start, half));
+                }
+            }
+        }
+        let mut values = Vec::with_capacity(self.values.len());
+        for (index, (_, value)) in self.values.iter().enumerate() {
+            let columns: Vec<&dyn Array> = parts.iter().filter_map(|part| part.get(index).map(AsRef::as_ref)).collect();
+            let column = if columns.is_empty() {
+                value.data_type(self.layout.schema()).map(|kind| arrow_array::new_empty_array(&kind))
+            } else {
+                concat(&columns).map_err(DataFusionError::from)
+            };
+            values.push(column.map_err(|error| OperatorError(format!("results do not fit together: {error}")))?);
+        }
+        let rows = kept.len();
+        let filtered = (frame.num_rows() - rows - dead.len()) as u64;
+        Ok(Outcome { kept: Some(kept.into()), rows, values, dead, filtered })
+    }
+}
+
+/// `inner` speaks about the rows that `outer` keeps; the result about all.
+fn within(outer: &BooleanArray, inner: &BooleanArray) -> BooleanArray {
+    let mut inner = inner.iter();
+    outer.iter().map(|kept| Some(kept == Some(true) && inner.next().flatten() == Some(true))).collect()
+}
+
+fn conjuncts<'a>(expr: &'a Expr, parts: &mut Vec<&'a Expr>) {
+    if let ExprKind::Binary { op: BinaryOp::And, left, right } = &expr.kind {
+        conjuncts(left, parts);
+        conjuncts(right, parts);
+    } else {
+        parts.push(expr);
+    }
+}
+
+impl Outcome {
+    /// A column of the input reduced to the kept rows.
+    pub(crate) fn take<A: Array + Clone + 'static>(&self, column: &A) -> Result<A, OperatorError> {
+        let Some(kept) = &self.kept else { return Ok(column.clone()) };
+        let taken = arrow_select::take::take(column, kept, None).map_err(|error| OperatorError(error.to_string()))?;
+        taken.as_any().downcast_ref::<A>().cloned().ok_or_else(|| OperatorError("a column changed its type".to_owned()))
+    }
+
+    /// Leaves only the rows for which `mask` is true.
+    pub(crate) fn keep_only(&mut self, mask: &BooleanArray) -> Result<(), OperatorError> {
+        let broken = |error: arrow_schema::ArrowError| OperatorError(error.to_string());
+        let kept: Vec<u32> = mask
+            .values()
+            .set_indices()
+            .map(|index| self.kept.as_ref().map_or(index as u32, |kept| kept.value(index)))
+            .collect();
+        for value in &mut self.values {
+            *value = filter(value, mask).map_err(broken)?;
+        }
+        self.rows = kept.len();
+        self.kept = Some(kept.into());
+        Ok(())
+    }
+}

@@ -1,0 +1,178 @@
+//! Closing windows: their results, in order.
+
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
+use arrow_ord::sort::{SortColumn, lexsort_to_indices};
+use arrow_select::take::take;
+use pipectl_data::{Batch, Micros, PayloadFormat};
+
+use super::{
+    operator::WindowOperator,
+    pane::{Live, Pane},
+};
+use crate::{OperatorError, Output, sql::bury};
+
+/// Results of several small windows go on together, up to so many rows.
+const ROWS: usize = 8_192;
+
+impl WindowOperator {
+    /// Gives the results of all windows that end at or before `watermark`.
+    pub(super) fn close(&mut self, watermark: Micros, out: &mut Output) -> Result<(), OperatorError> {
+        let (size, slide) = (i128::from(self.window.size()), i128::from(self.window.slide()));
+        let offset = i128::from(self.window.offset());
+        // Ends of windows lie at offset + size + k * slide; this is the first one after `time`.
+        let end_after = |time: i128| offset + size + ((time - offset - size).div_euclid(slide) + 1) * slide;
+        let mut results = Vec::new();
+        let mut end = end_after(i128::from(self.watermark));
+        while let Some((first, _)) = self.panes.first_key_value() {
+            let first = i128::from(*first);
+            if first < end - size {
+                // No later window reaches back to this pane.
+                if let Some((_, pane)) = self.panes.pop_first() {
+                    self.bytes = self.bytes.saturating_sub(pane.size());
+                }
+                continue;
+            }
+            if first >= end {
+                end = end_after(first);
+            }
+            if end > i128::from(watermark) {
+                break;
+            }
+            self.result(end - size, end, &mut results, out)?;
+            end += slide;
+        }
+        for group in grouped(results) {
+            if let Some(batch) = Batch::concat(&group).map_err(|error| OperatorError(error.to_string()))? {
+                out.batches.push(batch);
+            }
+        }
+        Ok(())
+    }
+
+    /// The result of the window from `start` to `end`, of which a pane exists.
+    fn result(
+        &mut self,
+        start: i128,
+        end: i128,
+        results: &mut Vec<Batch>,
+        out: &mut Output,
+    ) -> Result<(), OperatorError> {
+        let out_of_range = |_| OperatorError("a window reaches beyond the ends of time".to_owned());
+        let (start, end) =
+            (Micros::try_from(start).map_err(out_of_range)?, Micros::try_from(end).map_err(out_of_range)?);
+        let (columns, rows, arrival) = self.contents(start, end)?;
+        let mut columns = self.by_key(columns)?;
+        columns.push(Arc::new(TimestampMicrosecondArray::from_value(start, rows)));
+        columns.push(Arc::new(TimestampMicrosecondArray::from_value(end, rows)));
+        let broken =
+            |error: arrow_schema::ArrowError| OperatorError(format!("a window's result does not fit: {error}"));
+        let frame = RecordBatch::try_new(Arc::clone(self.plan.results.schema()), columns).map_err(broken)?;
+        let batch = Batch {
+            partition: self.partition,
+            offsets: Int64Array::from_iter_values(self.sequence..self.sequence + rows as i64),
+            arrival: Int64Array::from_value(arrival, rows),
+            event_time: Some(Int64Array::from_value(end - 1, rows)),
+            keys: None,
+            payload: None,
+            format: PayloadFormat::default(),
+            columns: None,
+        };
+        // Positions are given before HAVING, so that they do not depend on what it keeps.
+        self.sequence += rows as i64;
+        let outcome = self.plan.output.run(&frame)?;
+        if !outcome.dead.is_empty() {
+            bury(&batch.clone().with_columns(self.named(&frame)?), outcome.dead, out)?;
+        }
+        if outcome.rows == 0 {
+            return Ok(());
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(outcome.rows));
+        let columns =
+            RecordBatch::try_new_with_options(self.plan.schema.clone(), outcome.values, &options).map_err(broken)?;
+        let batch = match &outcome.kept {
+            None => batch,
+            Some(kept) => batch.take(kept).map_err(broken)?,
+        };
+        results.push(batch.with_columns(columns));
+        Ok(())
+    }
+
+    /// Keys and aggregates of a window, and the latest arrival.
+    fn contents(&mut self, start: Micros, end: Micros) -> Result<(Vec<ArrayRef>, usize, Micros), OperatorError> {
+        if self.pane == self.window.size() {
+            let Some(mut pane) = self.panes.remove(&start) else {
+                return Err(OperatorError("a window has no pane".to_owned()));
+            };
+            self.bytes = self.bytes.saturating_sub(pane.size());
+            let (columns, rows) = pane.thaw(&self.plan)?.finish()?;
+            return Ok((columns, rows, pane.arrival));
+        }
+        let mut whole = Live::new(&self.plan)?;
+        let mut arrival = Micros::MIN;
+        for pane in self.panes.range_mut(start..end).map(|(_, pane)| pane) {
+            let before = pane.size();
+            whole.merge(pane.freeze()?)?;
+            self.bytes = (self.bytes + Pane::size(pane)).saturating_sub(before);
+            arrival = arrival.max(pane.arrival);
+        }
+        let (columns, rows) = whole.finish()?;
+        Ok((columns, rows, arrival))
+    }
+
+    /// Sorted by the group keys: the order of hash tables must not show.
+    fn by_key(&self, columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>, OperatorError> {
+        let keys = self.plan.keys.fields().len();
+        if keys == 0 {
+            return Ok(columns);
+        }
+        let broken = |error: arrow_schema::ArrowError| OperatorError(format!("results cannot be sorted: {error}"));
+        let by: Vec<SortColumn> =
+            columns.iter().take(keys).map(|values| SortColumn { values: Arc::clone(values), options: None }).collect();
+        let order = lexsort_to_indices(&by, None).map_err(broken)?;
+        columns.iter().map(|column| take(column, &order, None)).collect::<Result<_, _>>().map_err(broken)
+    }
+
+    /// A frame of results with names that people understand, for the dead letters.
+    fn named(&self, frame: &RecordBatch) -> Result<RecordBatch, OperatorError> {
+        use crate::sql::Slot;
+        let names = self.plan.results.slots().iter().map(|(slot, _)| match slot {
+            Slot::Key(index) => format!("key_{}", index + 1),
+            Slot::Aggregate(index) => format!("aggregate_{}", index + 1),
+            Slot::WindowStart => "window_start".to_owned(),
+            _ => "window_end".to_owned(),
+        });
+        let mut fields = Vec::new();
+        let mut columns = Vec::new();
+        for (name, column) in names.zip(frame.columns()) {
+            // A sum that is too long for an int64 has no type that a record can have; its digits do.
+            let column = match column.data_type() {
+                arrow_schema::DataType::Decimal128(..) => arrow_cast::cast(column, &arrow_schema::DataType::Utf8View)
+                    .map_err(|error| OperatorError(error.to_string()))?,
+                _ => Arc::clone(column),
+            };
+            fields.push(arrow_schema::Field::new(name, column.data_type().clone(), true));
+            columns.push(column);
+        }
+        RecordBatch::try_new(Arc::new(arrow_schema::Schema::new(fields)), columns)
+            .map_err(|error| OperatorError(error.to_string()))
+    }
+}
+
+/// Neighbours together, up to [`ROWS`] rows.
+fn grouped(results: Vec<Batch>) -> Vec<Vec<Batch>> {
+    let mut groups: Vec<Vec<Batch>> = Vec::new();
+    let mut rows = ROWS;
+    for batch in results {
+        if rows + batch.len() > ROWS {
+            groups.push(Vec::new());
+            rows = 0;
+        }
+        rows += batch.len();
+        if let Some(group) = groups.last_mut() {
+            group.push(batch);
+        }
+    }
+    groups
+}

@@ -1,0 +1,229 @@
+//! Rows to panes, watermarks to results.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
+use arrow_select::take::take;
+use pipectl_data::{Batch, Micros, START_OF_TIME, Schema, timestamp};
+use pipectl_ir::{
+    dag::LatePolicy,
+    query::{Query, Window},
+};
+
+use super::{pane::Pane, plan::Plan, snapshot};
+use crate::{
+    Operator, OperatorError, Output, Reason,
+    sql::{Outcome, bury},
+};
+
+/// A query over windows of event time.
+///
+/// Within a window rows come sorted by their group key, nulls first; windows come in the order of their end. A result's
+/// event time is the last microsecond of its window, so that a query over it counts it into the same stretch of time;
+/// its arrival is the latest among the window's rows; its position is a running number.
+pub struct WindowOperator {
+    pub(super) plan: Plan,
+    pub(super) window: Window,
+    /// Length of a pane.
+    pub(super) pane: Micros,
+    pub(super) partition: u32,
+    late: LatePolicy,
+    /// Panes by start; none is empty.
+    pub(super) panes: BTreeMap<Micros, Pane>,
+    pub(super) watermark: Micros,
+    /// The position of the next result.
+    pub(super) sequence: i64,
+    pub(super) fingerprint: u64,
+    /// Bytes of all panes.
+    pub(super) bytes: usize,
+}
+
+impl WindowOperator {
+    /// The operator of `query` over batches whose columns have at least those of `input` that the query uses. Results
+    /// carry the number `partition`.
+    ///
+    /// # Errors
+    /// If the query is none over windows, or does not go with `input`.
+    pub fn new(query: &Query, input: &Schema, partition: u32, late: LatePolicy) -> Result<Self, OperatorError> {
+        let Some(aggregate) = query.window() else {
+            return Err(OperatorError("a query without windows needs no window operator".to_owned()));
+        };
+        let window = aggregate.window;
+        if window.size() <= 0 || window.slide() <= 0 || window.slide() > window.size() {
+            return Err(OperatorError("a window must have a length, and a slide that is not longer".to_owned()));
+        }
+        Ok(Self {
+            plan: Plan::new(query, aggregate, input)?,
+            window,
+            pane: gcd(window.size(), window.slide()),
+            partition,
+            late,
+            panes: BTreeMap::new(),
+            watermark: START_OF_TIME,
+            sequence: 0,
+            fingerprint: snapshot::fingerprint(query, aggregate, input),
+            bytes: 0,
+        })
+    }
+
+    /// The rows that go into panes: the start of the pane of each. Others are dead letters or dropped.
+    fn place(&self, batch: &Batch, outcome: &mut Outcome, out: &mut Output) -> Result<Vec<Micros>, OperatorError> {
+        let Some(times) = &batch.event_time else {
+            return Err(OperatorError(format!(
+                "records without event time reach a window (partition {})",
+                batch.partition
+            )));
+        };
+        let times = outcome.take(times)?;
+        let mut starts = Vec::with_capacity(times.len());
+        let mut sound = None;
+        for row in 0..times.len() {
+            let at = if times.is_valid(row) { Some(times.value(row)) } else { None };
+            match at.and_then(|at| self.pane_of(at)) {
+                Some((start, end)) if end > self.watermark => starts.push(start),
+                placed => {
+                    let sound = sound.get_or_insert_with(|| vec![true; times.len()]);
+                    sound[row] = false;
+                    if placed.is_some() && self.late == LatePolicy::Drop {
+                        out.dropped_late += 1;
+                        continue;
+                    }
+                    let original = outcome.kept.as_ref().map_or(row as u32, |kept| kept.value(row));
+                    outcome.dead.push((original, self.refusal(at, placed)));
+                }
+            }
+        }
+        if let Some(sound) = sound {
+            outcome.keep_only(&BooleanArray::from(sound))?;
+        }
+        Ok(starts)
+    }
+
+    /// The start of the pane of this time, and the end of the last window that holds it. `None` at the ends of time.
+    fn pane_of(&self, at: Micros) -> Option<(Micros, Micros)> {
+        let floor = |length: Micros| {
+            let offset = self.window.offset();
+            at.checked_sub(offset)?.div_euclid(length).checked_mul(length)?.checked_add(offset)
+        };
+        let start = floor(self.pane)?;
+        let slide = self.window.slide();
+        let last = if slide == self.pane { start } else { floor(slide)? };
+        // The end of time itself is not a time: it is the watermark that closes everything.
+        let end = last.checked_add(self.window.size()).filter(|end| *end < i64::MAX)?;
+        Some((start, end))
+    }
+
+    fn refusal(&self, at: Option<Micros>, placed: Option<(Micros, Micros)>) -> Reason {
+        match (at, placed) {
+            (Some(at), Some((_, end))) => Reason {
+                code: "late",
+                message: format!(
+                    "event time {} is late: its window closed at {}, the watermark is {}",
+                    timestamp::format(at),
+                    timestamp::format(end),
+                    shown(self.watermark)
+                ),
+            },
+            (Some(at), None) => {
+                Reason { code: "no_event_time", message: format!("event time {at} µs is out of range") }
+            }
+            (None, _) => Reason { code: "no_event_time", message: "the record has no event time".to_owned() },
+        }
+    }
+
+    fn absorb(
+        &mut self,
+        start: Micros,
+        values: &[ArrayRef],
+        rows: usize,
+        arrival: Micros,
+    ) -> Result<(), OperatorError> {
+        let pane = match self.panes.entry(start) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Pane::new(&self.plan)?),
+        };
+        let before = if pane.arrival == START_OF_TIME { 0 } else { pane.size() };
+        pane.update(&self.plan, values, rows)?;
+        pane.arrival = pane.arrival.max(arrival);
+        self.bytes = (self.bytes + pane.size()).saturating_sub(before);
+        Ok(())
+    }
+}
+
+impl Operator for WindowOperator {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let frame = self.plan.frame.of(&batch)?;
+        let mut outcome = self.plan.rows.run(&frame)?;
+        out.filtered += outcome.filtered;
+        let starts = self.place(&batch, &mut outcome, out)?;
+        let mut dead = std::mem::take(&mut outcome.dead);
+        dead.sort_by_key(|(row, _)| *row);
+        bury(&batch, dead, out)?;
+        let arrival = outcome.take(&batch.arrival)?;
+        out.absorbed += starts.len() as u64;
+
+        let ascending = starts.windows(2).all(|pair| pair[0] <= pair[1]);
+        let (starts, values, arrival) =
+            if ascending { (starts, outcome.values, arrival) } else { sorted(&starts, &outcome.values, &arrival)? };
+        let mut from = 0;
+        while let Some(start) = starts.get(from).copied() {
+            let to = from + starts[from..].partition_point(|other| *other == start);
+            let latest = arrival.values()[from..to].iter().copied().max().unwrap_or(START_OF_TIME);
+            if to - from == starts.len() {
+                self.absorb(start, &values, to, latest)?;
+            } else {
+                let slices: Vec<ArrayRef> = values.iter().map(|column| column.slice(from, to - from)).collect();
+                self.absorb(start, &slices, to - from, latest)?;
+            }
+            from = to;
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Micros, out: &mut Output) -> Result<(), OperatorError> {
+        if watermark > self.watermark {
+            self.close(watermark, out)?;
+            self.watermark = watermark;
+        }
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
+        self.write_snapshot()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+        if snapshot.is_empty() { Ok(()) } else { self.read_snapshot(snapshot) }
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Rows by pane; rows of one pane keep their order.
+fn sorted(
+    starts: &[Micros],
+    values: &[ArrayRef],
+    arrival: &Int64Array,
+) -> Result<(Vec<Micros>, Vec<ArrayRef>, Int64Array), OperatorError> {
+    let broken = |error: arrow_schema::ArrowError| OperatorError(error.to_string());
+    let mut order: Vec<u32> = (0..starts.len() as u32).collect();
+    order.sort_by_key(|row| starts[*row as usize]);
+    let starts = order.iter().map(|row| starts[*row as usize]).collect();
+    let arrival = order.iter().map(|row| arrival.value(*row as usize)).collect::<Vec<_>>().into();
+    let order = UInt32Array::from(order);
+    let values = values.iter().map(|column| take(column, &order, None)).collect::<Result<_, _>>().map_err(broken)?;
+    Ok((starts, values, arrival))
+}
+
+fn shown(watermark: Micros) -> Arc<str> {
+    if watermark == i64::MAX { "the end of the input".into() } else { timestamp::format(watermark).into() }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}

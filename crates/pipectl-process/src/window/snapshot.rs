@@ -1,0 +1,199 @@
+//! Panes in a checkpoint.
+//!
+//! Layout: `PCWS`, the length of the header (u32, little endian), the header (JSON), then the bytes of each pane: an
+//! Arrow IPC stream of the group keys, and one of each aggregate's state. A pane that did not change since the last
+//! snapshot is not written anew.
+
+use std::{io::Cursor, sync::Arc};
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
+use arrow_schema::{ArrowError, Field, Schema as ArrowSchema};
+use pipectl_data::{Micros, Schema, key_hash};
+use pipectl_ir::query::{Query, WindowAggregate};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    operator::WindowOperator,
+    pane::{Frozen, Pane},
+};
+use crate::OperatorError;
+
+const MAGIC: &[u8; 4] = b"PCWS";
+/// Of the layout above.
+const FORMAT: u32 = 1;
+/// The layout of an accumulator's state is DataFusion's own affair and may change with each version.
+const DATAFUSION: &str = "55.2.0";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    datafusion: String,
+    fingerprint: u64,
+    watermark: Micros,
+    sequence: i64,
+    panes: Vec<PaneHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PaneHeader {
+    start: Micros,
+    arrival: Micros,
+    groups: usize,
+    bytes: usize,
+}
+
+/// What a state means: the window, keys, aggregates and filter, and the input's types. Where things stand in the text
+/// does not count, nor what is made of the results afterwards.
+pub(super) fn fingerprint(query: &Query, window: &WindowAggregate, input: &Schema) -> u64 {
+    let types: Vec<_> = query
+        .columns_used()
+        .iter()
+        .filter_map(|name| input.find(name))
+        .map(|(_, field)| field.data_type.arrow().to_string())
+        .collect();
+    let parts = [
+        serde_json::to_value(window.window),
+        serde_json::to_value(&window.keys),
+        serde_json::to_value(&window.aggregates),
+        serde_json::to_value(&query.filter),
+        serde_json::to_value(types),
+    ];
+    let mut parts = Value::Array(parts.into_iter().map(Result::unwrap_or_default).collect());
+    forget_places(&mut parts);
+    key_hash::hash(parts.to_string().as_bytes())
+}
+
+fn forget_places(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.remove("place");
+            members.values_mut().for_each(forget_places);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(forget_places),
+        _ => {}
+    }
+}
+
+impl WindowOperator {
+    pub(super) fn write_snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
+        let mut panes = Vec::with_capacity(self.panes.len());
+        let mut bodies: Vec<Arc<[u8]>> = Vec::with_capacity(self.panes.len());
+        let mut bytes = 0;
+        for (start, pane) in &mut self.panes {
+            let frozen = pane.freeze()?;
+            let body = match &frozen.encoded {
+                Some(body) => Arc::clone(body),
+                None => {
+                    let body: Arc<[u8]> = encode(frozen).map_err(unwritable)?.into();
+                    frozen.encoded = Some(Arc::clone(&body));
+                    body
+                }
+            };
+            panes.push(PaneHeader { start: *start, groups: frozen.groups, bytes: body.len(), arrival: pane.arrival });
+            bytes += pane.size();
+            bodies.push(body);
+        }
+        self.bytes = bytes;
+        let header = Header {
+            format: FORMAT,
+            datafusion: DATAFUSION.to_owned(),
+            fingerprint: self.fingerprint,
+            watermark: self.watermark,
+            sequence: self.sequence,
+            panes,
+        };
+        let header = serde_json::to_vec(&header).map_err(unwritable)?;
+        let length = u32::try_from(header.len()).map_err(unwritable)?;
+        let mut snapshot = Vec::with_capacity(8 + header.len() + bodies.iter().map(|body| body.len()).sum::<usize>());
+        snapshot.extend_from_slice(MAGIC);
+        snapshot.extend_from_slice(&length.to_le_bytes());
+        snapshot.extend_from_slice(&header);
+        for body in bodies {
+            snapshot.extend_from_slice(&body);
+        }
+        Ok(snapshot)
+    }
+
+    pub(super) fn read_snapshot(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+        let broken = || OperatorError("the checkpoint of a window is damaged".to_owned());
+        let rest = snapshot.strip_prefix(MAGIC).ok_or_else(broken)?;
+        let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
+        let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(broken)?;
+        let header: Header = serde_json::from_slice(header).map_err(|_| broken())?;
+        if header.format != FORMAT || header.datafusion != DATAFUSION {
+            return Err(OperatorError(format!(
+                "the checkpoint was written in window format {} with DataFusion {}, this version reads {FORMAT} with {DATAFUSION}; \
+                 let the version that wrote it finish, or start from a new checkpoint",
+                header.format, header.datafusion
+            )));
+        }
+        if header.fingerprint != self.fingerprint {
+            return Err(OperatorError(
+                "the checkpoint holds windows of another query: its window, keys, aggregates or filter have changed; \
+                 go back to the old query, or start from a new checkpoint"
+                    .to_owned(),
+            ));
+        }
+        self.panes.clear();
+        self.bytes = 0;
+        for pane in header.panes {
+            let (body, after) = rest.split_at_checked(pane.bytes).ok_or_else(broken)?;
+            rest = after;
+            let frozen = decode(body, pane.groups, self.plan.calls.len()).map_err(|_| broken())?;
+            let pane_ = Pane::frozen(frozen, pane.arrival);
+            self.bytes += pane_.size();
+            self.panes.insert(pane.start, pane_);
+        }
+        if !rest.is_empty() {
+            return Err(broken());
+        }
+        self.watermark = header.watermark;
+        self.sequence = header.sequence;
+        Ok(())
+    }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> OperatorError {
+    OperatorError(format!("the checkpoint of a window cannot be written: {error}"))
+}
+
+fn encode(frozen: &Frozen) -> Result<Vec<u8>, ArrowError> {
+    let mut bytes = Vec::new();
+    write(&mut bytes, &frozen.keys, frozen.groups)?;
+    for state in &frozen.states {
+        let rows = state.first().map_or(0, |column| column.len());
+        write(&mut bytes, state, rows)?;
+    }
+    Ok(bytes)
+}
+
+fn write(bytes: &mut Vec<u8>, columns: &[ArrayRef], rows: usize) -> Result<(), ArrowError> {
+    let field = |(index, column): (usize, &ArrayRef)| Field::new(format!("c{index}"), column.data_type().clone(), true);
+    let schema = Arc::new(ArrowSchema::new(columns.iter().enumerate().map(field).collect::<Vec<_>>()));
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns.to_vec(), &options)?;
+    let mut writer = StreamWriter::try_new(bytes, &schema)?;
+    writer.write(&batch)?;
+    writer.finish()
+}
+
+fn decode(body: &[u8], groups: usize, aggregates: usize) -> Result<Frozen, ArrowError> {
+    let mut reader = Cursor::new(body);
+    let keys = read(&mut reader)?;
+    let states = (0..aggregates).map(|_| read(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    if keys.iter().any(|column| column.len() != groups) || reader.position() != body.len() as u64 {
+        return Err(ArrowError::ParseError("a pane has another length than its header says".to_owned()));
+    }
+    Ok(Frozen { keys, groups, states, encoded: Some(body.into()) })
+}
+
+fn read(bytes: &mut Cursor<&[u8]>) -> Result<Vec<ArrayRef>, ArrowError> {
+    let mut reader = StreamReader::try_new(bytes, None)?;
+    let batch = reader.next().ok_or_else(|| ArrowError::ParseError("a pane's part is empty".to_owned()))??;
+    if reader.next().is_some() {
+        return Err(ArrowError::ParseError("a pane's part goes on".to_owned()));
+    }
+    Ok(batch.columns().to_vec())
+}
