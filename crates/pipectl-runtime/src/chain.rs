@@ -342,14 +342,15 @@ impl Chain {
 }
 
 fn work(operation: &Operation, index: u32) -> Result<Work, OperatorError> {
-    use pipectl_process::parse::ParseOperator;
+    use pipectl_process::{parse::ParseOperator, sql::SqlOperator, window::WindowOperator};
     Ok(Work::Operator(match operation {
         Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time))),
         Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
         Operation::Key(fields) => Box::new(Key::new(fields)),
         Operation::Partition => Box::new(Partition::new(index)),
         Operation::Pass => Box::new(Pass),
-        Operation::Sql(..) | Operation::Window(..) => return Err(OperatorError("SQL TBD".to_owned())),
+        Operation::Sql(query, input) => Box::new(SqlOperator::new(query, input)?),
+        Operation::Window(query, input, late) => Box::new(WindowOperator::new(query, input, index, *late)?),
         Operation::Other { kind, options, input } => match kind.as_str() {
             "parse" => {
                 let options = serde_json::from_value(options.clone()).map_err(broken)?;

@@ -143,7 +143,7 @@ impl Sink for FileSink {
         Ok(Box::new(Writer::open(&options, context).await?))
     }
 
-    fn describe(&self, options: &FileSinkOptions, _: &(), _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, options: &FileSinkOptions, (): &(), _pipeline: &str, _node: &str) -> String {
         options.path.clone()
     }
 }

@@ -54,7 +54,7 @@ impl Sink for StdoutSink {
         Ok(Box::new(Writer::new(Box::new(io::stdout()), options.format, context)))
     }
 
-    fn describe(&self, _: &StdoutOptions, _: &(), _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, _: &StdoutOptions, (): &(), _pipeline: &str, _node: &str) -> String {
         "standard output".to_owned()
     }
 }
