@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use pipectl_data::Schema;
 use pipectl_ir::{
     dag::{
-        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, TO_STREAM, dead_letter_schema,
+        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, TO_STREAM,
+        dead_letter_schema,
     },
     physical::{
         Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, Target, Tasks,
@@ -18,8 +19,8 @@ use crate::columns::Needs;
 /// Tasks of a stage that regroups records which come from no stream with partitions.
 const DEFAULT_TASKS: u32 = 4;
 
-/// Name of the dead letters' node and stage.
-const DEAD_LETTERS: &str = "dead_letters";
+/// Name of the dead letters' node and stage; no node of a spec can have it.
+const DEAD_LETTERS: &str = "dead-letters";
 
 /// Where a node's records can be picked up.
 #[derive(Debug, Clone)]

@@ -96,11 +96,39 @@ impl Running {
     }
 }
 
-/// What a plan is a state of: everything but the settings that may change between runs.
+/// Parts of a plan that may change between two runs without making the state another one's: where things are and how
+/// the text of a query is laid out. A connector that cannot go on with other options says so itself.
+const FREE: &[&str] = &[
+    "options",
+    "binding",
+    "place",
+    "checkpoint_every",
+    "memory",
+    "sql",
+    "input_place",
+    "name_place",
+    "window_place",
+    "idle_after",
+];
+
+/// What a plan is a state of: a digest of its stages, steps and routes.
 fn fingerprint(plan: &PhysicalPlan) -> Result<String, RunError> {
-    let stable = PhysicalPlan { checkpoint_every: 0, memory: 0, ..plan.clone() };
-    let bytes = serde_json::to_vec(&stable).map_err(|error| RunError::failed(error.to_string()))?;
+    let broken = |error: serde_json::Error| RunError::failed(error.to_string());
+    let mut value = serde_json::to_value(plan).map_err(broken)?;
+    remove_free(&mut value);
+    let bytes = serde_json::to_vec(&value).map_err(broken)?;
     Ok(format!("{:016x}", key_hash::hash(&bytes)))
+}
+
+fn remove_free(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.retain(|name, _| !FREE.contains(&name.as_str()));
+            fields.values_mut().for_each(remove_free);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(remove_free),
+        _ => {}
+    }
 }
 
 /// Starts a plan, from its last checkpoint if the store has one.

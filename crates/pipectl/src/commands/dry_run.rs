@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use pipectl_diag::{Diagnostic, codes, nearest};
 use pipectl_host::{Host, Micros};
-use pipectl_ir::{Dag, NodeKind, RunReport};
+use pipectl_ir::{Dag, NodeKind, PhysicalPlan, RunReport};
 use pipectl_plan::lower;
 use pipectl_runtime::{Limits, RegistryConnectors, RunError, RunOptions, start};
 use pipectl_spec::model::{KindUse, SchemaSpec};
@@ -69,7 +69,8 @@ fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -
     let endless = dag.nodes().any(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if !source.bounded));
     let given = arguments.until.map(|until| i64::try_from(until.0.as_micros()).unwrap_or(Micros::MAX));
     let time = given.or((endless && arguments.records.is_none()).then_some(DEFAULT_TIME));
-    let plan = lower(dag);
+    // Nothing is kept, so there is nothing to checkpoint in between; the last one still goes through all tasks.
+    let plan = PhysicalPlan { checkpoint_every: Micros::MAX, ..lower(dag) };
     let options = RunOptions {
         store: None,
         directory: PathBuf::new(),
@@ -90,7 +91,7 @@ fn sinks(report: &RunReport, previews: &Previews) -> Vec<(String, u64, Vec<Strin
             let (total, rows) = previews.of(&node.name);
             (node.name.clone(), total, rows)
         })
-        .filter(|(name, total, _)| name != "dead_letters" || *total > 0)
+        .filter(|(name, total, _)| name != "dead-letters" || *total > 0)
         .collect()
 }
 
@@ -104,8 +105,10 @@ fn json_text(report: &RunReport, previews: &Previews) -> String {
     let rows: serde_json::Map<String, serde_json::Value> = sinks(report, previews)
         .into_iter()
         .map(|(name, total, rows)| {
-            let rows: Vec<serde_json::Value> =
-                rows.into_iter().map(|row| serde_json::from_str(&row).unwrap_or(serde_json::Value::String(row))).collect();
+            let rows: Vec<serde_json::Value> = rows
+                .into_iter()
+                .map(|row| serde_json::from_str(&row).unwrap_or(serde_json::Value::String(row)))
+                .collect();
             (name, json!({ "total": total, "rows": rows }))
         })
         .collect();
@@ -140,8 +143,10 @@ fn replace_source(input: &str, source: &mut Source, registry: &pipectl_contract:
         let pipeline_name = pipeline.name.clone();
         for node in pipeline.sources.iter_mut().filter(|node| node.name == name) {
             found = true;
-            let context = pipectl_contract::NodeContext { pipeline: &pipeline_name, node: name, input: None, keys: &[] };
-            let facts = registry.find_source(&node.kind.name).and_then(|kind| kind.check(&node.kind.options, context).facts);
+            let context =
+                pipectl_contract::NodeContext { pipeline: &pipeline_name, node: name, input: None, keys: &[] };
+            let facts =
+                registry.find_source(&node.kind.name).and_then(|kind| kind.check(&node.kind.options, context).facts);
             if let (None, Some(schema)) = (&node.schema, facts.and_then(|facts| facts.schema)) {
                 node.schema = Some(SchemaSpec { schema, path: node.path.clone() });
             }

@@ -1,5 +1,7 @@
 //! `pipectl graph`: draws what would run.
 
+use pipectl_diag::{Diagnostic, codes};
+
 use crate::{
     cli::{Global, GraphArguments, GraphFormat},
     draw::{DrawFormat, draw},
@@ -25,5 +27,17 @@ pub(super) fn run(arguments: &GraphArguments, global: &Global) -> Exit {
     };
     let color = global.color_on_stdout();
     let drawings: Vec<String> = compiled.iter().map(|compiled| draw(&compiled.dag, format, color)).collect();
-    view::print(&drawings.join("\n"))
+    if drawings.len() > 1 && format == DrawFormat::Svg {
+        let problem = Diagnostic::error(
+            codes::command::BAD_ARGUMENT,
+            "an SVG holds one drawing, and the files hold several pipelines",
+        );
+        view::problem(problem.help("draw one file at a time"), global);
+        return Exit::Wrong;
+    }
+    match format {
+        // One document, also for several pipelines.
+        DrawFormat::Json if drawings.len() > 1 => view::print(&format!("[\n{}\n]\n", drawings.join(",\n"))),
+        _ => view::print(&drawings.join("\n")),
+    }
 }

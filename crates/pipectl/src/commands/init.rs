@@ -57,17 +57,29 @@ pub(super) fn run(arguments: &InitArguments, global: &Global) -> Exit {
     let path = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.yaml")));
     if path.exists() && !arguments.force {
         let title = format!("`{}` exists already", path.display());
-        return wrong(Diagnostic::error(codes::command::BAD_ARGUMENT, title).help("overwrite it with --force, or name another file with --output"));
+        return wrong(
+            Diagnostic::error(codes::command::BAD_ARGUMENT, title)
+                .help("overwrite it with --force, or name another file with --output"),
+        );
     }
     // The editor finds the schema beside the file in a repository of pipectl; elsewhere `pipectl schema` prints it.
     let text: String = text
         .lines()
-        .map(|line| if line.starts_with("# yaml-language-server:") { "# yaml-language-server: $schema=pipeline.schema.json" } else { line })
+        .map(|line| {
+            if line.starts_with("# yaml-language-server:") {
+                "# yaml-language-server: $schema=pipeline.schema.json"
+            } else {
+                line
+            }
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let text = text.replacen(&format!("name: {template}"), &format!("name: {name}"), 1);
     if let Err(error) = fs::write(&path, text) {
-        return wrong(Diagnostic::error(codes::command::CANNOT_READ, format!("cannot write `{}`: {error}", path.display())));
+        return wrong(Diagnostic::error(
+            codes::command::CANNOT_READ,
+            format!("cannot write `{}`: {error}", path.display()),
+        ));
     }
     view::print(&format!(
         "wrote {path}\n\ncheck it:    pipectl validate {path}\ntry it:      pipectl dry-run {path}\nrun it:      pipectl apply {path}\nfor editors: pipectl schema > pipeline.schema.json\n",

@@ -21,7 +21,8 @@ impl Live {
         }
         let multi = MultiProgress::new();
         let width = nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
-        let style = ProgressStyle::with_template("{prefix}  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("{prefix}  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bars = nodes
             .iter()
             .map(|node| {
@@ -76,7 +77,9 @@ impl Live {
 fn line(node: &NodeReport) -> String {
     let counts = &node.counts;
     let mut line = format!("in {:>12}  out {:>12}", counts.input, counts.output);
-    for (word, number) in [("filtered", counts.filtered), ("dead-lettered", counts.dead_lettered), ("late", counts.late)] {
+    for (word, number) in
+        [("filtered", counts.filtered), ("dead-lettered", counts.dead_lettered), ("late", counts.late)]
+    {
         if number > 0 {
             line.push_str(&format!("  {word} {number}"));
         }

@@ -9,9 +9,7 @@ pub(crate) use report::{ledger, previews, summary};
 
 use std::io::Write as _;
 
-use pipectl_diag::{
-    Diagnostic, Diagnostics, Format, RenderOptions, SourceMap,
-};
+use pipectl_diag::{Diagnostic, Diagnostics, Format, RenderOptions, SourceMap};
 use pipectl_ir::{Dag, NodeKind};
 use pipectl_runtime::RunError;
 
