@@ -1,0 +1,204 @@
+//! Deterministic simulation of whole pipelines: a virtual clock, sinks that fail and stall, crashes at random moments.
+//!
+//! Whatever happens on the way, what the sinks have published at the end is what an undisturbed run publishes, and the
+//! ledger of every node balances. A failing seed is printed; `PIPECTL_SIM_SEED=N` runs that one alone,
+//! `PIPECTL_SIM_SEEDS=N` more of them.
+
+mod world;
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use pipectl_host::{Host, Rng};
+use pipectl_ir::{PhysicalPlan, RunReport};
+use pipectl_runtime::{Limits, RunOptions, checkpoint::Store, start};
+use world::{Trouble, World};
+
+/// Three readers whose records meet in windows by another key than the stream's: two exchanges, aligned barriers with
+/// several inputs, no late rows since the lateness covers the disorder.
+const MANY_READERS: &str = r#"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: many }
+spec:
+  checkpoint: { every: 300ms }
+  sources:
+    orders:
+      simulate: { model: orders, products: 20, rate: 3000/s, records: 12000, seed: 3, partitions: 3, disorder: 1s, malformed: 0.01 }
+      to: lines
+  streams:
+    lines: { key: customer_id, time: { field: timestamp, lateness: 2s }, partitions: 4 }
+    copies: { partitions: 3 }
+  processors:
+    totals:
+      sql: |
+        SELECT product_id, window_start, count(*) AS orders, sum(quantity) AS pieces, min(stock_left) AS stock
+        FROM lines WHERE quantity > 1 GROUP BY product_id, hop(INTERVAL '500 milliseconds', INTERVAL '1 second')
+    checked:
+      sql: SELECT order_id, product_id, 100 / (quantity - 3) AS share FROM lines
+      to: copies
+  sinks:
+    raw: { from: lines, stdout: {} }
+    totals_out: { from: totals, object_store: {} }
+    copies_out: { from: copies, object_store: {} }
+"#;
+
+/// One reader with late rows: which ones are late must not depend on batches, checkpoints or crashes.
+const LATE_ROWS: &str = r#"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: late }
+spec:
+  checkpoint: { every: 200ms }
+  sources:
+    sensors:
+      simulate: { model: sensors, devices: 7, rate: 2000/s, records: 8000, seed: 5, disorder: 500ms, late: 0.02 }
+      to: readings
+  streams:
+    readings: { key: sensor_id, time: { field: timestamp, lateness: 300ms }, partitions: 3 }
+  processors:
+    seconds:
+      sql: |
+        SELECT sensor_id, window_start, count(*) AS n, avg(temperature) AS t, max(humidity) AS h
+        FROM readings GROUP BY sensor_id, tumble(INTERVAL '1 second')
+  sinks:
+    seconds_out: { from: seconds, object_store: {} }
+"#;
+
+fn plan(spec: &str) -> PhysicalPlan {
+    let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
+    std::fs::write(file.path(), spec).expect("written");
+    let (source, compiled) = pipectl::compile_files(&[file.path().to_path_buf()], None, &pipectl::registry());
+    let found: Vec<_> = source.diagnostics.iter().collect();
+    assert!(!source.diagnostics.has_errors(), "{found:?}");
+    pipectl_plan::lower(&compiled[0].dag)
+}
+
+/// Runs until the end or until `crash`; `None` for a crash.
+fn run(plan: &PhysicalPlan, world: &World, state: &Path, seed: u64, crash: Option<Duration>) -> Option<RunReport> {
+    let outcome = pipectl_host::simulate(async {
+        let host = Host::simulated(seed, 1_767_225_600_000_000);
+        let options = RunOptions {
+            store: Some(Store::open(state).expect("a store")),
+            directory: state.to_path_buf(),
+            limits: Limits::default(),
+            drain: Duration::from_secs(60),
+        };
+        let mut running = start(plan.clone(), world, &host, options).await.expect("starts");
+        let deadline = crash.unwrap_or(Duration::from_secs(36_000));
+        tokio::select! {
+            biased;
+            report = running.join() => Some(report.expect("a run that goes on after every trouble")),
+            () = host.sleep(deadline) => None,
+        }
+    });
+    outcome.expect("a runtime")
+}
+
+fn balanced(report: &RunReport) {
+    for node in &report.nodes {
+        assert_eq!(node.counts.in_flight(node.stateful), 0, "{} does not balance: {:?}", node.name, node.counts);
+    }
+}
+
+fn undisturbed(plan: &PhysicalPlan) -> (BTreeMap<String, Vec<String>>, RunReport) {
+    let world = World::new(Trouble::default());
+    let state = tempfile::tempdir().expect("a folder");
+    let report = run(plan, &world, state.path(), 1, None).expect("no crash");
+    balanced(&report);
+    (world.published(), report)
+}
+
+/// Several readers write to one partition in an order that a crash may change, as several producers do to a broker's;
+/// the positions in dead letters follow that order.
+fn without_positions(sinks: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
+    let strip = |row: String| match row.split_once("\"position\":") {
+        Some((before, after)) => {
+            format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ','))
+        }
+        None => row,
+    };
+    let sorted = |rows: Vec<String>| {
+        let mut rows: Vec<String> = rows.into_iter().map(strip).collect();
+        rows.sort();
+        rows
+    };
+    sinks.into_iter().map(|(sink, rows)| (sink, sorted(rows))).collect()
+}
+
+fn disturbed(spec: &str, seed: u64, positions: bool) {
+    let normal = |sinks| if positions { sinks } else { without_positions(sinks) };
+    let plan = plan(spec);
+    let (expected, calm) = undisturbed(&plan);
+    let expected = normal(expected);
+    let mut rng = Rng::new(seed, "crashes");
+    let world = World::new(Trouble { seed, failures: 0.05, stalls: 0.1 });
+    let state = tempfile::tempdir().expect("a folder");
+    let mut crashes = 0;
+    let report = loop {
+        let crash = (crashes < 20).then(|| Duration::from_micros(1000 + rng.below(900_000)));
+        match run(&plan, &world, state.path(), seed + crashes, crash) {
+            Some(report) => break report,
+            None => crashes += 1,
+        }
+        world.crash();
+    };
+    assert!(crashes > 2, "seed {seed}: the crashes came too late to mean anything");
+    balanced(&report);
+    for (before, after) in calm.nodes.iter().zip(&report.nodes) {
+        assert_eq!(before.counts, after.counts, "seed {seed}: counts of {}", before.name);
+    }
+    let found = normal(world.published());
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "seed {seed}");
+    for (sink, rows) in &expected {
+        let differ = rows.iter().zip(&found[sink]).find(|(before, after)| before != after);
+        assert_eq!(differ, None, "seed {seed}: first differing row of {sink} after {crashes} crashes");
+        assert_eq!(rows.len(), found[sink].len(), "seed {seed}: rows of {sink} after {crashes} crashes");
+    }
+}
+
+fn seeds() -> Vec<u64> {
+    let host = Host::real();
+    let number = |name: &str| host.variable(name).and_then(|text| text.parse::<u64>().ok());
+    match number("PIPECTL_SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=number("PIPECTL_SIM_SEEDS").unwrap_or(12)).collect(),
+    }
+}
+
+#[test]
+fn crashes_change_nothing_with_many_readers_and_exchanges() {
+    for seed in seeds() {
+        disturbed(MANY_READERS, seed, false);
+    }
+}
+
+#[test]
+fn crashes_change_nothing_about_late_rows() {
+    for seed in seeds() {
+        disturbed(LATE_ROWS, seed, true);
+    }
+}
+
+#[test]
+fn a_reference_run_has_every_kind_of_outcome() {
+    let (published, report) = undisturbed(&plan(MANY_READERS));
+    let node = |name: &str| report.nodes.iter().find(|node| node.name == name).expect("a node").counts;
+    assert!(node("orders").dead_lettered > 50, "malformed payloads");
+    assert!(node("checked").dead_lettered > 100, "division by zero");
+    assert!(node("totals").filtered > 100 && node("totals").late == 0);
+    assert_eq!(published["dead-letters"].len() as u64, node("dead-letters").output);
+    let (_, late) = undisturbed(&plan(LATE_ROWS));
+    assert!(late.nodes.iter().any(|node| node.counts.late > 20), "late rows");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_order_of_everything() {
+    let plan = plan(MANY_READERS);
+    let trace = || {
+        let world = World::new(Trouble { seed: 9, failures: 0.05, stalls: 0.1 });
+        let state = tempfile::tempdir().expect("a folder");
+        let report = run(&plan, &world, state.path(), 9, None).expect("no crash");
+        (world.in_order(), report)
+    };
+    assert_eq!(trace(), trace());
+}
