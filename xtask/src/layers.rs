@@ -38,6 +38,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(4, "pipectl-conformance"),
     room(5, "pipectl"),
     room(6, "xtask"),
+    room(6, "pipectl-bench"),
 ];
 
 /// Arrows within a layer that are allowed: the runtime is what drives the operators.
