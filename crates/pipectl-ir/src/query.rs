@@ -205,6 +205,17 @@ pub enum ExprKind {
         /// `NOT IN`.
         negated: bool,
     },
+    /// `BETWEEN`: at least `low` and at most `high`, three-valued.
+    Between {
+        /// The operand.
+        expr: Box<Expr>,
+        /// The least value.
+        low: Box<Expr>,
+        /// The greatest value.
+        high: Box<Expr>,
+        /// `NOT BETWEEN`.
+        negated: bool,
+    },
     /// `LIKE`, `ILIKE`; `\` makes the next character of the pattern an ordinary one.
     Like {
         /// The text.
@@ -358,6 +369,7 @@ impl Expr {
             | ExprKind::Cast { expr, .. } => vec![&**expr],
             ExprKind::Binary { left, right, .. } => vec![&**left, &**right],
             ExprKind::Like { expr, pattern, .. } => vec![&**expr, &**pattern],
+            ExprKind::Between { expr, low, high, .. } => vec![&**expr, &**low, &**high],
             ExprKind::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
             ExprKind::Case { operand, branches, otherwise } => operand
                 .iter()

@@ -19,6 +19,7 @@ use pipectl_data::DataType;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 
 use super::{
+    coalesce::Coalesce,
     frame::Slot,
     kernel::{self, Fault, arithmetic, cast},
     native::Native,
@@ -94,6 +95,11 @@ impl Layout {
                 let list = list.iter().map(|item| self.physical(item)).collect::<Result<Vec<_>, _>>()?;
                 in_list(self.comparable(expr)?, list, negated, &self.schema)?
             }
+            ExprKind::Between { expr, low, high, negated } => {
+                let args = vec![self.comparable(expr)?, self.comparable(low)?, self.comparable(high)?];
+                let name = if *negated { "not between" } else { "between" };
+                native(name.to_owned(), kernel::between(*negated), args)
+            }
             ExprKind::Like { expr, pattern, negated, case_insensitive } => {
                 Arc::new(LikeExpr::new(*negated, *case_insensitive, self.physical(expr)?, self.physical(pattern)?))
             }
@@ -130,17 +136,7 @@ impl Layout {
         match (function, args) {
             ("mod", [left, right]) => self.binary(BinaryOp::Modulo, left, right, result),
             // A later argument is computed only where it is needed, so that its faults do not count elsewhere.
-            ("coalesce", _) => {
-                let Some((last, earlier)) = physical.split_last() else {
-                    return Err(kernel::bug("coalesce of nothing"));
-                };
-                if earlier.is_empty() {
-                    return Ok(Arc::clone(last));
-                }
-                let present =
-                    |arg: &Physical| (Arc::new(IsNotNullExpr::new(Arc::clone(arg))) as Physical, Arc::clone(arg));
-                Ok(case(None, earlier.iter().map(present).collect(), Some(Arc::clone(last)))?)
-            }
+            ("coalesce", _) => Ok(Arc::new(Coalesce::new(physical, result.arrow()))),
             ("nullif" | "greatest" | "least", _) => {
                 let kernel = kernel::function(function, args)?;
                 let args = args.iter().map(|arg| self.comparable(arg)).collect::<Result<Vec<_>, _>>()?;

@@ -1,5 +1,6 @@
 //! Queries over single rows: filter and project.
 
+mod coalesce;
 mod explain;
 mod frame;
 mod kernel;
@@ -7,8 +8,6 @@ mod lower;
 mod native;
 mod operator;
 mod program;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use frame::{Frame, Slot};
 pub(crate) use lower::Layout;

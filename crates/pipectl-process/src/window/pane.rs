@@ -90,8 +90,8 @@ impl Pane {
             State::Live(live) => live.size(),
             State::Frozen(frozen) => {
                 let columns = frozen.keys.iter().chain(frozen.states.iter().flatten());
-                columns.map(|column| column.get_array_memory_size()).sum::<usize>()
-                    + frozen.encoded.as_ref().map_or(0, |bytes| bytes.len())
+                columns.map(Array::get_array_memory_size).sum::<usize>()
+                    + frozen.encoded.as_deref().map_or(0, <[u8]>::len)
             }
         }
     }
@@ -126,7 +126,7 @@ impl Live {
         for (call, aggregate) in plan.calls.iter().zip(&mut self.aggregates) {
             let args = values.get(call.args.clone()).ok_or_else(misfit)?;
             let filter = call.filter.and_then(|index| values.get(index));
-            let filter = filter.map(|filter| mask(filter)).transpose()?;
+            let filter = filter.map(mask).transpose()?;
             if args.is_empty() {
                 // `count(*)`: something that is never null.
                 let ones: ArrayRef = std::sync::Arc::new(arrow_array::Int64Array::from_value(1, rows));

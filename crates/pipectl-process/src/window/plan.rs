@@ -102,9 +102,9 @@ impl Plan {
             for arg in &call.args {
                 // Minus zero and zero are one value.
                 if call.distinct {
-                    rows.key(arg)?
+                    rows.key(arg)?;
                 } else {
-                    rows.value(arg)?
+                    rows.value(arg)?;
                 }
                 values += 1;
             }

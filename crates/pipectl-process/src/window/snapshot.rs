@@ -1,7 +1,8 @@
 //! Panes in a checkpoint.
 //!
-//! Layout: `PCWS`, the length of the header (u32, little endian), the header (JSON), then the bytes of each pane: an
-//! Arrow IPC stream of the group keys, and one of each aggregate's state. A pane that did not change since the last
+//! Layout: `PCWS`, the hash of all that follows (u64, little endian; the reader of Arrow IPC trusts its input), the
+//! length of the header (u32, little endian), the header (JSON), then the bytes of each pane: an Arrow IPC stream of
+//! the group keys, and one of each aggregate's state. A pane that did not change since the last
 //! snapshot is not written anew.
 
 use std::{io::Cursor, sync::Arc};
@@ -21,6 +22,8 @@ use super::{
 use crate::OperatorError;
 
 const MAGIC: &[u8; 4] = b"PCWS";
+/// Length of what the hash does not cover: the magic and the hash itself.
+const BEFORE_HASHED: usize = MAGIC.len() + 8;
 /// Of the layout above.
 const FORMAT: u32 = 1;
 /// The layout of an accumulator's state is DataFusion's own affair and may change with each version.
@@ -83,13 +86,12 @@ impl WindowOperator {
         let mut bytes = 0;
         for (start, pane) in &mut self.panes {
             let frozen = pane.freeze()?;
-            let body = match &frozen.encoded {
-                Some(body) => Arc::clone(body),
-                None => {
-                    let body: Arc<[u8]> = encode(frozen).map_err(unwritable)?.into();
-                    frozen.encoded = Some(Arc::clone(&body));
-                    body
-                }
+            let body = if let Some(body) = &frozen.encoded {
+                Arc::clone(body)
+            } else {
+                let body: Arc<[u8]> = encode(frozen).map_err(unwritable)?.into();
+                frozen.encoded = Some(Arc::clone(&body));
+                body
             };
             panes.push(PaneHeader { start: *start, groups: frozen.groups, bytes: body.len(), arrival: pane.arrival });
             bytes += pane.size();
@@ -106,19 +108,26 @@ impl WindowOperator {
         };
         let header = serde_json::to_vec(&header).map_err(unwritable)?;
         let length = u32::try_from(header.len()).map_err(unwritable)?;
-        let mut snapshot = Vec::with_capacity(8 + header.len() + bodies.iter().map(|body| body.len()).sum::<usize>());
+        let mut snapshot = Vec::with_capacity(16 + header.len() + bodies.iter().map(|body| body.len()).sum::<usize>());
         snapshot.extend_from_slice(MAGIC);
+        snapshot.extend_from_slice(&[0; 8]);
         snapshot.extend_from_slice(&length.to_le_bytes());
         snapshot.extend_from_slice(&header);
         for body in bodies {
             snapshot.extend_from_slice(&body);
         }
+        let hash = key_hash::hash(&snapshot[BEFORE_HASHED..]);
+        snapshot[MAGIC.len()..BEFORE_HASHED].copy_from_slice(&hash.to_le_bytes());
         Ok(snapshot)
     }
 
     pub(super) fn read_snapshot(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
         let broken = || OperatorError("the checkpoint of a window is damaged".to_owned());
         let rest = snapshot.strip_prefix(MAGIC).ok_or_else(broken)?;
+        let (hash, rest) = rest.split_first_chunk::<8>().ok_or_else(broken)?;
+        if u64::from_le_bytes(*hash) != key_hash::hash(rest) {
+            return Err(broken());
+        }
         let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
         let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(broken)?;
         let header: Header = serde_json::from_slice(header).map_err(|_| broken())?;

@@ -199,13 +199,12 @@ fn refused_cast(from: DataType, to: DataType) -> Option<&'static str> {
     use DataType::{Bool, Bytes, Date, Float64, Int64, Interval, Json, String, Timestamp};
     match (from, to) {
         _ if from == to => None,
-        (Int64, Float64 | String)
-        | (Float64, Int64 | String)
-        | (Bool, Int64 | String)
-        | (String, Int64 | Float64 | Bool | Timestamp | Date | Json | Bytes)
-        | (Timestamp, String | Date)
-        | (Date, String | Timestamp)
-        | (Json | Bytes, String) => None,
+        (Int64 | Float64 | Bool | Timestamp | Date | Json | Bytes, String)
+        | (Int64, Float64)
+        | (Float64 | Bool, Int64)
+        | (Timestamp, Date)
+        | (Date, Timestamp)
+        | (String, Int64 | Float64 | Bool | Timestamp | Date | Json | Bytes) => None,
         (Int64 | Float64, Bool) => Some("compare it: x <> 0"),
         (Int64 | Float64, Timestamp | Date) => Some("say the unit: from_epoch_ms(x) or from_epoch_s(x)"),
         (Timestamp | Date, Int64 | Float64) => Some("say the unit: to_epoch_ms(x) or to_epoch_s(x)"),

@@ -14,7 +14,11 @@ use crate::parse::ast::{Kind, Node};
 impl<'a> Checker<'a> {
     /// The typed expression; `None` if a problem was found in it.
     pub(super) fn expr(&mut self, node: &'a Node, scope: Scope) -> Option<Expr> {
+        // In a query with groups an unqualified window_start is the window's own, even beside a key of that name.
+        let bound = matches!(super::column_name(node), Some("window_start" | "window_end"))
+            && matches!(node.kind, Kind::Column { qualifier: None, .. });
         if scope == Scope::Group
+            && !bound
             && let Some(index) = self.keys.iter().position(|(key, _)| key.same(node))
         {
             let key = &self.keys[index].1.expr;
@@ -158,22 +162,18 @@ impl<'a> Checker<'a> {
         })
     }
 
-    /// `a BETWEEN b AND c` is `a >= b AND a <= c`.
     fn between(&mut self, node: &'a Node, parts: [&'a Node; 3], negated: bool, scope: Scope) -> Option<Expr> {
         let [expr, low, high] = parts.map(|part| self.expr(part, scope));
         let (expr, low, high) = (expr?, low?, high?);
-        let place = &node.place;
-        let above = self.binary(BinaryOp::GtEq, place, expr.clone(), low, place);
-        let below = self.binary(BinaryOp::LtEq, place, expr, high, place);
-        let both = self.binary(BinaryOp::And, place, above?, below?, place)?;
-        if !negated {
-            return Some(both);
-        }
+        let target = self.one_type(&[&expr, &low, &high], "BETWEEN")?;
+        self.comparable(target, &expr, "BETWEEN")?;
+        let [expr, low, high] = [expr, low, high].map(|part| self.coerce(part, target).map(Box::new));
+        let (expr, low, high) = (expr?, low?, high?);
         Some(Expr {
-            nullable: both.nullable,
-            kind: ExprKind::Not(Box::new(both)),
+            nullable: expr.nullable || low.nullable || high.nullable,
+            kind: ExprKind::Between { expr, low, high, negated },
             data_type: DataType::Bool,
-            place: place.clone(),
+            place: node.place.clone(),
         })
     }
 

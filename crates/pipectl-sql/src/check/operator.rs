@@ -132,8 +132,7 @@ impl Checker<'_> {
             (Interval, _) | (_, Interval) => {
                 "an interval is added to a time, or multiplied by a whole number".to_owned()
             }
-            (Text, other) if other != Text => format!("convert the text: CAST(x AS {other})"),
-            (other, Text) if other != Text => format!("convert the text: CAST(x AS {other})"),
+            (Text, other) | (other, Text) if other != Text => format!("convert the text: CAST(x AS {other})"),
             _ => "convert one of them with CAST(x AS type)".to_owned(),
         };
         self.problem(codes::WRONG_TYPES, title, op_place, "", |p| {

@@ -157,13 +157,11 @@ impl Node {
             (Kind::Number(a), Kind::Number(b))
             | (Kind::Text(a), Kind::Text(b))
             | (Kind::Interval(a), Kind::Interval(b)) => a == b,
-            (Kind::Bool(a), Kind::Bool(b)) => a == b,
             (Kind::Null, Kind::Null) | (Kind::Not(_), Kind::Not(_)) | (Kind::Negate(_), Kind::Negate(_)) => true,
-            (Kind::Typed { type_name: a, text: x }, Kind::Typed { type_name: b, text: y }) => {
-                a.text.eq_ignore_ascii_case(&b.text) && x == y
-            }
+            (Kind::Typed { type_name: a, text: s }, Kind::Typed { type_name: b, text: t }) => same_word(a, b) && s == t,
             (Kind::Binary { op: a, .. }, Kind::Binary { op: b, .. }) => a == b,
-            (Kind::IsNull { negated: a, .. }, Kind::IsNull { negated: b, .. })
+            (Kind::Bool(a), Kind::Bool(b))
+            | (Kind::IsNull { negated: a, .. }, Kind::IsNull { negated: b, .. })
             | (Kind::InList { negated: a, .. }, Kind::InList { negated: b, .. })
             | (Kind::Between { negated: a, .. }, Kind::Between { negated: b, .. }) => a == b,
             (Kind::IsBool { value: a, negated: x, .. }, Kind::IsBool { value: b, negated: y, .. })
@@ -172,14 +170,14 @@ impl Node {
                 Kind::Like { negated: b, case_insensitive: y, .. },
             ) => a == b && x == y,
             (
-                Kind::Case { operand: a, branches: p, otherwise: x },
-                Kind::Case { operand: b, branches: q, otherwise: y },
-            ) => a.is_some() == b.is_some() && p.len() == q.len() && x.is_some() == y.is_some(),
+                Kind::Case { operand: one, branches, otherwise },
+                Kind::Case { operand: two, branches: others, otherwise: other },
+            ) => (one.is_some(), branches.len(), otherwise.is_some()) == (two.is_some(), others.len(), other.is_some()),
             (Kind::Cast { type_name: a, try_cast: x, .. }, Kind::Cast { type_name: b, try_cast: y, .. }) => {
-                a.text.eq_ignore_ascii_case(&b.text) && x == y
+                same_word(a, b) && x == y
             }
             (Kind::Call(a), Kind::Call(b)) => {
-                a.name.text.eq_ignore_ascii_case(&b.name.text)
+                same_word(&a.name, &b.name)
                     && (a.star, a.distinct, a.filter.is_some()) == (b.star, b.distinct, b.filter.is_some())
             }
             _ => false,
@@ -187,4 +185,8 @@ impl Node {
         let (mine, theirs) = (self.children(), other.children());
         own && mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(a, b)| a.same(b))
     }
+}
+
+fn same_word(a: &Name, b: &Name) -> bool {
+    a.text.eq_ignore_ascii_case(&b.text)
 }

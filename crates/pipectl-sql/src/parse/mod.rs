@@ -254,6 +254,7 @@ impl Parser<'_> {
     }
 
     /// A node of these bytes, if it is not nested too deep.
+    #[expect(clippy::unused_self, reason = "reads as the other steps of the parser do")]
     fn node(&self, kind: Kind, place: Range<usize>) -> Parsed<Node> {
         let mut node = Node { kind, place, depth: 1 };
         node.depth += node.children().iter().map(|child| child.depth).max().unwrap_or(0);

@@ -249,7 +249,7 @@ impl Parser<'_> {
         let Token::Word(mut text) = self.token().clone() else { return Err(self.unexpected("a type")) };
         let start = self.advance().place.start;
         if text.eq_ignore_ascii_case("double") && self.take_word("PRECISION") {
-            text = "double precision".to_owned();
+            "double precision".clone_into(&mut text);
         }
         if self.is_symbol("(") {
             self.skip_brackets();

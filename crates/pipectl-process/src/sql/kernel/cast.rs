@@ -1,6 +1,6 @@
 //! Conversions between types. A value that cannot be converted is a fault of the row, or null with `TRY_CAST`.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use arrow_array::{
     builder::BinaryViewBuilder,
@@ -39,7 +39,11 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         (Float64, Text) => Arc::new(|args, rows| {
             let values = floats(args, 0)?;
             // The shortest digits that read back as the same number, always with a point or an exponent.
-            build_texts(rows, |row, out| Ok(values.get(row).map(|value| out.push_str(&format!("{value:?}")))))
+            build_texts(rows, |row, out| {
+                let Some(value) = values.get(row) else { return Ok(None) };
+                let _writing_to_a_string_cannot_fail = write!(out, "{value:?}");
+                Ok(Some(()))
+            })
         }),
         (Bool, Text) => Arc::new(|args, rows| {
             let values = Bools::of(args, 0)?;
@@ -174,7 +178,7 @@ fn whole(value: f64) -> Result<i64, Fault> {
     // 2^63 itself is a float but not an int64.
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let cut = value.trunc();
-    if cut >= -LIMIT && cut < LIMIT { Ok(cut as i64) } else { Err(fault(format!("{value:?} does not fit int64"))) }
+    if (-LIMIT..LIMIT).contains(&cut) { Ok(cut as i64) } else { Err(fault(format!("{value:?} does not fit int64"))) }
 }
 
 fn number(text: &str) -> Result<f64, Fault> {
@@ -186,5 +190,5 @@ fn number(text: &str) -> Result<f64, Fault> {
 
 fn not_a(text: &str, wanted: DataType) -> Fault {
     let shown: String = text.chars().take(60).collect();
-    fault(format!("'{shown}' is not a {wanted}"))
+    fault(format!("'{shown}' cannot be read as {wanted}"))
 }

@@ -1,4 +1,4 @@
-//! `greatest`, `least`, `nullif`.
+//! `greatest`, `least`, `nullif`, `BETWEEN`.
 
 use std::sync::Arc;
 
@@ -23,6 +23,21 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
         })),
         _ => None,
     }
+}
+
+/// `BETWEEN`, three-valued: what one bound refuses is out, whether the other is null or not.
+pub(super) fn between(negated: bool) -> Kernel {
+    Arc::new(move |args, rows| {
+        let value = args[0].clone().into_array(rows)?;
+        let low = cmp::gt_eq(&value, &args[1].clone().into_array(rows)?)?;
+        let high = cmp::lt_eq(&value, &args[2].clone().into_array(rows)?)?;
+        let within = low.iter().zip(high.iter()).map(|sides| match sides {
+            (Some(false), _) | (_, Some(false)) => Some(negated),
+            (Some(true), Some(true)) => Some(!negated),
+            _ => None,
+        });
+        Ok(Arc::new(within.collect::<BooleanArray>()) as ArrayRef)
+    })
 }
 
 fn best(better: Compare) -> Kernel {

@@ -38,6 +38,11 @@ pub(super) fn bug(words: impl std::fmt::Display) -> Fault {
     DataFusionError::Internal(words.to_string())
 }
 
+/// The kernel of `BETWEEN`.
+pub(super) fn between(negated: bool) -> Kernel {
+    choose::between(negated)
+}
+
 /// The kernel of a function by its canonical name. Constant arguments (patterns, paths, formats) are prepared here once.
 pub(super) fn function(name: &str, args: &[Expr]) -> Result<Kernel, Fault> {
     let kernel = text::kernel(name)
