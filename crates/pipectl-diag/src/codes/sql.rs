@@ -16,7 +16,7 @@ crate::codes::codes! {
     UNKNOWN_FUNCTION = "PC0504", "unknown-function";
         cause: "The query calls a function that the dialect does not have.";
         example: "sql: SELECT lowercase(name) AS name FROM users\n";
-        fix: "Use a function of the reference page docs/sql-functions.md.";
+        fix: "Use a function of the reference page docs/generated/functions.md.";
     WRONG_ARGUMENTS = "PC0505", "wrong-arguments";
         cause: "A function exists, but not with this number or these types of arguments.";
         example: "sql: SELECT substr(name) AS short FROM users\n";

@@ -129,7 +129,7 @@ impl<'a> Checker<'a> {
             match (elsewhere(name), near) {
                 (Some(instead), _) => p.help(instead),
                 (None, Some(near)) => p.help(format!("did you mean `{near}`?")).fix(inside(place), near),
-                (None, None) => p.help("docs/sql-functions.md lists the functions"),
+                (None, None) => p.help("docs/generated/functions.md lists the functions"),
             }
         });
     }
