@@ -1,4 +1,4 @@
-//! JSON objects, visited by `serde_json` without a tree in between.
+//! JSON objects: scanned where they have the common form, otherwise visited by `serde_json` without a tree in between.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::value::RawValue;
 
 use super::{
-    excerpt,
+    excerpt, scan,
     slot::{Number, Slots},
 };
 use crate::{DataType, Schema};
@@ -24,6 +24,29 @@ pub(super) struct Keys {
 struct Seen {
     name: String,
     field: Option<usize>,
+    /// Whether JSON writes the name as it is.
+    plain: bool,
+}
+
+impl Seen {
+    /// The field of this name.
+    fn find(&mut self, needed: &[(String, usize)], name: &str) -> Option<usize> {
+        let found = needed.binary_search_by(|(needed, _)| needed.as_str().cmp(name)).ok();
+        let field = found.and_then(|index| needed.get(index)).map(|(_, field)| *field);
+        // A long key is nobody's field name and not worth keeping. An empty one equals a place never used.
+        if (1..=128).contains(&name.len()) {
+            name.clone_into(&mut self.name);
+            self.field = field;
+            self.plain = !name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        }
+        field
+    }
+}
+
+/// A member of an object.
+pub(super) struct Member {
+    /// The field that its key names, if it is needed.
+    pub(super) field: Option<usize>,
 }
 
 /// Positions that are remembered; objects with more keys are rare and only slower.
@@ -37,6 +60,30 @@ impl Keys {
     }
 
     pub(super) fn parse<'a>(&mut self, record: &'a str, slots: &mut Slots<'a>) -> Result<(), String> {
+        if scan::object(self, record, slots).is_some() {
+            return Ok(());
+        }
+        slots.clear();
+        self.judge(record, slots)
+    }
+
+    /// The key that comes next in a scan, as the member of an object at this position; `None` if the scan cannot read
+    /// it.
+    #[inline]
+    pub(super) fn member(&mut self, position: usize, scan: &mut scan::Scan<'_>) -> Option<Member> {
+        if position == self.seen.len() && position < REMEMBERED {
+            self.seen.push(Seen::default());
+        }
+        let field = match self.seen.get_mut(position) {
+            Some(guess) if guess.plain && scan.passes(&guess.name) => guess.field,
+            Some(guess) => guess.find(&self.needed, scan.string()?),
+            None => Seen::default().find(&self.needed, scan.string()?),
+        };
+        Some(Member { field })
+    }
+
+    /// The same by `serde_json`, which also says what is wrong.
+    pub(super) fn judge<'a>(&mut self, record: &'a str, slots: &mut Slots<'a>) -> Result<(), String> {
         let found = match record.trim_start().bytes().next() {
             Some(b'{') => None,
             None => return Err("the record is empty, expected a JSON object".to_owned()),
@@ -133,20 +180,20 @@ impl Visitor<'_> for Key<'_> {
         if self.guess.name == name {
             return Ok(self.guess.field);
         }
-        let found = self.needed.binary_search_by(|(needed, _)| needed.as_str().cmp(name)).ok();
-        let field = found.and_then(|index| self.needed.get(index)).map(|(_, field)| *field);
-        // A long key is nobody's field name and not worth keeping. An empty one equals a place never used.
-        if (1..=128).contains(&name.len()) {
-            name.clone_into(&mut self.guess.name);
-            self.guess.field = field;
-        }
-        Ok(field)
+        Ok(self.guess.find(self.needed, name))
     }
 }
 
-struct Field<'r, 'de> {
+/// Puts a value into its slot.
+pub(super) struct Field<'r, 'de> {
     field: usize,
     slots: &'r mut Slots<'de>,
+}
+
+impl<'r, 'de> Field<'r, 'de> {
+    pub(super) fn new(field: usize, slots: &'r mut Slots<'de>) -> Self {
+        Self { field, slots }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Field<'_, 'de> {

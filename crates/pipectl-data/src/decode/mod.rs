@@ -7,6 +7,7 @@ mod column;
 mod csv;
 mod json;
 mod rows;
+mod scan;
 mod slot;
 #[cfg(test)]
 mod tests;
