@@ -2,6 +2,7 @@
 
 mod find;
 mod followed;
+mod order;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +13,10 @@ use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_data::{Micros, compress::Compression};
 use serde::{Deserialize, Serialize};
 
-use self::followed::{Followed, Look};
+use self::{
+    followed::{Followed, Look},
+    order::{Seen, order},
+};
 use crate::{
     blocks::{Block, Cut},
     glob::Pattern,
@@ -88,14 +92,11 @@ impl Follow {
         places
     }
 
-    /// The first new records: of files that moved away before those that took their place, then in turn.
+    /// The first new records: of files that moved away before those that took their place.
     fn read(&mut self, now: Micros, finish: bool) -> Result<Option<Block>, ConnectorError> {
         'again: loop {
             let count = self.files.len();
-            let moved = (0..count).filter(|index| self.files.get(*index).is_some_and(|file| !file.listed));
-            let others = (0..count).map(|index| (index + self.turn) % count);
-            let order: Vec<usize> = moved.chain(others).collect();
-            for index in order {
+            for index in self.order() {
                 let Some(file) = self.files.get_mut(index) else { continue };
                 let last = finish || file.left_since.is_some_and(|since| now - since >= LINGER);
                 match file.look(&self.cut, last)? {
@@ -118,6 +119,12 @@ impl Follow {
         }
         self.files.retain(|file| file.listed || file.left_since.is_none_or(|since| now - since < LINGER));
         Ok(None)
+    }
+
+    fn order(&self) -> Vec<usize> {
+        let seen =
+            self.files.iter().map(|file| Seen { path: &file.path, listed: file.listed, modified: file.modified });
+        order(&seen.collect::<Vec<_>>(), self.turn)
     }
 
     /// A file begins anew. If its old content was copied away first, what was not read of it is read from the copy.
@@ -150,6 +157,7 @@ impl Follow {
             self.restore(&place, &listed, now)?;
         }
         for file in &mut self.files {
+            file.age();
             if let Some(path) = listed.remove(&file.id) {
                 file.path = path;
                 file.listed = true;

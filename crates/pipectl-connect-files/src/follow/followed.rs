@@ -25,6 +25,8 @@ pub(super) struct Followed {
     pub(super) listed: bool,
     /// Since when no pattern finds it and nothing new came.
     pub(super) left_since: Option<Micros>,
+    /// When it was last written, as of the last scan.
+    pub(super) modified: Option<SystemTime>,
     file: File,
     /// Bytes delivered.
     offset: u64,
@@ -50,12 +52,14 @@ impl Followed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let id = find::id_of(path, &file.metadata()?);
+        let metadata = file.metadata()?;
+        let id = find::id_of(path, &metadata);
         Ok(Some(Self {
             path: path.to_path_buf(),
             id,
             listed: false,
             left_since: None,
+            modified: metadata.modified().ok(),
             file,
             offset: 0,
             head: Vec::new(),
@@ -76,6 +80,11 @@ impl Followed {
         self.offset = place.offset;
         self.seen = None;
         Ok(true)
+    }
+
+    /// Looks when it was last written.
+    pub(super) fn age(&mut self) {
+        self.modified = self.file.metadata().and_then(|metadata| metadata.modified()).ok();
     }
 
     /// Begins anew.

@@ -73,6 +73,39 @@ fn a_rotated_file_is_read_to_its_end_before_the_new_one() {
     });
 }
 
+/// More than one rotation while nobody follows, or before the first start: the oldest comes first all the same.
+#[test]
+fn several_rotated_files_are_read_by_age() {
+    run(async |folder| {
+        let named = |name: &str| folder.join(name);
+        let age = |name: &str, seconds: u64| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000 - seconds);
+            let file = std::fs::File::options().write(true).open(named(name)).expect("opens");
+            file.set_modified(time).expect("a time");
+        };
+        append(&named("a.log"), "3\n");
+        append(&named("a.log.1"), "2\n");
+        append(&named("a.log.2"), "1\n");
+        age("a.log", 1);
+        age("a.log.1", 2);
+        age("a.log.2", 3);
+        let given = json!({ "paths": "a.log*" });
+        let mut reader = open(folder, given.clone(), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["1", "2", "3"]);
+        let position = reader.position();
+        append(&named("a.log"), "4\n");
+        age("a.log", 2);
+        for (from, to) in [("a.log.1", "a.log.3"), ("a.log", "a.log.2")] {
+            std::fs::rename(named(from), named(to)).expect("renames");
+        }
+        append(&named("a.log.1"), "5\n");
+        age("a.log.1", 1);
+        append(&named("a.log"), "6\n");
+        let mut reader = open(folder, given, vec![position]);
+        assert_eq!(drain(&mut reader).await, ["4", "5", "6"]);
+    });
+}
+
 #[test]
 fn truncation_starts_anew_and_the_copy_gives_the_rest() {
     run(async |folder| {
