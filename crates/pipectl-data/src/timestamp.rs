@@ -38,24 +38,21 @@ pub fn write(at: Micros, out: &mut Vec<u8>) {
     let micros = at.rem_euclid(1_000_000) as u32;
     let of_day = seconds.rem_euclid(SECONDS_A_DAY) as u32;
     write_day(seconds.div_euclid(SECONDS_A_DAY), out);
-    out.push(b'T');
-    two(of_day / 3_600, out);
-    out.push(b':');
-    two(of_day / 60 % 60, out);
-    out.push(b':');
-    two(of_day % 60, out);
-    if micros != 0 {
-        out.push(b'.');
-        let millis = micros / 1_000;
-        out.push(b'0' + (millis / 100) as u8);
-        two(millis % 100, out);
-        let rest = micros % 1_000;
-        if rest != 0 {
-            out.push(b'0' + (rest / 100) as u8);
-            two(rest % 100, out);
-        }
-    }
-    out.push(b'Z');
+    // The parts are put into one piece and cut where zeros would follow.
+    let mut text = *b"T00:00:00.000000Z";
+    put(&mut text, 1, of_day / 3_600);
+    put(&mut text, 4, of_day / 60 % 60);
+    put(&mut text, 7, of_day % 60);
+    put(&mut text, 10, micros / 10_000);
+    put(&mut text, 12, micros / 100 % 100);
+    put(&mut text, 14, micros % 100);
+    let length = match micros {
+        0 => 9,
+        _ if micros.is_multiple_of(1_000) => 13,
+        _ => 16,
+    };
+    text[length] = b'Z';
+    out.extend_from_slice(&text[..=length]);
 }
 
 /// Appends a day since 1970 as `2026-01-31`.
@@ -65,21 +62,23 @@ pub fn write_date(day: i32, out: &mut Vec<u8>) {
 
 fn write_day(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil(days);
+    let mut text = *b"0000-00-00";
     match u32::try_from(year) {
         Ok(year @ 0..=9_999) => {
-            two(year / 100, out);
-            two(year % 100, out);
+            put(&mut text, 0, year / 100);
+            put(&mut text, 2, year % 100);
         }
         _ => out.extend_from_slice(format!("{year:+07}").as_bytes()),
     }
-    out.push(b'-');
-    two(month, out);
-    out.push(b'-');
-    two(day, out);
+    put(&mut text, 5, month);
+    put(&mut text, 8, day);
+    out.extend_from_slice(if (0..=9_999).contains(&year) { &text } else { &text[4..] });
 }
 
-fn two(number: u32, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+/// Puts two digits at a place of a text.
+fn put<const N: usize>(text: &mut [u8; N], at: usize, number: u32) {
+    text[at] = b'0' + (number / 10 % 10) as u8;
+    text[at + 1] = b'0' + (number % 10) as u8;
 }
 
 /// `YYYY-MM-DD[(T|t| )HH:MM:SS[.digits][Z|z|±HH:MM]]`.
