@@ -84,6 +84,8 @@ impl Reader {
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
         let Some((block, position)) = self.worker.run(Files::next_block).await?? else { return Ok(Read::End) };
+        // While these records are worked on, the next block is read.
+        self.worker.ahead(Files::next_block);
         let first = self.delivered.record;
         let count = block.records.len();
         let payload = block.into_payload().map_err(|error| {
