@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BinaryViewArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow_array::{
+    Array, ArrayRef, BinaryViewArray, BooleanArray, GenericByteViewArray, Int64Array, RecordBatch, RecordBatchOptions,
+    UInt32Array, cast::AsArray, types::ByteViewType,
+};
+use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
 use arrow_select::{concat::concat, filter::filter, filter::filter_record_batch, take::take, take::take_record_batch};
 
@@ -99,6 +103,30 @@ impl Batch {
         self.map(|column| Ok(column.slice(start, length)), |columns| Ok(columns.slice(start, length)))
     }
 
+    /// The same records without the bytes of others: where texts and payloads are a small part of the buffers that
+    /// they are views of, they move into buffers of their own. A batch that waits then holds little more than
+    /// [`Batch::byte_size`] says, however few rows a filter has left of a block.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        if let Some(payload) = self.payload.as_ref().filter(|payload| is_sparse(payload)) {
+            self.payload = Some(payload.gc());
+        }
+        if let Some(keys) = self.keys.as_ref().filter(|keys| is_sparse(keys)) {
+            self.keys = Some(keys.gc());
+        }
+        if let Some(columns) = &self.columns
+            && columns.columns().iter().any(|column| compacted(column).is_some())
+        {
+            let arrays = columns.columns().iter().map(|column| compacted(column).unwrap_or_else(|| Arc::clone(column)));
+            let options = RecordBatchOptions::new().with_row_count(Some(columns.num_rows()));
+            // The types are the same, so this cannot fail; if it did, the batch would be as good as before.
+            if let Ok(columns) = RecordBatch::try_new_with_options(columns.schema(), arrays.collect(), &options) {
+                self.columns = Some(columns);
+            }
+        }
+        self
+    }
+
     /// The same records with other columns (and no longer the old ones).
     #[must_use]
     pub fn with_columns(mut self, columns: RecordBatch) -> Self {
@@ -155,6 +183,26 @@ fn view_bytes(array: &BinaryViewArray) -> usize {
     16 * array.len() + array.lengths().map(|length| length as usize).sum::<usize>()
 }
 
+/// Buffers this many times as large as what is seen of them are worth a copy. Parts of a block that went to several
+/// tasks share it, so each may look smaller than it is.
+const SPARSE: usize = 8;
+/// Smaller buffers are not worth it.
+const SMALL: usize = 64 * 1024;
+
+fn is_sparse<T: ByteViewType>(array: &GenericByteViewArray<T>) -> bool {
+    let held: usize = array.data_buffers().iter().map(Buffer::len).sum();
+    held > SMALL && held / SPARSE > array.total_buffer_bytes_used()
+}
+
+/// A column of its own bytes only, if it is sparse.
+fn compacted(column: &ArrayRef) -> Option<ArrayRef> {
+    if let Some(text) = column.as_string_view_opt() {
+        return is_sparse(text).then(|| Arc::new(text.gc()) as ArrayRef);
+    }
+    let bytes = column.as_binary_view_opt().filter(|bytes| is_sparse(bytes))?;
+    Some(Arc::new(bytes.gc()))
+}
+
 fn concat_all<A: Array + Clone + 'static>(
     batches: &[Batch],
     part: impl Fn(&Batch) -> Option<&A>,
@@ -173,4 +221,32 @@ fn typed<A: Array + Clone + 'static>(array: &Arc<dyn Array>) -> Result<A, ArrowE
         .downcast_ref::<A>()
         .cloned()
         .ok_or_else(|| ArrowError::CastError(format!("a kernel changed a column's type to {}", array.data_type())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{DataType, Field, Schema};
+
+    #[test]
+    fn few_rows_of_a_block_do_not_keep_it() {
+        let texts = || (0..2_000).map(|number| format!("a text that is long enough for a buffer, number {number}"));
+        let payload = BinaryViewArray::from_iter_values(texts());
+        let numbers = Int64Array::from_iter_values(0..2_000);
+        let schema = Schema::new([Field::new("text", DataType::String)]);
+        let text = arrow_array::StringViewArray::from_iter_values(texts());
+        let columns = RecordBatch::try_new(schema.arrow(), vec![Arc::new(text)]).unwrap();
+        let block = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json).with_columns(columns);
+        let held = |batch: &Batch| {
+            let column = batch.columns.as_ref().unwrap().column(0).as_string_view().clone();
+            let buffers = batch.payload.iter().flat_map(|payload| payload.data_buffers()).chain(column.data_buffers());
+            buffers.map(Buffer::len).sum::<usize>()
+        };
+        let half = block.slice(500, 1_000).unwrap();
+        assert_eq!(held(&half.clone().compact()), held(&block), "half of a block is not worth a copy");
+        let few = block.take(&UInt32Array::from(vec![3, 1_999])).unwrap();
+        let compact = few.clone().compact();
+        assert!(held(&few) > 200_000 && held(&compact) < 1_000, "{} {}", held(&few), held(&compact));
+        assert_eq!((&compact.payload, &compact.columns), (&few.payload, &few.columns));
+    }
 }

@@ -44,13 +44,14 @@ impl RouteSender {
         Ok(())
     }
 
-    /// Cuts a batch into one part for each receiving task that gets any of it.
+    /// Cuts a batch into one part for each receiving task that gets any of it. The parts are compact: what waits in a
+    /// queue must not keep more than the queue has counted.
     pub(crate) fn split(&mut self, batch: Batch) -> Result<Vec<(usize, Batch)>, OperatorError> {
         let first = self.sent;
         self.sent += batch.len() as u64;
         let count = self.senders.len();
         if count == 1 || matches!(self.by, RouteBy::Forward | RouteBy::Gather) {
-            return Ok(vec![(0, batch)]);
+            return Ok(vec![(0, batch.compact())]);
         }
         let target: Vec<usize> = match &self.by {
             RouteBy::Forward | RouteBy::Gather => Vec::new(),
@@ -71,7 +72,7 @@ impl RouteSender {
         rows.into_iter()
             .enumerate()
             .filter(|(_, rows)| !rows.is_empty())
-            .map(|(target, rows)| Ok((target, batch.take(&UInt32Array::from(rows)).map_err(steps::broken)?)))
+            .map(|(target, rows)| Ok((target, batch.take(&UInt32Array::from(rows)).map_err(steps::broken)?.compact())))
             .collect()
     }
 
