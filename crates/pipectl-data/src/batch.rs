@@ -239,7 +239,7 @@ mod tests {
         let block = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json).with_columns(columns);
         let held = |batch: &Batch| {
             let column = batch.columns.as_ref().unwrap().column(0).as_string_view().clone();
-            let buffers = batch.payload.iter().flat_map(|payload| payload.data_buffers()).chain(column.data_buffers());
+            let buffers = batch.payload.iter().flat_map(BinaryViewArray::data_buffers).chain(column.data_buffers());
             buffers.map(Buffer::len).sum::<usize>()
         };
         let half = block.slice(500, 1_000).unwrap();
