@@ -1,12 +1,18 @@
 //! Mutations of the example specs: whatever a slip of the hand makes of one, the answer comes in time and is either a
-//! pipeline or at least one error with its place.
+//! pipeline that runs dry or at least one error with its place.
 //!
 //! `PIPECTL_FUZZ_CASES=N` sets the number of mutated specs; a failing one is printed.
 #![allow(clippy::disallowed_methods, reason = "a test that bounds real time")]
 
 mod mutation;
 
-use std::{path::Path, sync::mpsc, thread, time::Duration};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use mutation::Mutation;
 use proptest::{
@@ -57,10 +63,34 @@ fn judge(spec: &str) -> Result<bool, String> {
     if compiled.is_empty() {
         return Err("neither a pipeline nor an error".to_owned());
     }
-    for compiled in &compiled {
-        pipectl_plan::lower(&compiled.dag);
-    }
+    run_dry(folder.path())?;
     Ok(true)
+}
+
+/// What compiles also runs: the binary takes some records through it and says so.
+fn run_dry(folder: &Path) -> Result<(), String> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
+    command.current_dir(folder).args(["dry-run", "spec.yaml", "--records", "200", "--until", "10s"]);
+    let said = folder.join("said");
+    let file = std::fs::File::create(&said).map_err(|error| error.to_string())?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    let started = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => {
+                let said = std::fs::read_to_string(&said).unwrap_or_default();
+                return Err(format!("a dry run ends with {status}: {said}"));
+            }
+            None if started.elapsed() > BOUND / 2 => {
+                child.kill().ok();
+                child.wait().ok();
+                return Err(format!("a dry run does not end within {:?}", BOUND / 2));
+            }
+            None => thread::sleep(Duration::from_millis(2)),
+        }
+    }
 }
 
 /// The same on a thread of its own, so that a hang is a failure with a name and not a test that never ends.

@@ -15,7 +15,7 @@ use world::{Trouble, World};
 
 /// Three readers whose records meet in windows by another key than the stream's: two exchanges, aligned barriers with
 /// several inputs, no late rows since the lateness covers the disorder.
-const MANY_READERS: &str = r#"
+const MANY_READERS: &str = r"
 apiVersion: pipectl/v1
 kind: Pipeline
 metadata: { name: many }
@@ -40,10 +40,10 @@ spec:
     raw: { from: lines, stdout: {} }
     totals_out: { from: totals, object_store: {} }
     copies_out: { from: copies, object_store: {} }
-"#;
+";
 
 /// One reader with late rows: which ones are late must not depend on batches, checkpoints or crashes.
-const LATE_ROWS: &str = r#"
+const LATE_ROWS: &str = r"
 apiVersion: pipectl/v1
 kind: Pipeline
 metadata: { name: late }
@@ -62,7 +62,7 @@ spec:
         FROM readings GROUP BY sensor_id, tumble(INTERVAL '1 second')
   sinks:
     seconds_out: { from: seconds, object_store: {} }
-"#;
+";
 
 fn plan(spec: &str) -> PhysicalPlan {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
@@ -81,10 +81,10 @@ fn run(plan: &PhysicalPlan, world: &World, state: &Path, seed: u64, crash: Optio
             store: Some(Store::open(state).expect("a store")),
             directory: state.to_path_buf(),
             limits: Limits::default(),
-            drain: Duration::from_secs(60),
+            drain: Duration::from_mins(1),
         };
         let mut running = start(plan.clone(), world, &host, options).await.expect("starts");
-        let deadline = crash.unwrap_or(Duration::from_secs(36_000));
+        let deadline = crash.unwrap_or(Duration::from_hours(10));
         tokio::select! {
             biased;
             report = running.join() => Some(report.expect("a run that goes on after every trouble")),

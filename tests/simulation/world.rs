@@ -68,7 +68,9 @@ impl World {
         for ((sink, _, _), row) in lock(&self.published).iter() {
             sinks.entry(sink.clone()).or_default().push(row.clone());
         }
-        sinks.values_mut().for_each(|rows| rows.sort());
+        for rows in sinks.values_mut() {
+            rows.sort();
+        }
         sinks
     }
 
@@ -100,7 +102,7 @@ impl Connectors for World {
         let purpose = format!("{}/{}/{}", plan.name, context.writer, self.runs());
         Ok(Box::new(Writer {
             sink: plan.name.clone(),
-            writer: context.writer,
+            number: context.writer,
             sealed: waiting.len(),
             waiting,
             next,
@@ -118,7 +120,7 @@ fn invalid(error: &dyn std::error::Error) -> ConnectorError {
 /// Publishes in two steps, as the contract asks.
 struct Writer {
     sink: String,
-    writer: u32,
+    number: u32,
     /// Rows that wait, and how many of them the last checkpoint holds.
     waiting: Vec<(u64, String)>,
     sealed: usize,
@@ -166,8 +168,8 @@ impl SinkWriter for Writer {
         let rows: Vec<_> = self.waiting.drain(..self.sealed).collect();
         self.sealed = 0;
         for (number, row) in rows {
-            lock(&self.world.order).push(format!("{}/{} {row}", self.sink, self.writer));
-            lock(&self.world.published).insert((self.sink.clone(), self.writer, number), row);
+            lock(&self.world.order).push(format!("{}/{} {row}", self.sink, self.number));
+            lock(&self.world.published).insert((self.sink.clone(), self.number, number), row);
         }
         Ok(())
     }

@@ -5,6 +5,8 @@ mod budget;
 mod check_layers;
 mod generated;
 mod layers;
+#[cfg(test)]
+mod one_build;
 
 use std::{
     path::{Path, PathBuf},

@@ -9,7 +9,7 @@ use pipectl_contract::{Backend, Checked, StreamFacts, StreamNeeds};
 /// so that the same spec gives the same files on every machine.
 pub const DEFAULT_PARTITIONS: u32 = 4;
 
-/// The options of the backend: none yet.
+/// Carries streams within the process. Nothing outlives the run but what its checkpoints hold.
 #[derive(Debug, Clone, Default, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryOptions {}

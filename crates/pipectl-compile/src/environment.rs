@@ -1,13 +1,19 @@
 //! Where: the Environment's answers to what a pipeline asks.
 
+use std::borrow::Cow;
+
+use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes, nearest};
 use pipectl_spec::{
     Loaded,
-    model::{Environment, KindUse, Pipeline, StreamBinding},
+    model::{Environment, Pipeline, StreamBinding},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::names::list;
+use crate::{
+    names::list,
+    sinks::{DEAD_LETTERS, dead_letters_kind as dead_letters},
+};
 
 /// The Environment of a run; the built-in local default without one.
 #[derive(Debug)]
@@ -83,20 +89,53 @@ impl<'a> Bindings<'a> {
         if let Some((_, backend)) = find(&name.text) {
             return Some((backend.name.clone(), Some(&backend.options)));
         }
-        let declared = environment.backends.iter().map(|(name, _)| name.as_str());
-        diagnostics.push(
-            Diagnostic::error(codes::environment::UNKNOWN_BACKEND, format!("no backend is named `{}`", name.text))
-                .at(&name.path, "unknown")
-                .help(format!("declared under `backends`: {}", list(declared))),
-        );
+        let declared = || environment.backends.iter().map(|(name, _)| name.as_str());
+        let title = format!("no backend is named `{}`", name.text);
+        let problem = Diagnostic::error(codes::environment::UNKNOWN_BACKEND, title).at(&name.path, "unknown");
+        diagnostics.push(match nearest(&name.text, declared()) {
+            Some(near) => {
+                problem.help(format!("did you mean `{near}`?")).fix(Place::Node(name.path.clone(), Part::Value), near)
+            }
+            None if environment.backends.is_empty() => {
+                problem.help(format!("declare it under `backends`: `{}: {{ KIND: {{}} }}`", name.text))
+            }
+            None => problem.help(format!("declared under `backends` are {}", list(declared()))),
+        });
         None
     }
 
-    /// Where a sink of this kind writes: pinned for the sink, or for the capability, or the built-in default.
-    pub(crate) fn sink(&self, name: &str, kind: &str) -> Option<&'a KindUse> {
+    /// Where a sink of this kind writes: pinned for the sink, or for the capability, or the built-in default. Nothing is
+    /// answered for a service that the kind does not have; [`Self::pins`] reports it.
+    pub(crate) fn sink(&self, name: &str, kind: &str, registry: &Registry) -> Option<Cow<'a, Value>> {
         let environment = self.environment?;
-        let pinned = environment.sinks.iter().find(|(bound, _)| bound.text == name).map(|(_, binding)| binding);
-        pinned.or_else(|| environment.bindings.iter().find(|binding| binding.name == kind))
+        if let Some((_, pinned)) = environment.sinks.iter().find(|(bound, _)| bound.text == name) {
+            let fits = services(kind, registry).contains(&pinned.name);
+            return fits.then(|| Cow::Owned(json!({ pinned.name.as_str(): pinned.options })));
+        }
+        environment.bindings.iter().find(|binding| binding.name == kind).map(|binding| Cow::Borrowed(&binding.options))
+    }
+
+    /// Reports services that sinks of this pipeline cannot use. The place of dead letters is bound like a sink.
+    pub(crate) fn pins(&self, pipeline: &Pipeline, registry: &Registry, diagnostics: &mut Diagnostics) {
+        for (name, pinned) in self.environment.iter().flat_map(|environment| &environment.sinks) {
+            let kind = match pipeline.sinks.iter().find(|sink| sink.name == name.text) {
+                Some(sink) => sink.kind.name.as_str(),
+                None if name.text == DEAD_LETTERS => dead_letters(pipeline),
+                None => continue,
+            };
+            let services = services(kind, registry);
+            if services.contains(&pinned.name) {
+                continue;
+            }
+            let title =
+                format!("`{}` is a sink of kind {kind}, which cannot use the service `{}`", name.text, pinned.name);
+            let problem = Diagnostic::error(codes::environment::SERVICE_NOT_FOR_SINK, title).at_key(&pinned.path, "");
+            diagnostics.push(match services.as_slice() {
+                [] => problem.help(format!("remove it: where a {kind} sink writes is said in the pipeline")),
+                [only] => problem.help(format!("write `{only}: …`")),
+                several => problem.help(format!("its services are {}", list(several.iter().map(String::as_str)))),
+            });
+        }
     }
 
     /// Warns of bindings for nodes that none of the pipelines has.
@@ -104,8 +143,8 @@ impl<'a> Bindings<'a> {
         let Some(environment) = self.environment else { return };
         let streams: Vec<&str> =
             pipelines.iter().flat_map(|pipeline| &pipeline.streams).map(|stream| stream.name.as_str()).collect();
-        let sinks: Vec<&str> =
-            pipelines.iter().flat_map(|pipeline| &pipeline.sinks).map(|sink| sink.name.as_str()).collect();
+        let sinks = pipelines.iter().flat_map(|pipeline| &pipeline.sinks).map(|sink| sink.name.as_str());
+        let sinks: Vec<&str> = sinks.chain([DEAD_LETTERS]).collect();
         let bound = environment.streams.iter().map(|(name, _)| (name, "stream", &streams));
         for (name, word, known) in bound.chain(environment.sinks.iter().map(|(name, _)| (name, "sink", &sinks))) {
             if known.contains(&name.text.as_str()) {
@@ -124,4 +163,23 @@ impl<'a> Bindings<'a> {
             });
         }
     }
+}
+
+/// The services that can stand behind a kind of sink: the keys of its binding's alternatives.
+fn services(kind: &str, registry: &Registry) -> Vec<String> {
+    fn collect(schema: &Value, root: &Value, into: &mut Vec<String>) {
+        if let Some(target) = schema["$ref"].as_str().and_then(|target| root.pointer(target.trim_start_matches('#'))) {
+            collect(target, root, into);
+        }
+        for word in ["oneOf", "anyOf"] {
+            schema[word].as_array().into_iter().flatten().for_each(|alternative| collect(alternative, root, into));
+        }
+        into.extend(schema["properties"].as_object().into_iter().flat_map(|properties| properties.keys().cloned()));
+    }
+    let mut services = Vec::new();
+    if let Some(sink) = registry.find_sink(kind) {
+        let schema = sink.binding_schema();
+        collect(&schema, &schema, &mut services);
+    }
+    services
 }

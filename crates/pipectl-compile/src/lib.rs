@@ -12,7 +12,7 @@ mod reach;
 mod sinks;
 
 use pipectl_contract::Registry;
-use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes};
+use pipectl_diag::Diagnostics;
 use pipectl_ir::{
     Dag, Node,
     dag::{Edge, NodeId, Settings},
@@ -32,7 +32,6 @@ pub struct Compiled {
 /// default where there is none.
 pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) -> (Vec<Compiled>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    duplicates(loaded, &mut diagnostics);
     let chosen = environment::choose(loaded, environment, &mut diagnostics);
     let bindings = Bindings::new(chosen);
     let mut compiled = Vec::new();
@@ -61,14 +60,16 @@ fn compile_pipeline(
     let order = links.order(&names, diagnostics)?;
     let nodes = nodes::check(pipeline, &names, &links, &order, registry, bindings, diagnostics);
     reach::check(&names, &links, diagnostics);
+    bindings.pins(pipeline, registry, diagnostics);
     let dead_letters = sinks::dead_letters(pipeline, registry, bindings, diagnostics);
-    sinks::shared_outputs(&nodes, diagnostics);
+    let places = dead_letters.as_ref().map_or(&[][..], |(_, places)| places);
+    sinks::shared_outputs(&nodes, places, diagnostics);
     let settings = Settings {
         pipeline: pipeline.name.clone(),
         environment: bindings.name().to_owned(),
         checkpoint_every: i64::try_from(pipeline.checkpoint.every.0.as_micros()).unwrap_or(i64::MAX),
         memory: pipeline.memory.0,
-        dead_letters: dead_letters?,
+        dead_letters: dead_letters?.0,
     };
     let complete: Vec<Node> = nodes.into_iter().map(|checked| checked.node).collect::<Option<_>>()?;
     let edges = links
@@ -78,26 +79,6 @@ fn compile_pipeline(
         .collect();
     // Names and circles are already excluded.
     Dag::new(settings, complete, edges).ok()
-}
-
-fn duplicates(loaded: &Loaded, diagnostics: &mut Diagnostics) {
-    let pipelines = loaded.pipelines.iter().map(|pipeline| ("Pipeline", &pipeline.name, &pipeline.path));
-    let environments =
-        loaded.environments.iter().map(|environment| ("Environment", &environment.name, &environment.path));
-    let mut seen: Vec<(&str, &String, &pipectl_diag::Path)> = Vec::new();
-    for (kind, name, path) in pipelines.chain(environments) {
-        let place = path.key("metadata").key("name");
-        if let Some((_, _, first)) = seen.iter().find(|(other, named, _)| *other == kind && *named == name) {
-            let first = first.key("metadata").key("name");
-            diagnostics.push(
-                Diagnostic::error(codes::graph::DUPLICATE_PIPELINE, format!("two documents describe {kind} `{name}`"))
-                    .at(&place, "the second one")
-                    .related(Place::Node(first, Part::Value), "the first one")
-                    .help("give one of them another `metadata.name`"),
-            );
-        }
-        seen.push((kind, name, path));
-    }
 }
 
 /// The number of the node that stands at this place in the order of declaration.

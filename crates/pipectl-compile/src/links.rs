@@ -63,10 +63,12 @@ impl Links {
                         None => links.broken.push(id),
                         // The SQL compiler reports unknown names of a query, at the very token.
                         Some(input) if processor.from.is_none() => match names.find(&input.name.text) {
-                            Some(from) if !matches!(names.entry(from).role, Role::Sink(_)) => {
-                                links.add(node_id(from), id, input.place);
+                            Some(sink) if matches!(names.entry(sink).role, Role::Sink(_)) => {
+                                diagnostics.push(names.not_an_input(sink, input.place));
+                                links.broken.push(id);
                             }
-                            _ => links.broken.push(id),
+                            Some(from) => links.add(node_id(from), id, input.place),
+                            None => links.broken.push(id),
                         },
                         Some(input) => match names.input(&input.name, diagnostics) {
                             Some(from) => links.add(node_id(from), id, input.place),
@@ -145,7 +147,10 @@ impl Links {
     fn cycle(&self, cycle: &[NodeId], names: &Names) -> Diagnostic {
         let mut path: Vec<&str> = cycle.iter().map(|id| names.entry(id.0).name.as_str()).collect();
         path.extend(path.first().copied());
-        let title = format!("nodes feed each other in a circle: {}", path.join(" → "));
+        let title = match path.as_slice() {
+            [only, _] => format!("`{only}` gets its records from itself"),
+            path => format!("nodes feed each other in a circle: {}", path.join(" → ")),
+        };
         let mut problem = Diagnostic::error(codes::graph::CYCLE, title);
         for (step, id) in cycle.iter().enumerate() {
             let next = cycle[(step + 1) % cycle.len()];
@@ -155,9 +160,13 @@ impl Links {
                 Some(link) => self.places[link].clone(),
                 None => Place::Node(Path::here(), Part::Value),
             };
-            problem = problem.label(place, format!("`{to}` gets its records from `{from}`"), step == 0);
+            let text = if from == to { String::new() } else { format!("`{to}` gets its records from `{from}`") };
+            problem = problem.label(place, text, step == 0);
         }
-        problem.help("let one of these nodes read from a node outside of the circle")
+        problem.help(match cycle {
+            [_] => "name another node to read from",
+            _ => "let one of these nodes read from a node outside of the circle",
+        })
     }
 }
 

@@ -84,9 +84,28 @@ impl Names {
         self.0.iter().enumerate()
     }
 
+    /// Whether two nodes share a name, so that it is not clear whom others mean.
+    pub(crate) fn ambiguous(&self) -> bool {
+        self.iter().any(|(index, entry)| self.find(&entry.name) != Some(index))
+    }
+
     /// The number of the node of this name.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|entry| entry.name == name)
+    }
+
+    /// The number of the node of this name; where two share it, of the one in a role that fits.
+    fn find_as(&self, name: &str, fits: fn(Role) -> bool) -> Option<usize> {
+        self.0.iter().position(|entry| entry.name == name && fits(entry.role)).or_else(|| self.find(name))
+    }
+
+    /// That nothing can be read from this sink.
+    pub(crate) fn not_an_input(&self, sink: usize, place: Place) -> Diagnostic {
+        let Entry { name, path, .. } = &self.0[sink];
+        Diagnostic::error(codes::graph::WRONG_ROLE, format!("`{name}` is a sink; nothing can be read from it"))
+            .label(place, "a sink", true)
+            .related(Place::Node(path.clone(), Part::Key), "defined here")
+            .help("read from what the sink itself reads from")
     }
 
     /// Whether a node of this name exists that could not even be read; its own error is enough.
@@ -104,7 +123,7 @@ impl Names {
         if self.is_broken(&name.text) {
             return None;
         }
-        let Some(index) = self.find(&name.text) else {
+        let Some(index) = self.find_as(&name.text, |role| !matches!(role, Role::Sink(_))) else {
             let title = format!("no node is named `{}`", name.text);
             let mut problem = Diagnostic::error(codes::graph::UNKNOWN_NODE, title).at(&name.path, "unknown");
             problem = match nearest(&name.text, self.readable()) {
@@ -117,15 +136,7 @@ impl Names {
             return None;
         };
         if matches!(self.0[index].role, Role::Sink(_)) {
-            diagnostics.push(
-                Diagnostic::error(
-                    codes::graph::WRONG_ROLE,
-                    format!("`{}` is a sink; nothing can be read from it", name.text),
-                )
-                .at(&name.path, "a sink")
-                .related(Place::Node(self.0[index].path.clone(), Part::Key), "defined here")
-                .help("read from what the sink itself reads from"),
-            );
+            diagnostics.push(self.not_an_input(index, Place::Node(name.path.clone(), Part::Value)));
             return None;
         }
         Some(index)
@@ -138,7 +149,7 @@ impl Names {
         if self.is_broken(&name.text) {
             return None;
         }
-        let Some(index) = self.find(&name.text) else {
+        let Some(index) = self.find_as(&name.text, |role| matches!(role, Role::Stream(_))) else {
             let title = format!("no stream is named `{}`", name.text);
             let mut problem = Diagnostic::error(codes::graph::UNKNOWN_NODE, title).at(&name.path, "unknown");
             problem = match nearest(&name.text, streams()) {

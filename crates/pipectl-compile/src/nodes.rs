@@ -294,7 +294,8 @@ impl Context<'_> {
             Ok(query) => Some(query),
             Err(found) => {
                 // What is wrong with the input is told at the input.
-                let told = |problem: &Diagnostic| !(hidden && problem.code == codes::sql::UNKNOWN_INPUT);
+                let of_input = [codes::sql::UNKNOWN_INPUT, codes::schema::MISSING_SCHEMA];
+                let told = |problem: &Diagnostic| !(hidden && of_input.contains(&problem.code));
                 diagnostics.extend(found.under(&processor.kind.path).into_iter().filter(told));
                 None
             }
@@ -303,10 +304,9 @@ impl Context<'_> {
 
     /// Whether a node exists whose columns are unknown because something is wrong with it.
     fn is_hidden(&self, name: &str) -> bool {
-        self.names.is_broken(name)
-            || self.names.find(name).is_some_and(|index| {
-                !matches!(self.names.entry(index).role, Role::Sink(_)) && self.nodes[index].schema.is_none()
-            })
+        let unknown =
+            |index: usize| matches!(self.names.entry(index).role, Role::Sink(_)) || self.nodes[index].schema.is_none();
+        self.names.is_broken(name) || self.names.find(name).is_some_and(unknown)
     }
 
     fn look_up(&self, name: &str) -> pipectl_sql::Lookup {

@@ -10,8 +10,9 @@ use crate::{
 
 /// Reports nodes that no source leads to, and nodes whose records nobody takes.
 pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics) {
-    // A link that could not be resolved may be the missing one; its own error is enough.
-    if links.any_broken() {
+    // A link that could not be resolved, or leads to the wrong one of two, may be the missing one; its own error is
+    // enough.
+    if links.any_broken() || names.ambiguous() {
         return;
     }
     let mut fed = vec![false; names.len()];

@@ -25,9 +25,9 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let input = context.input(id);
     let columns = input.and_then(|input| input.schema.as_ref());
     let keys = input.map_or(&[][..], |input| &input.keys);
-    let binding = context.bindings.sink(&sink.name, &sink.kind.name);
+    let binding = context.bindings.sink(&sink.name, &sink.kind.name, context.registry);
     let options = NodeContext { pipeline: &context.pipeline.name, node: &sink.name, input: columns, keys };
-    let value = binding.map(|binding| &binding.options);
+    let value = binding.as_deref();
     let facts = take(kind.check(&sink.kind.options, value, options), &sink.kind.path, diagnostics);
     let (Some(facts), Some(input), Some(columns)) = (facts, input, columns) else { return CheckedNode::default() };
     let exclusive = facts.exclusive.iter().map(|(place, path)| (place.clone(), path.under(&sink.kind.path))).collect();
@@ -106,40 +106,62 @@ fn sink_node(kind: &str, options: &Value, binding: Option<&Value>, facts: &SinkF
     }
 }
 
-/// Where dead letters go: what the spec says, or a file beside the output.
+/// What dead letters are called where sinks are called by their names.
+pub(crate) const DEAD_LETTERS: &str = "dead_letters";
+
+/// The kind of sink that takes dead letters.
+pub(crate) fn dead_letters_kind(pipeline: &Pipeline) -> &str {
+    pipeline.dead_letters.as_ref().map_or("file", |given| given.name.as_str())
+}
+
+/// Where dead letters go: what the spec says, or a file beside the output. The places that it must own alone come with it.
 pub(crate) fn dead_letters(
     pipeline: &Pipeline,
     registry: &pipectl_contract::Registry,
     bindings: &Bindings<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<SinkNode> {
-    const NAME: &str = "dead_letters";
+) -> Option<(SinkNode, Vec<(String, Path)>)> {
     let default = json!({ "path": format!("out/{}/dead-letters.jsonl", pipeline.name) });
-    let (kind, options, path) = match &pipeline.dead_letters {
-        Some(given) => (given.name.as_str(), &given.options, given.path.clone()),
-        None => ("file", &default, Path::here()),
+    let kind = dead_letters_kind(pipeline);
+    let (options, path) = match &pipeline.dead_letters {
+        Some(given) => (&given.options, given.path.clone()),
+        // Nobody wrote it; what is wrong with it is wrong with the pipeline as a whole.
+        None => (&default, pipeline.path.clone()),
     };
     let sink = registry.find_sink(kind)?;
     let schema: Schema = dead_letter_schema();
-    let context = NodeContext { pipeline: &pipeline.name, node: NAME, input: Some(&schema), keys: &[] };
-    let binding = bindings.sink(NAME, kind).map(|binding| &binding.options);
+    let context = NodeContext { pipeline: &pipeline.name, node: DEAD_LETTERS, input: Some(&schema), keys: &[] };
+    let binding = bindings.sink(DEAD_LETTERS, kind, registry);
+    let binding = binding.as_deref();
     let facts = take(sink.check(options, binding, context), &path, diagnostics)?;
-    let place = sink.describe(options, binding, &pipeline.name, NAME);
-    Some(sink_node(kind, options, binding, &facts, place))
+    let place = sink.describe(options, binding, &pipeline.name, DEAD_LETTERS);
+    let exclusive = facts.exclusive.iter().map(|(place, at)| {
+        let at = if pipeline.dead_letters.is_some() { at.under(&path) } else { path.key("metadata").key("name") };
+        (place.clone(), at)
+    });
+    Some((sink_node(kind, options, binding, &facts, place), exclusive.collect()))
 }
 
-/// Reports sinks that would destroy each other's output.
-pub(crate) fn shared_outputs(nodes: &[CheckedNode], diagnostics: &mut Diagnostics) {
+/// Reports sinks that would destroy each other's output, or the dead letters.
+pub(crate) fn shared_outputs(nodes: &[CheckedNode], dead_letters: &[(String, Path)], diagnostics: &mut Diagnostics) {
     let mut owned: Vec<(&str, &Path)> = Vec::new();
     for (place, path) in nodes.iter().flat_map(|node| &node.exclusive) {
         if let Some((_, first)) = owned.iter().find(|(other, _)| other == place) {
-            diagnostics.push(
-                Diagnostic::error(codes::graph::SHARED_OUTPUT, format!("two sinks write to {place}"))
-                    .at(path, "the second one")
-                    .related(Place::Node((*first).clone(), Part::Value), "the first one")
-                    .help("give each sink a place of its own"),
-            );
+            diagnostics.push(shared(format!("two sinks write to {place}"), path, first, "the first one"));
         }
         owned.push((place, path));
     }
+    for (place, path) in dead_letters {
+        if let Some((_, sink)) = owned.iter().find(|(other, _)| other == place) {
+            let title = format!("a sink writes to {place}, where dead letters go");
+            diagnostics.push(shared(title, sink, path, "the dead letters"));
+        }
+    }
+}
+
+fn shared(title: String, path: &Path, other: &Path, what: &str) -> Diagnostic {
+    Diagnostic::error(codes::graph::SHARED_OUTPUT, title)
+        .at(path, "")
+        .related(Place::Node(other.clone(), Part::Value), what)
+        .help("give each a place of its own")
 }

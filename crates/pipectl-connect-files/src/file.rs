@@ -18,7 +18,8 @@ use crate::{
     input::{Format, Meaning, OneOrMany, Shape, SourceCompression},
 };
 
-/// Options of the source `file`.
+/// Reads files from beginning to end: JSON lines, CSV or lines of text, whole or compressed. The run ends when all are
+/// read; a restart goes on in the middle of a file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileOptions {

@@ -21,7 +21,8 @@ use crate::{
     worker::Worker,
 };
 
-/// Options of the source `stdin`.
+/// Reads records from standard input until it ends. What was read cannot be read again, so a restart goes on with what
+/// comes then.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdinOptions {

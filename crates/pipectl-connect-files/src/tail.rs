@@ -35,7 +35,7 @@ pub enum StartFrom {
     End,
 }
 
-/// Options of the source `tail`.
+/// Follows files that others write to, as logs are: through rotation and truncation, and over restarts.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TailOptions {

@@ -86,7 +86,8 @@ pub enum Pace {
     Fast,
 }
 
-/// Options of `simulate`.
+/// Makes up records of a model. The same seed and options give the same records, however often and in how many parts they
+/// are read.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateOptions {

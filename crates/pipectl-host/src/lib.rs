@@ -156,7 +156,7 @@ mod tests {
     fn virtual_time_jumps_and_is_exact() {
         let seen = simulate(async {
             let host = Host::simulated(7, 1_000_000);
-            host.sleep(Duration::from_secs(86_400)).await;
+            host.sleep(Duration::from_hours(24)).await;
             host.now()
         });
         assert_eq!(seen.ok(), Some(1_000_000 + 86_400_000_000));

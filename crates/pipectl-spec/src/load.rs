@@ -9,7 +9,7 @@ use crate::{
     Kinds, Loaded, Resolver,
     interpolate::interpolate,
     lower::Document,
-    schema::{ENVIRONMENT, METADATA, PIPELINE, json_schema},
+    schema::{ENVIRONMENT, METADATA, PIPELINE, spec_schema},
     tree::{self, Kind, Node, Origin},
     walk::{Findings, Walker, heading, shown},
 };
@@ -31,7 +31,7 @@ const VERSION: &str = "pipectl/v1";
 ///
 /// Time and memory are bounded, whatever the bytes: by the size of a file, and by how much aliases may repeat.
 pub fn load(inputs: &[Input], kinds: &Kinds, resolver: &Resolver<'_>, map: &mut SourceMap) -> (Loaded, Diagnostics) {
-    let schema = json_schema(kinds);
+    let schema = spec_schema(kinds);
     let mut problems = Diagnostics::new();
     let mut loaded = Loaded::default();
     let mut number = 0;

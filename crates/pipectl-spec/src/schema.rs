@@ -7,7 +7,10 @@
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
 
-use crate::keys::{Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys};
+use crate::{
+    editor,
+    keys::{Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys},
+};
 
 /// The kinds that a build knows, in the order in which messages list them.
 #[derive(Debug, Clone, Default)]
@@ -38,8 +41,13 @@ pub(crate) const PIPELINE: &str = "PipelineSpec";
 pub(crate) const ENVIRONMENT: &str = "EnvironmentSpec";
 pub(crate) const METADATA: &str = "Metadata";
 
-/// The whole schema of a spec file, draft 2020-12.
+/// The whole schema of a spec file, draft 2020-12, as editors and other validators should see it.
 pub fn json_schema(kinds: &Kinds) -> Value {
+    editor::adapt(spec_schema(kinds))
+}
+
+/// The schema that the walk checks a spec by, once what the spec refers to is filled in. The reference is made of it.
+pub fn spec_schema(kinds: &Kinds) -> Value {
     let mut composer = Composer::default();
     let metadata = keys::<Metadata>();
     composer.define(METADATA, metadata);
@@ -97,7 +105,7 @@ impl Composer {
         rename(&mut options, &name);
         if let Some(object) = options.as_object_mut() {
             object.remove("$schema");
-            object.remove("title");
+            object.insert("title".to_owned(), json!(kind.name));
             if let Some(Value::Object(definitions)) = object.remove("$defs") {
                 for (inner, schema) in definitions {
                     self.definitions.insert(format!("{name}.{inner}"), schema);
@@ -269,6 +277,8 @@ fn node(common: Value, noun: &str, kinds: &[(String, Value)]) -> Value {
     }
     if let Some(node) = node.as_object_mut() {
         node.insert("x-noun".to_owned(), json!(noun));
+        // What editors call a whole node when they offer one.
+        node.insert("title".to_owned(), json!(noun));
         if !kinds.is_empty() {
             let names: Vec<_> = kinds.iter().map(|(name, _)| name.as_str()).collect();
             node.insert("x-kinds".to_owned(), json!(names));
@@ -280,7 +290,7 @@ fn node(common: Value, noun: &str, kinds: &[(String, Value)]) -> Value {
 }
 
 /// Calls `change` on every schema directly inside this one.
-fn inner(schema: &mut Value, change: &mut dyn FnMut(&mut Value)) {
+pub(crate) fn inner(schema: &mut Value, change: &mut dyn FnMut(&mut Value)) {
     let Some(object) = schema.as_object_mut() else { return };
     for (word, value) in object {
         match (word.as_str(), value) {

@@ -8,7 +8,11 @@ mod literal;
 mod parse;
 
 use pipectl_data::Schema;
-use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes::sql as codes, nearest};
+use pipectl_diag::{
+    Diagnostic, Diagnostics, Part, Path, Place,
+    codes::{schema::MISSING_SCHEMA, sql as codes},
+    nearest,
+};
 use pipectl_ir::query::Query;
 
 /// What a name after `FROM` is.
@@ -58,7 +62,7 @@ pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diag
         Lookup::Input(input) => Some(input),
         Lookup::NoColumns => {
             problems.push(
-                Diagnostic::error(codes::UNKNOWN_INPUT, format!("the columns of `{}` are not known", name.text))
+                Diagnostic::error(MISSING_SCHEMA, format!("the columns of `{}` are not known", name.text))
                     .at_inside(&here, name.place.clone(), "has no schema")
                     .help("give the stream a `schema`; `pipectl infer FILE.jsonl` prints one"),
             );

@@ -4,14 +4,22 @@ use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
 
-use crate::{cli::Arguments, registry::{kinds, registry}};
+use crate::{
+    cli::Arguments,
+    reference::kinds_page,
+    registry::{kinds, registry},
+};
 
 /// Path in the repository, and what must stand there.
-pub const GENERATED: &[(&str, fn() -> String)] = &[
+pub type Generated = (&'static str, fn() -> String);
+
+/// All of them.
+pub const GENERATED: &[Generated] = &[
     ("schemas/pipeline.schema.json", schema_text),
     ("docs/generated/codes.md", pipectl_diag::codes_page),
     ("docs/generated/functions.md", pipectl_ir::functions::functions_page),
     ("docs/generated/cli.md", cli_page),
+    ("docs/generated/kinds.md", kinds_page),
 ];
 
 /// The JSON Schema of specs.
@@ -26,7 +34,8 @@ pub fn cli_page() -> String {
     let mut command = Arguments::command().term_width(100);
     command.build();
     let mut section = |title: &str, command: &mut clap::Command| {
-        write!(page, "\n## {title}\n\n```text\n{}\n```\n", command.render_long_help().to_string().trim_end()).unwrap_or_default();
+        write!(page, "\n## {title}\n\n```text\n{}\n```\n", command.render_long_help().to_string().trim_end())
+            .unwrap_or_default();
     };
     section("pipectl", &mut command.clone());
     for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {

@@ -9,7 +9,7 @@ use pipectl_compile::Compiled;
 use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, SourceMap, codes};
 use pipectl_host::Host;
-use pipectl_spec::{Input, Loaded, Resolver};
+use pipectl_spec::{Input, Loaded, Resolver, model::Pipeline};
 
 use crate::registry::kinds;
 
@@ -88,7 +88,27 @@ pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled>
                 .help("write one with `pipectl init`, or name the file that holds it"),
         );
     }
+    // Only where nothing else is wrong: what could not be read may be all that there is.
+    if !source.diagnostics.has_errors() {
+        let empty: Vec<Diagnostic> =
+            source.loaded.pipelines.iter().filter(|pipeline| is_empty(pipeline)).map(nothing).collect();
+        source.diagnostics.extend(empty);
+    }
     compiled
+}
+
+fn is_empty(pipeline: &Pipeline) -> bool {
+    pipeline.sources.is_empty()
+        && pipeline.streams.is_empty()
+        && pipeline.processors.is_empty()
+        && pipeline.sinks.is_empty()
+}
+
+fn nothing(pipeline: &Pipeline) -> Diagnostic {
+    let title = format!("pipeline `{}` has no source, so there is nothing to run", pipeline.name);
+    Diagnostic::error(codes::graph::NO_SOURCE, title)
+        .at(&pipeline.path.key("metadata").key("name"), "an empty pipeline")
+        .help("add `sources` and `sinks`; `pipectl init` writes a pipeline to start from")
 }
 
 fn read(path: &Path, inputs: &mut Vec<Input>, diagnostics: &mut Diagnostics) {
@@ -143,8 +163,41 @@ fn secret(host: &Host, name: &str) -> Option<String> {
     if let Some(value) = host.variable(&format!("PIPECTL_SECRET_{name}")) {
         return Some(value);
     }
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)) && !name.starts_with('.');
-    let file = plain.then(|| host.variable("PIPECTL_SECRETS_DIR")).flatten().map(|folder| Path::new(&folder).join(name))?;
+    let plain = !name.is_empty()
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+        && !name.starts_with('.');
+    let file =
+        plain.then(|| host.variable("PIPECTL_SECRETS_DIR")).flatten().map(|folder| Path::new(&folder).join(name))?;
     let text = std::fs::read_to_string(file).ok()?;
     Some(text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text)).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipectl_ir::NodeKind;
+
+    use super::compile_files;
+
+    #[test]
+    fn a_sink_writes_where_its_environment_pins_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spec = folder.path().join("spec.yaml");
+        let text = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\nspec:\n  \
+            sources: { sensors: { simulate: { model: sensors } } }\n  sinks:\n    \
+            raw: { from: sensors, object_store: {} }\n    other: { from: sensors, object_store: {} }\n---\n\
+            apiVersion: pipectl/v1\nkind: Environment\nmetadata: { name: prod }\nspec:\n  \
+            object_store: { directory: { path: /srv/shared } }\n  sinks: { raw: { directory: { path: /srv/lake } } }\n";
+        std::fs::write(&spec, text).expect("a spec");
+        let (source, compiled) = compile_files(&[spec], None, &crate::registry());
+        assert!(source.diagnostics.is_empty(), "{:?}", source.diagnostics);
+        let place = |name: &str| {
+            let (_, node) = compiled[0].dag.nodes().find(|(_, node)| node.name == name).expect("the sink");
+            match &node.kind {
+                NodeKind::Sink(sink) => sink.place.clone(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(place("raw").contains("/srv/lake"), "{}", place("raw"));
+        assert!(place("other").contains("/srv/shared"), "{}", place("other"));
+    }
 }

@@ -11,13 +11,15 @@ mod generated;
 mod input;
 mod logging;
 mod preview;
+mod reference;
 mod registry;
 mod view;
 
 pub use draw::{DrawFormat, draw};
 pub use exit::Exit;
-pub use generated::{GENERATED, cli_page, schema_text};
+pub use generated::{GENERATED, Generated, cli_page, schema_text};
 pub use input::{Source, compile_files, load_files};
+pub use reference::kinds_page;
 pub use registry::{kinds, registry};
 
 use clap::Parser as _;

@@ -18,9 +18,9 @@ pub(crate) fn start(global: &Global) {
         LogFormat::Text => builder.with_ansi(global.color_on_stderr()).compact().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    if started.is_ok() {
-        if let Some(problem) = problem {
-            tracing::warn!("PIPECTL_LOG=`{given}` is not a log filter ({problem}); write a level such as `debug`, or `pipectl_runtime=debug`");
-        }
+    if let (Ok(()), Some(problem)) = (started, problem) {
+        tracing::warn!(
+            "PIPECTL_LOG=`{given}` is not a log filter ({problem}); write a level such as `debug`, or `pipectl_runtime=debug`"
+        );
     }
 }

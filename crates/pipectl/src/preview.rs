@@ -6,9 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pipectl_contract::{
-    ConnectorError, ErrorKind, Rejection, SinkContext, SinkWriter, SourceContext, SourceReader,
-};
+use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkContext, SinkWriter, SourceContext, SourceReader};
 use pipectl_data::{Batch, Schema, encode::jsonl};
 use pipectl_ir::physical::{SinkPlan, SourcePlan};
 use pipectl_runtime::{Connectors, RegistryConnectors};
@@ -56,7 +54,11 @@ impl Connectors for DryConnectors {
     }
 
     async fn open_sink(&self, plan: &SinkPlan, _context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        Ok(Box::new(PreviewWriter { sink: plan.name.clone(), schema: plan.schema.clone(), previews: self.previews.clone() }))
+        Ok(Box::new(PreviewWriter {
+            sink: plan.name.clone(),
+            schema: plan.schema.clone(),
+            previews: self.previews.clone(),
+        }))
     }
 }
 
@@ -73,7 +75,10 @@ impl PreviewWriter {
         // Columns that were decoded only in part say less than the payload itself.
         let whole = batch.columns.as_ref().filter(|columns| columns.num_columns() == self.schema.fields().len());
         if let (None, Some(payload)) = (whole, &batch.payload) {
-            return Ok(payload.iter().map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()).collect());
+            return Ok(payload
+                .iter()
+                .map(|bytes| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned())
+                .collect());
         }
         let Some(columns) = &batch.columns else { return Ok(Vec::new()) };
         let (mut text, mut ends) = (Vec::new(), Vec::new());

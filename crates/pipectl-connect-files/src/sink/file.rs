@@ -48,7 +48,8 @@ pub enum OnExisting {
     Append,
 }
 
-/// Options of the sink `file`.
+/// Writes all records to one file. After a crash it is cut back to what the checkpoint knows, so that each record is in it
+/// once.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkOptions {

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::format::{Formatter, SinkFormat};
 use crate::worker::Worker;
 
-/// Options of the sink `stdout`.
+/// Prints each record on a line of standard output.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdoutOptions {

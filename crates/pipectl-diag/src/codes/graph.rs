@@ -29,15 +29,11 @@ crate::codes::codes! {
         cause: "Nobody in the pipeline reads this stream. That is right where somebody else reads it; a memory stream has no other readers.";
         example: "streams:\n  audit: {}   # written to, never read\n";
         fix: "Add a sink or processor that reads from it, or remove it.";
-    DUPLICATE_PIPELINE = "PC0308", "duplicate-pipeline";
-        cause: "Two documents describe a Pipeline (or an Environment) of the same name. State and output are kept by name, so they would mix.";
-        example: "kind: Pipeline\nmetadata: { name: lab }\n---\nkind: Pipeline\nmetadata: { name: lab }\n";
-        fix: "Give one of them another `metadata.name`.";
-    SHARED_OUTPUT = "PC0309", "shared-output";
+    SHARED_OUTPUT = "PC0308", "shared-output";
         cause: "Two sinks write to the same place, where each would destroy what the other wrote.";
         example: "sinks:\n  a: { from: s, file: { path: out.jsonl } }\n  b: { from: s, file: { path: out.jsonl } }\n";
         fix: "Give each sink a place of its own.";
-    NO_PIPELINE = "PC0310", "no-pipeline";
+    NO_PIPELINE = "PC0309", "no-pipeline";
         cause: "The files hold no document of kind Pipeline.";
         example: "apiVersion: pipectl/v1\nkind: Environment\nmetadata: { name: aws }\n";
         fix: "Name the file that holds the Pipeline too; `pipectl init` writes one to start from.";

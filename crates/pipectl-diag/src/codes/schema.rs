@@ -22,7 +22,7 @@ crate::codes::codes! {
         example: "streams:\n  s: { ordering: key }\n";
         fix: "Give the stream a `key`, or ask for `ordering: none`.";
     NO_EVENT_TIME = "PC0406", "missing-event-time";
-        cause: "Event times are needed, but the stream does not say which column holds them.";
+        cause: "A sink sorts records by event time, in a prefix or a name, but what it reads from has none. (A window of a query that finds none is PC0513.)";
         example: "sinks:\n  files: { from: s, object_store: { prefix: \"{event:%Y/%m/%d}/\" } }   # `s` has no `time`\n";
         fix: "Give the stream `time: { field: NAME, lateness: 5s }`, or use the arrival time.";
     BAD_KEY = "PC0407", "unsuitable-key";

@@ -50,7 +50,7 @@ crate::codes::codes! {
         example: "schema: { user_id: text }\n";
         fix: "Write one of bool, int64, float64, string, bytes, timestamp, epoch_ms, epoch_s, date, json; a `!` after it means that the field is never null.";
     DUPLICATE_NAME = "PC0113", "duplicate-name";
-        cause: "Two documents of one kind have the same `metadata.name`; checkpoints and state are kept under it.";
+        cause: "Two documents of one kind have the same `metadata.name`. Checkpoints and output are kept under it, so they would mix.";
         example: "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n---\napiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n";
         fix: "Give each document a name of its own, or read only one of the files.";
 }

@@ -30,9 +30,9 @@ crate::codes::codes! {
         example: "sql: SELECT sensor_id FROM sensor_data ORDER BY sensor_id\n";
         fix: "Follow the message's help: it says how the same is done in a pipeline.";
     UNKNOWN_INPUT = "PC0508", "unknown-input";
-        cause: "FROM names something that is no source, stream or processor of the pipeline, or that has no columns.";
+        cause: "FROM names something that is no source, stream or processor of the pipeline.";
         example: "sql: SELECT sensor_id FROM sensor_dat\n";
-        fix: "Write the name of a source, stream or processor; give a stream a `schema` so that SQL knows its columns.";
+        fix: "Write the name of a source, stream or processor; the message names the nearest one.";
     MISPLACED_AGGREGATE = "PC0509", "misplaced-aggregate";
         cause: "An aggregate stands where single rows are looked at: in WHERE, in GROUP BY or inside another aggregate.";
         example: "sql: SELECT k, count(*) AS n FROM s WHERE count(*) > 1 GROUP BY k, tumble(INTERVAL '1 minute')\n";
@@ -50,7 +50,7 @@ crate::codes::codes! {
         example: "sql: SELECT count(*) AS n FROM sensor_data GROUP BY tumble(60)\n";
         fix: "Write exactly one tumble(INTERVAL '1 minute') or hop(INTERVAL '10 seconds', INTERVAL '1 minute') in GROUP BY.";
     NO_EVENT_TIME = "PC0513", "no-event-time";
-        cause: "A window needs to know when each record happened, but the input has no event time.";
+        cause: "A window of the query needs to know when each record happened, but the input has no event time. (A sink that asks for event times is PC0406.)";
         example: "streams:\n  sensor_data:\n    schema: { sensor_id: string, temperature: float64 }\nprocessors:\n  per_minute:\n    sql: SELECT count(*) AS n FROM sensor_data GROUP BY tumble(INTERVAL '1 minute')\n";
         fix: "Tell the stream which field holds the time: `time: { field: timestamp, lateness: 5s }`.";
     DUPLICATE_OUTPUT = "PC0514", "duplicate-output";

@@ -6,7 +6,7 @@ use pipectl_data::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-/// Options of `parse`: exactly one of `format`, `regex`, `grok`, `csv` and `json` says what the text looks like.
+/// Takes a column of text apart into columns of their own. Exactly one of `format`, `regex`, `grok`, `csv` and `json` says what the text looks like.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParseOptions {
@@ -71,7 +71,7 @@ pub enum LogFormat {
     NginxMain,
 }
 
-/// Options of `csv`.
+/// Comma-separated values.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvOptions {
@@ -89,7 +89,7 @@ fn default_delimiter() -> String {
     ",".to_owned()
 }
 
-/// Options of `json`: none yet, it is written `json: {}`.
+/// A JSON object; no options yet, it is written `json: {}`.
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonOptions {}

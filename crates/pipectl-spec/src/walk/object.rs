@@ -105,6 +105,8 @@ impl Walker<'_> {
         };
         let problem = if known.is_empty() {
             problem.help("remove it; keys that begin with `x-` are free")
+        } else if let [only] = known {
+            problem.help(format!("the only key here is `{only}`"))
         } else {
             problem.help(format!("the keys here are {}", formats::list(known.iter().copied()).replace(" or ", " and ")))
         };
@@ -123,6 +125,10 @@ impl Walker<'_> {
         for key in required.filter(|key| node.get(key).is_none()) {
             // A misspelt key has been reported already.
             if unknown.iter().any(|unknown| nearest(unknown, [key]).is_some()) {
+                continue;
+            }
+            // Where one key is all there is, a wrong one stands in its place.
+            if properties.len() == 1 && !unknown.is_empty() {
                 continue;
             }
             self.missing_key(key, properties.get(key), node, path);

@@ -50,6 +50,13 @@ impl Walker<'_> {
             _ => None,
         });
         match &node.kind {
+            Kind::Str(_)
+                if node.style == Style::Quoted
+                    && matches!(node.origin, Origin::Variable { .. })
+                    && ["integer", "number", "boolean"].iter().any(|json_type| takes(json_type)) =>
+            {
+                problem = problem.help("write it without quotes: in quotes, what the variable holds stays a text");
+            }
             _ if node.origin != Origin::File => {}
             Kind::Int(_) | Kind::Float(_) if unit.is_some() && takes("string") => {
                 let number = shown(node);

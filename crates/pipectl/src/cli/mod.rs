@@ -23,7 +23,7 @@ Environment:
 
 /// Streaming pipelines from one YAML spec: checked, drawn, simulated and run.
 #[derive(Debug, Parser)]
-#[command(name = "pipectl", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "pipectl", version, about = "Streaming pipelines from one YAML spec: checked, drawn, simulated and run", after_help = EXIT_CODES, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -77,16 +77,24 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Write a pipeline to start from
-    #[command(after_help = "Examples:\n  pipectl init\n  pipectl init server-logs --template server-logs\n  pipectl init --list")]
+    #[command(
+        after_help = "Examples:\n  pipectl init\n  pipectl init server-logs --template server-logs\n  pipectl init --list"
+    )]
     Init(InitArguments),
     /// Check specs; touches no network and no data
-    #[command(after_help = "Examples:\n  pipectl validate pipeline.yaml\n  pipectl validate pipelines/ --env prod.yaml\n  pipectl validate pipeline.yaml --format github     # annotations in a workflow")]
+    #[command(
+        after_help = "Examples:\n  pipectl validate pipeline.yaml\n  pipectl validate pipelines/ --env prod.yaml\n  pipectl validate pipeline.yaml --format github     # annotations in a workflow"
+    )]
     Validate(ValidateArguments),
     /// Draw the graph of a pipeline
-    #[command(after_help = "Examples:\n  pipectl graph pipeline.yaml\n  pipectl graph pipeline.yaml --format svg > pipeline.svg")]
+    #[command(
+        after_help = "Examples:\n  pipectl graph pipeline.yaml\n  pipectl graph pipeline.yaml --format svg > pipeline.svg"
+    )]
     Graph(GraphArguments),
     /// Print the JSON Schema of specs, for editors
-    #[command(after_help = "Example:\n  pipectl schema > pipeline.schema.json\n\nThen name it in a spec's first line:\n  # yaml-language-server: $schema=pipeline.schema.json")]
+    #[command(
+        after_help = "Example:\n  pipectl schema > pipeline.schema.json\n\nThen name it in a spec's first line:\n  # yaml-language-server: $schema=pipeline.schema.json"
+    )]
     Schema,
     /// Print the schema of sample records
     #[command(after_help = "Examples:\n  pipectl infer events.jsonl\n  zcat events.jsonl.gz | pipectl infer -")]
@@ -95,10 +103,15 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  pipectl explain PC0102\n  pipectl explain            # all codes")]
     Explain(ExplainArguments),
     /// Run on the in-memory backend in virtual time; writes nothing outside
-    #[command(name = "dry-run", after_help = "Examples:\n  pipectl dry-run pipeline.yaml\n  pipectl dry-run pipeline.yaml --until 1d\n  pipectl dry-run pipeline.yaml --input sensors=samples.jsonl --records 1000")]
+    #[command(
+        name = "dry-run",
+        after_help = "Examples:\n  pipectl dry-run pipeline.yaml\n  pipectl dry-run pipeline.yaml --until 1d\n  pipectl dry-run pipeline.yaml --input sensors=samples.jsonl --records 1000"
+    )]
     DryRun(DryRunArguments),
     /// Run a pipeline until its sources end or you stop it
-    #[command(after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next\napply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost.")]
+    #[command(
+        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next\napply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
+    )]
     Apply(ApplyArguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  pipectl completions bash > /etc/bash_completion.d/pipectl")]

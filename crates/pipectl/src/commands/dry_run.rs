@@ -75,7 +75,7 @@ fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -
         store: None,
         directory: PathBuf::new(),
         limits: Limits { records: arguments.records, time },
-        drain: std::time::Duration::from_secs(3600),
+        drain: std::time::Duration::from_hours(1),
     };
     pipectl_host::simulate(async {
         let host = Host::simulated(arguments.seed, EPOCH);

@@ -31,9 +31,11 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
     match pipectl_spec::infer(lines.iter().map(Vec::as_slice)) {
         Ok(schema) => view::print(&pipectl_spec::schema_block(&schema)),
         Err(error) => {
-            let problem =
-                Diagnostic::error(codes::command::CANNOT_READ, format!("cannot infer a schema from `{name}`: {error}"))
-                    .help("give it JSON lines: one object a line");
+            let problem = Diagnostic::error(
+                codes::command::CANNOT_INFER,
+                format!("cannot infer a schema from `{name}`: {error}"),
+            )
+            .help("give it JSON lines: one object a line");
             view::problem(problem, global);
             Exit::Wrong
         }

@@ -58,26 +58,20 @@ pub(super) fn run(arguments: &InitArguments, global: &Global) -> Exit {
     if path.exists() && !arguments.force {
         let title = format!("`{}` exists already", path.display());
         return wrong(
-            Diagnostic::error(codes::command::BAD_ARGUMENT, title)
+            Diagnostic::error(codes::command::FILE_EXISTS, title)
                 .help("overwrite it with --force, or name another file with --output"),
         );
     }
     // The editor finds the schema beside the file in a repository of pipectl; elsewhere `pipectl schema` prints it.
-    let text: String = text
-        .lines()
-        .map(|line| {
-            if line.starts_with("# yaml-language-server:") {
-                "# yaml-language-server: $schema=pipeline.schema.json"
-            } else {
-                line
-            }
-        })
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines = text.lines().map(|line| {
+        let names_schema = line.starts_with("# yaml-language-server:");
+        if names_schema { "# yaml-language-server: $schema=pipeline.schema.json" } else { line }
+    });
+    let text: String = lines.flat_map(|line| [line, "\n"]).collect();
     let text = text.replacen(&format!("name: {template}"), &format!("name: {name}"), 1);
     if let Err(error) = fs::write(&path, text) {
         return wrong(Diagnostic::error(
-            codes::command::CANNOT_READ,
+            codes::command::CANNOT_WRITE,
             format!("cannot write `{}`: {error}", path.display()),
         ));
     }

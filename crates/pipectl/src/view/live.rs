@@ -1,6 +1,6 @@
 //! What a person sees while a pipeline runs: a line for each node on a terminal, plain log lines elsewhere.
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::{fmt::Write as _, io::IsTerminal as _, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pipectl_ir::report::NodeReport;
@@ -81,7 +81,7 @@ fn line(node: &NodeReport) -> String {
         [("filtered", counts.filtered), ("dead-lettered", counts.dead_lettered), ("late", counts.late)]
     {
         if number > 0 {
-            line.push_str(&format!("  {word} {number}"));
+            write!(line, "  {word} {number}").unwrap_or_default();
         }
     }
     line

@@ -37,24 +37,20 @@ pub(crate) fn summary(report: &RunReport) -> String {
     let mut text = String::new();
     let seconds = (report.ended - report.started) as f64 / 1e6;
     let read: u64 = report.nodes.iter().filter(|node| node.role == "source").map(|node| node.counts.input).sum();
+    let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
     let ended = match report.outcome {
         Outcome::Finished => "finished: all input is read and everything is delivered",
         Outcome::Stopped => "stopped: everything in flight is written; the next apply goes on from here",
     };
     writeln!(text, "\n{} {ended}", report.pipeline).unwrap_or_default();
-    match report.resumed_from {
+    let read = count(read);
+    let speed = if let Some(checkpoint) = report.resumed_from {
         // The counts go on over all runs; the time is this one's.
-        Some(checkpoint) => writeln!(
-            text,
-            "{} records in all; this run went on from checkpoint {checkpoint} and took {seconds:.1} s\n",
-            count(read)
-        ),
-        None => {
-            let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
-            writeln!(text, "{} records in {seconds:.1} s ({} a second)\n", count(read), count(rate as u64))
-        }
-    }
-    .unwrap_or_default();
+        format!("{read} records in all; this run went on from checkpoint {checkpoint} and took {seconds:.1} s")
+    } else {
+        format!("{read} records in {seconds:.1} s ({} a second)", count(rate as u64))
+    };
+    writeln!(text, "{speed}\n").unwrap_or_default();
     text.push_str(&ledger(&report.nodes));
     text.push_str("\nLook at:\n");
     for node in &report.nodes {
