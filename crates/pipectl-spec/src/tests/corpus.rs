@@ -32,10 +32,11 @@ fn every_case_is_refused_as_it_says() {
             .map(str::to_owned)
             .collect();
         let ours = |line: &String| FAMILIES.iter().any(|family| line.contains(&format!("[{family}")));
-        if !expected.iter().all(ours) || expected.is_empty() {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        // Which services there are, the kinds of this crate's tests do not know.
+        if !expected.iter().all(ours) || expected.is_empty() || name.starts_with("env_") {
             continue;
         }
-        let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let (_, problems, map) = read(&[(name.as_str(), &bytes)]);
         let mut found = lines(&problems, &map);
         let mut expected = expected;
