@@ -1,6 +1,6 @@
 //! Stopping and going on: signals, a second owner, a changed spec, a damaged checkpoint.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use crate::support::{
     Lab, edit, example,
@@ -28,19 +28,13 @@ fn paced() -> String {
     )
 }
 
-fn newest_checkpoint(lab: &Lab) -> Option<(u64, PathBuf)> {
-    let folder = lab.path(".pipectl/sensor-lab@default");
-    let id = files(&folder).keys().filter_map(|name| name.strip_prefix("checkpoint-")?.parse().ok()).max();
-    id.map(|id: u64| (id, folder.join(format!("checkpoint-{id:012}"))))
-}
-
 /// Starts the pipeline and lets it come some checkpoints further.
 fn start(lab: &Lab, spec: &str) -> Run {
-    let before = newest_checkpoint(lab).map_or(0, |(id, _)| id);
+    let before = lab.checkpoint("sensor-lab").map_or(0, |(id, _)| id);
     let mut run = lab.start(&["apply", spec, "--format", "json"], &[]);
     wait::until("checkpoints", SOON, || {
         assert!(run.ended().is_none(), "it ended: {}", run.stderr());
-        newest_checkpoint(lab).filter(|(id, _)| *id >= before + 4)
+        lab.checkpoint("sensor-lab").filter(|(id, _)| *id >= before + 4)
     });
     run
 }
@@ -128,7 +122,7 @@ fn a_damaged_checkpoint_is_named() {
     let lab = Lab::new();
     lab.write("spec.yaml", paced());
     stop(start(&lab, "spec.yaml"), "TERM");
-    let (_, path) = newest_checkpoint(&lab).expect("a checkpoint");
+    let (_, path) = lab.checkpoint("sensor-lab").expect("a checkpoint");
     let whole = fs::read(&path).expect("a checkpoint");
     let mut flipped = whole.clone();
     flipped[whole.len() / 2] ^= 1;

@@ -178,7 +178,7 @@ fn every_case_gives_what_it_says() {
 /// Each function's example in the reference page is true.
 #[test]
 fn every_documented_example_holds() {
-    for function in pipectl_ir::functions::FUNCTIONS {
+    for function in pipectl_ir::functions::FUNCTIONS.iter() {
         if function.example.gives.is_empty() {
             continue;
         }

@@ -29,6 +29,17 @@ impl Lab {
         path
     }
 
+    /// Number and path of a pipeline's newest checkpoint.
+    pub(crate) fn checkpoint(&self, pipeline: &str) -> Option<(u64, PathBuf)> {
+        // By name alone: a run under way makes and removes such files all the time.
+        let entries = fs::read_dir(self.path(format!(".pipectl/{pipeline}@default"))).ok()?;
+        let numbered = |path: PathBuf| {
+            let id = path.file_name()?.to_str()?.strip_prefix("checkpoint-")?.parse().ok()?;
+            Some((id, path))
+        };
+        entries.filter_map(|entry| numbered(entry.ok()?.path())).max()
+    }
+
     /// Any program, in the folder.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());

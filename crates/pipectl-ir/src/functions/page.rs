@@ -77,7 +77,7 @@ mod tests {
         let all: Vec<_> = names().collect();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "a name stands twice");
         let page = functions_page();
-        for function in FUNCTIONS {
+        for function in FUNCTIONS.iter() {
             assert!(!function.doc.is_empty() && !function.signatures.is_empty(), "{}", function.name);
             assert!(page.contains(&format!("`{}(", function.name)), "{} is not on the page", function.name);
         }

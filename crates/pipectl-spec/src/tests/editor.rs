@@ -1,30 +1,9 @@
 //! The editor's verdict, by a validator that is not ours, agrees with the walk's.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{EXAMPLE, kinds, read_one};
+use super::{EXAMPLE, documents, kinds, read_one};
 use crate::json_schema;
-
-/// The documents of a text as JSON; good enough for texts without merges and references.
-fn documents(text: &str) -> Vec<Value> {
-    fn value(node: &crate::tree::Node) -> Value {
-        use crate::tree::Kind;
-        match &node.kind {
-            Kind::Null | Kind::Broken => Value::Null,
-            Kind::Bool(value) => json!(value),
-            Kind::Int(value) => json!(i64::try_from(*value).unwrap()),
-            Kind::Float(value) => json!(value),
-            Kind::Str(text) => json!(text),
-            Kind::Seq(items) => items.iter().map(value).collect(),
-            Kind::Map(entries) => {
-                Value::Object(entries.iter().map(|entry| (entry.key.clone(), value(&entry.value))).collect())
-            }
-        }
-    }
-    let mut problems = pipectl_diag::Diagnostics::new();
-    let file = crate::tree::parse("t", text.as_bytes(), &mut pipectl_diag::SourceMap::default(), &mut problems);
-    file.documents.iter().map(value).collect()
-}
 
 #[test]
 fn editors_agree_on_good_and_bad_specs() {

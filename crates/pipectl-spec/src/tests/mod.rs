@@ -4,6 +4,7 @@ mod corpus;
 mod editor;
 mod fuzz;
 mod loading;
+mod oracle;
 mod secrets;
 
 use pipectl_data::{
@@ -250,3 +251,24 @@ spec:
   table: { sqlite: { path: t.db } }
   sinks: { leaderboard: { redis: { url: "redis://:${secret:TOKEN}@h" } } }
 "#;
+
+/// The documents of a text as JSON, before anything is filled in.
+pub(super) fn documents(text: &str) -> Vec<Value> {
+    fn value(node: &crate::tree::Node) -> Value {
+        use crate::tree::Kind;
+        match &node.kind {
+            Kind::Null | Kind::Broken => Value::Null,
+            Kind::Bool(value) => json!(value),
+            Kind::Int(value) => json!(i64::try_from(*value).unwrap()),
+            Kind::Float(value) => json!(value),
+            Kind::Str(text) => json!(text),
+            Kind::Seq(items) => items.iter().map(value).collect(),
+            Kind::Map(entries) => {
+                Value::Object(entries.iter().map(|entry| (entry.key.clone(), value(&entry.value))).collect())
+            }
+        }
+    }
+    let mut problems = pipectl_diag::Diagnostics::new();
+    let file = crate::tree::parse("t", text.as_bytes(), &mut pipectl_diag::SourceMap::default(), &mut problems);
+    file.documents.iter().map(value).collect()
+}
