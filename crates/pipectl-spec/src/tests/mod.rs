@@ -13,7 +13,7 @@ use pipectl_data::{
 };
 use pipectl_diag::{Diagnostics, SourceMap};
 use schemars::JsonSchema;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Input, Kind, Kinds, Loaded, Resolver, load};
 
@@ -268,7 +268,7 @@ pub(super) fn documents(text: &str) -> Vec<Value> {
             }
         }
     }
-    let mut problems = pipectl_diag::Diagnostics::new();
-    let file = crate::tree::parse("t", text.as_bytes(), &mut pipectl_diag::SourceMap::default(), &mut problems);
+    let mut problems = Diagnostics::new();
+    let file = crate::tree::parse("t", text.as_bytes(), &mut SourceMap::default(), &mut problems);
     file.documents.iter().map(value).collect()
 }
