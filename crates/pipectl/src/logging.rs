@@ -1,9 +1,41 @@
 //! Log lines: to standard error, level by `PIPECTL_LOG`, text or JSON.
 
+use std::{
+    io::{self, Write},
+    sync::Mutex,
+};
+
+use indicatif::MultiProgress;
 use pipectl_host::Host;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::cli::{Global, LogFormat};
+
+/// The lines that change in place on standard error, if there are any: a log line must come above them.
+static LIVE: Mutex<Option<MultiProgress>> = Mutex::new(None);
+
+/// Log lines come above these lines from now on; with `None`, nothing is in their way.
+pub(crate) fn beside(live: Option<MultiProgress>) {
+    *LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = live;
+}
+
+/// Standard error, beside the lines that change in place. The subscriber writes a whole line at once.
+struct Beside;
+
+impl Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let live = LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let write = || io::stderr().write_all(bytes).map(|()| bytes.len());
+        match &*live {
+            Some(live) => live.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
 
 /// Starts logging. A filter that cannot be read is reported once logging runs, and `info` stands in for it.
 pub(crate) fn start(global: &Global) {
@@ -13,7 +45,7 @@ pub(crate) fn start(global: &Global) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
     };
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = fmt().with_env_filter(filter).with_writer(|| Beside).with_target(false);
     let started = match global.log_format {
         LogFormat::Text => builder.with_ansi(global.color_on_stderr()).compact().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -116,7 +116,7 @@ impl Set<'_> {
 
     async fn watch(&mut self, interrupts: &mut Interrupts) -> Exit {
         let nodes = self.nodes();
-        let live = Live::new(&nodes);
+        let mut live = Live::new(&nodes, self.host.now());
         let mut done: Vec<Option<Exit>> = vec![None; self.running.len()];
         let mut stopping = false;
         while done.iter().any(Option::is_none) {
@@ -128,7 +128,7 @@ impl Set<'_> {
                 () = self.host.sleep(live.every()) => Turn::Show,
             };
             match turn {
-                Turn::Show => live.show(&self.nodes()),
+                Turn::Show => live.show(&self.nodes(), self.host.now()),
                 Turn::Signal(signal) if stopping => {
                     live.end();
                     view::note(&format!(
@@ -138,6 +138,7 @@ impl Set<'_> {
                 }
                 Turn::Signal(signal) => {
                     stopping = true;
+                    live.stopping();
                     tracing::info!("{signal}: stopping; once more ends at once");
                     self.stop();
                 }

@@ -68,7 +68,9 @@ pub(super) fn run(arguments: &InitArguments, global: &Global) -> Exit {
         if names_schema { "# yaml-language-server: $schema=pipeline.schema.json" } else { line }
     });
     let text: String = lines.flat_map(|line| [line, "\n"]).collect();
-    let text = text.replacen(&format!("name: {template}"), &format!("name: {name}"), 1);
+    let text = text
+        .replacen(&format!("name: {template}"), &format!("name: {name}"), 1)
+        .replace(&format!("pipelines/{template}.yaml"), &path.display().to_string());
     if let Err(error) = fs::write(&path, text) {
         return wrong(Diagnostic::error(
             codes::command::CANNOT_WRITE,

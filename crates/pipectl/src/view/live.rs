@@ -2,55 +2,80 @@
 
 use std::{fmt::Write as _, io::IsTerminal as _, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pipectl_host::Micros;
 use pipectl_ir::report::NodeReport;
+
+use super::report::count;
+use crate::logging;
+
+/// Rates are taken over this long, so that they can be read.
+const RATE_OVER: Micros = 1_000_000;
 
 /// The view.
 pub(crate) enum Live {
     /// Lines that change in place.
-    Terminal(Vec<ProgressBar>, MultiProgress),
+    Terminal(Terminal),
     /// A log line now and then.
     Log,
 }
 
+/// The lines on a terminal.
+pub(crate) struct Terminal {
+    all: MultiProgress,
+    above: ProgressBar,
+    head: ProgressBar,
+    lines: Vec<Line>,
+    started: Micros,
+    stopping: bool,
+}
+
+struct Line {
+    bar: ProgressBar,
+    /// When a rate was last taken, at which count, and what it was (records a second).
+    rated: (Micros, u64),
+    rate: Option<u64>,
+}
+
 impl Live {
-    /// For the nodes of a run.
-    pub(crate) fn new(nodes: &[NodeReport]) -> Self {
-        if !std::io::stderr().is_terminal() {
+    /// For the nodes of a run that starts now.
+    pub(crate) fn new(nodes: &[NodeReport], now: Micros) -> Self {
+        // Rows and lines that change in place would write over each other.
+        let rows = std::io::stdout().is_terminal() && nodes.iter().any(|node| node.kind == "stdout");
+        if rows || !std::io::stderr().is_terminal() {
             return Self::Log;
         }
-        let multi = MultiProgress::new();
+        let all = MultiProgress::new();
         let width = nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
         let style =
-            ProgressStyle::with_template("{prefix}  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bars = nodes
+            |template| ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        // A blank line first: a terminal that shows `^C` moves down a line, and then the first line is what stays behind.
+        let above = all.add(ProgressBar::new_spinner().with_style(style(" ")));
+        let head = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
+        let lines = nodes
             .iter()
             .map(|node| {
-                let bar = multi.add(ProgressBar::new_spinner().with_style(style.clone()));
+                let bar = all.add(ProgressBar::new_spinner().with_style(style("{prefix}  {msg}")));
                 bar.set_prefix(format!("{:width$}", node.name));
-                bar
+                Line { bar, rated: (now, node.counts.input), rate: None }
             })
             .collect();
-        Self::Terminal(bars, multi)
+        logging::beside(Some(all.clone()));
+        Self::Terminal(Terminal { all, above, head, lines, started: now, stopping: false })
     }
 
     /// How often to call [`Live::show`].
     pub(crate) fn every(&self) -> Duration {
         match self {
-            Self::Terminal(..) => Duration::from_millis(250),
+            Self::Terminal(_) => Duration::from_millis(250),
             Self::Log => Duration::from_secs(10),
         }
     }
 
     /// Shows the counts as they stand.
-    pub(crate) fn show(&self, nodes: &[NodeReport]) {
+    pub(crate) fn show(&mut self, nodes: &[NodeReport], now: Micros) {
         match self {
-            Self::Terminal(bars, _) => {
-                for (bar, node) in bars.iter().zip(nodes) {
-                    bar.set_message(line(node));
-                    bar.tick();
-                }
-            }
+            Self::Terminal(terminal) => terminal.show(nodes, now),
             Self::Log => {
                 for node in nodes {
                     tracing::info!(
@@ -66,22 +91,64 @@ impl Live {
         }
     }
 
+    /// The run was told to stop and drains.
+    pub(crate) fn stopping(&mut self) {
+        if let Self::Terminal(terminal) = self {
+            terminal.stopping = true;
+        }
+    }
+
     /// Takes the lines away, for the summary.
     pub(crate) fn end(&self) {
-        if let Self::Terminal(_, multi) = self {
-            drop(multi.clear());
+        if let Self::Terminal(terminal) = self {
+            drop(terminal.all.clear());
+            // What is shown after this, by the end of a bar too, would stay on the screen.
+            terminal.all.set_draw_target(ProgressDrawTarget::hidden());
+            logging::beside(None);
         }
     }
 }
 
-fn line(node: &NodeReport) -> String {
+impl Terminal {
+    fn show(&mut self, nodes: &[NodeReport], now: Micros) {
+        let what = if self.stopping {
+            "stopping: writing what is in flight; Ctrl-C again ends at once"
+        } else {
+            "running; Ctrl-C stops it, and the next apply goes on from there"
+        };
+        let seconds = (now - self.started).max(0) / 1_000_000;
+        let (minutes, seconds) = (seconds / 60, seconds % 60);
+        self.head.set_message(format!("{:02}:{minutes:02}:{seconds:02}  {what}", minutes / 60, minutes = minutes % 60));
+        self.above.tick();
+        self.head.tick();
+        for (line, node) in self.lines.iter_mut().zip(nodes) {
+            line.take_rate(node.counts.input, now);
+            line.bar.set_message(text(node, line.rate));
+            line.bar.tick();
+        }
+    }
+}
+
+impl Line {
+    fn take_rate(&mut self, input: u64, now: Micros) {
+        let (since, before) = self.rated;
+        let took = now - since;
+        if took >= RATE_OVER {
+            self.rate = Some((input.saturating_sub(before) as f64 * 1e6 / took as f64).round() as u64);
+            self.rated = (now, input);
+        }
+    }
+}
+
+fn text(node: &NodeReport, rate: Option<u64>) -> String {
     let counts = &node.counts;
-    let mut line = format!("in {:>12}  out {:>12}", counts.input, counts.output);
+    let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", count(rate)));
+    let mut line = format!("in {:>13} {rate:>12}  out {:>13}", count(counts.input), count(counts.output));
     for (word, number) in
         [("filtered", counts.filtered), ("dead-lettered", counts.dead_lettered), ("late", counts.late)]
     {
         if number > 0 {
-            write!(line, "  {word} {number}").unwrap_or_default();
+            write!(line, "  {word} {}", count(number)).unwrap_or_default();
         }
     }
     line

@@ -77,7 +77,7 @@ pub(crate) fn previews(sinks: &[(String, u64, Vec<String>)]) -> String {
 }
 
 /// `1,234,567`.
-fn count(number: u64) -> String {
+pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (position, digit) in digits.chars().enumerate() {
