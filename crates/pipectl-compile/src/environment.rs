@@ -77,6 +77,14 @@ impl<'a> Bindings<'a> {
         streams.iter().find(|(bound, _)| bound.text == name).map(|(_, binding)| binding)
     }
 
+    /// What the backend is to call a stream.
+    pub(crate) fn target<'n>(&self, name: &'n str) -> &'n str
+    where
+        'a: 'n,
+    {
+        self.stream(name).and_then(|binding| binding.name.as_deref()).unwrap_or(name)
+    }
+
     /// The backend of a stream: its kind and options. Reports a backend that is not declared.
     pub(crate) fn backend(&self, stream: &str, diagnostics: &mut Diagnostics) -> Option<(String, Option<&'a Value>)> {
         let builtin = || Some(("memory".to_owned(), None));

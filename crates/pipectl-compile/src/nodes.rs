@@ -151,12 +151,16 @@ impl Context<'_> {
             let backend = self.registry.find_backend(kind)?;
             let needs = StreamNeeds {
                 name: &stream.name,
+                target: self.bindings.target(&stream.name),
+                existing: self.bindings.stream(&stream.name).is_some_and(|binding| binding.existing),
                 partitions: stream.partitions,
                 retention: stream.retention.map(|retention| retention.0),
                 keys: &keys,
+                ordered: stream.ordering != Some(Ordering::None) && !keys.is_empty(),
                 schema: schema.as_ref(),
+                checkpoint_every: self.pipeline.checkpoint.every.0,
             };
-            take(backend.check(*options, needs), &stream.path, diagnostics)
+            take(backend.check(*options, None, needs), &stream.path, diagnostics)
         });
         if let (Some(binding), Some(facts)) = (self.bindings.stream(&stream.name), &facts)
             && !facts.durable

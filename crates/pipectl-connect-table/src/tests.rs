@@ -40,6 +40,8 @@ fn with_columns(schema: &Schema, columns: Vec<ArrayRef>, event_time: Option<Int6
         event_time,
         keys: None,
         payload: None,
+        headers: None,
+        positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
     }

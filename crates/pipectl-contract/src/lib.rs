@@ -11,12 +11,21 @@ mod processor;
 mod registry;
 mod sink;
 mod source;
+mod stream;
 
-pub use backend::{Backend, DynBackend, StreamFacts, StreamNeeds};
+pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, StreamNeeds};
 pub use check::{Checked, NodeContext, options_schema};
 pub use error::{ConnectorError, ErrorKind};
-pub use pipectl_ir::dag::SourceFormat;
+pub use pipectl_ir::{
+    Capabilities,
+    capabilities::{Consumption, Order, Partitions},
+    dag::SourceFormat,
+};
 pub use processor::{DynProcessor, Processor, ProcessorFacts};
 pub use registry::Registry;
-pub use sink::{ColumnNeed, DynSink, Parallelism, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
+pub use sink::{ColumnNeed, DynSink, Parallelism, Refused, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
 pub use source::{DynSource, Read, Source, SourceContext, SourceFacts, SourceReader};
+pub use stream::{
+    ConsumerContext, Finding, FindingOutcome, Ownership, PartitionState, ProducerContext, StartAt, StreamState,
+    StreamTarget,
+};

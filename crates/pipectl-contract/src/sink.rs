@@ -116,6 +116,15 @@ pub struct Rejection {
     pub reason: String,
 }
 
+/// Records of an earlier batch that the outside has refused for good since.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// The records.
+    pub batch: Batch,
+    /// Why, in one line.
+    pub reason: String,
+}
+
 /// Writes the records of one or all partitions.
 ///
 /// Exactly once where the outside allows it: what [`SinkWriter::write`] accepted becomes visible at the latest when
@@ -126,6 +135,12 @@ pub trait SinkWriter: Send {
     /// Takes records. Those that can never be written are answered, not an error; an error stops the pipeline after
     /// the runtime's retries.
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError>;
+
+    /// Records that `write` had accepted and that were refused since; each is answered once. The runtime asks after each
+    /// `write` and after `checkpoint` and `finish`.
+    fn refused(&mut self) -> Vec<Refused> {
+        Vec::new()
+    }
 
     /// When [`SinkWriter::on_time`] wants to be called, on the host's clock.
     fn deadline(&self) -> Option<Micros> {

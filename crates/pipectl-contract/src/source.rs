@@ -66,6 +66,15 @@ pub enum Read {
     Records(Batch),
     /// Caught up: there is nothing more for now. The reader has already waited a while; ask again.
     Quiet,
+    /// A partition that may bring records from now on; until it has, or is caught up, the watermark waits for it.
+    Opened(u32),
+    /// All that is in this partition for now has been read. Told again after each wait, so that idleness is noticed.
+    CaughtUp(u32),
+    /// The partition is closed and read to its end (a shard that was split): it holds back no watermark any more, and its
+    /// end is part of the next position.
+    Closed(u32),
+    /// The partition is another worker's now: nothing more of it may be committed.
+    Lost(u32),
     /// The end; do not ask again.
     End,
 }
@@ -81,6 +90,22 @@ pub trait SourceReader: Send {
 
     /// Where reading goes on after everything that `next` has returned so far; what a restart gets back.
     fn position(&self) -> Value;
+
+    /// Whether a checkpoint soon would help: many records wait for their acknowledgement, or a partition waits to be
+    /// handed over. The runtime asks after each `next` and may take its next checkpoint early.
+    fn wants_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Nobody will write to the stream any more: `next` answers [`Read::End`] once everything that is in it now is read.
+    async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    /// The run is over; leaves a group, gives up leases, within a few seconds. Nothing is called after it.
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
 
     /// The records at `position` and before have reached a durable checkpoint.
     async fn committed(&mut self, _position: &Value) -> Result<(), ConnectorError> {

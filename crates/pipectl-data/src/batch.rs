@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, BooleanArray, GenericByteViewArray, Int64Array, RecordBatch, RecordBatchOptions,
-    UInt32Array, cast::AsArray, types::ByteViewType,
+    StringViewArray, UInt32Array, cast::AsArray, types::ByteViewType,
 };
 use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
 use arrow_select::{concat::concat, filter::filter, filter::filter_record_batch, take::take, take::take_record_batch};
+
+use crate::headers::{Headers, HeadersBuilder};
 
 /// How the payload bytes of a batch are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -39,6 +41,11 @@ pub struct Batch {
     pub keys: Option<BinaryViewArray>,
     /// The bytes as they came in; null is a tombstone.
     pub payload: Option<BinaryViewArray>,
+    /// The headers of each record; `None` if no record has any.
+    pub headers: Option<Headers>,
+    /// Where each record stands in the backend's own words (a sequence number of Kinesis, a message id of Pub/Sub);
+    /// `None` where `offsets` are the backend's own numbers.
+    pub positions: Option<StringViewArray>,
     /// How `payload` is written.
     pub format: PayloadFormat,
     /// The decoded columns.
@@ -61,6 +68,8 @@ impl Batch {
             event_time: None,
             keys: None,
             payload: Some(payload),
+            headers: None,
+            positions: None,
             format,
             columns: None,
         }
@@ -85,7 +94,9 @@ impl Batch {
         let columns = self.columns.as_ref().map_or(0, |columns| {
             columns.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
         });
-        envelope + times + keys + payload + columns
+        let headers = self.headers.as_ref().map_or(0, Headers::byte_size);
+        let positions = self.positions.as_ref().map_or(0, view_bytes);
+        envelope + times + keys + payload + headers + positions + columns
     }
 
     /// Only the rows where `keep` is true.
@@ -155,6 +166,8 @@ impl Batch {
             event_time: concat_all(batches, |batch| batch.event_time.as_ref())?,
             keys: concat_all(batches, |batch| batch.keys.as_ref())?,
             payload: concat_all(batches, |batch| batch.payload.as_ref())?,
+            headers: concat_headers(batches)?,
+            positions: concat_all(batches, |batch| batch.positions.as_ref())?,
             format: first.format,
             columns,
         }))
@@ -172,14 +185,36 @@ impl Batch {
             event_time: self.event_time.as_ref().map(|times| typed(&column(times)?)).transpose()?,
             keys: self.keys.as_ref().map(|keys| typed(&column(keys)?)).transpose()?,
             payload: self.payload.as_ref().map(|payload| typed(&column(payload)?)).transpose()?,
+            headers: match &self.headers {
+                Some(headers) => Headers::from_array(&column(headers.array())?),
+                None => None,
+            },
+            positions: self.positions.as_ref().map(|positions| typed(&column(positions)?)).transpose()?,
             format: self.format,
             columns: self.columns.as_ref().map(columns).transpose()?,
         })
     }
 }
 
+/// Some batches may have headers and others none.
+fn concat_headers(batches: &[Batch]) -> Result<Option<Headers>, ArrowError> {
+    if batches.iter().all(|batch| batch.headers.is_none()) {
+        return Ok(None);
+    }
+    let mut builder = HeadersBuilder::default();
+    for batch in batches {
+        for row in 0..batch.len() {
+            for (name, value) in batch.headers.iter().flat_map(|headers| headers.of(row)) {
+                builder.header(name, value);
+            }
+            builder.end_record();
+        }
+    }
+    Ok(builder.finish())
+}
+
 /// The bytes that the views themselves stand for, not the buffers that they share with other batches.
-fn view_bytes(array: &BinaryViewArray) -> usize {
+fn view_bytes<T: ByteViewType>(array: &GenericByteViewArray<T>) -> usize {
     16 * array.len() + array.lengths().map(|length| length as usize).sum::<usize>()
 }
 

@@ -7,6 +7,7 @@ mod batch;
 pub mod compress;
 pub mod decode;
 pub mod encode;
+mod headers;
 pub mod key_hash;
 mod schema;
 mod secret;
@@ -14,6 +15,7 @@ pub mod timestamp;
 pub mod units;
 
 pub use batch::{Batch, PayloadFormat};
+pub use headers::{Headers, HeadersBuilder};
 pub use schema::{DataType, Field, Schema};
 pub use secret::Secret;
 

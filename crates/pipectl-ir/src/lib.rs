@@ -1,5 +1,6 @@
 //! Plain data of every stage after parsing: no input, no output, no async.
 
+pub mod capabilities;
 pub mod dag;
 pub mod physical;
 pub mod report;
@@ -8,6 +9,7 @@ pub mod functions;
 pub mod json_path;
 pub mod query;
 
+pub use capabilities::Capabilities;
 pub use dag::{Dag, Node, NodeId, NodeKind};
 pub use physical::PhysicalPlan;
 pub use query::Query;

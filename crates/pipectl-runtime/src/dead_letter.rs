@@ -49,6 +49,8 @@ pub(crate) fn to_batch(node: &str, dead: &DeadLetters) -> Result<Batch, Operator
         event_time: batch.event_time.clone(),
         keys: batch.keys.clone(),
         payload: None,
+        headers: None,
+        positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
     })

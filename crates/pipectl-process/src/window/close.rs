@@ -76,6 +76,8 @@ impl WindowOperator {
             event_time: Some(Int64Array::from_value(end - 1, rows)),
             keys: None,
             payload: None,
+            headers: None,
+            positions: None,
             format: PayloadFormat::default(),
             columns: None,
         };

@@ -60,6 +60,8 @@ fn batch(rows: &[Row]) -> Batch {
         event_time: Some(times),
         keys: None,
         payload: None,
+        headers: None,
+        positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
     }

@@ -117,6 +117,8 @@ mod tests {
             event_time: None,
             keys: None,
             payload: None,
+            headers: None,
+            positions: None,
             format: PayloadFormat::Json,
             columns: Some(columns),
         }

@@ -92,6 +92,7 @@ impl SourceTask {
                         self.chain.broadcast(&Message::Idle).await?;
                     }
                 }
+                Turn::Read(Read::Opened(_) | Read::CaughtUp(_) | Read::Closed(_) | Read::Lost(_)) => {}
                 Turn::Read(Read::End) => {
                     ended = true;
                     self.chain.watermark(END_OF_TIME).await?;
