@@ -96,8 +96,8 @@ fn every_code_has_a_case() {
     let missing: Vec<&str> = codes::all()
         .map(pipectl_diag::Code::as_str)
         .filter(|code| !code.starts_with("PC08") && !told.contains(*code))
-        // Too large to keep in a file; the next test makes one.
-        .filter(|code| *code != "PC0003")
+        // Too large to keep in a file, the next test makes one; and of a build without a backend, where crates/pipectl tests it.
+        .filter(|code| *code != "PC0003" && *code != "PC0706")
         .collect();
     assert!(missing.is_empty(), "no case for {}", missing.join(", "));
 }

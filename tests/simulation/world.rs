@@ -44,7 +44,7 @@ impl World {
     /// An outside with this much trouble.
     pub(crate) fn new(trouble: Trouble) -> Self {
         Self {
-            sources: RegistryConnectors(pipectl::registry()),
+            sources: RegistryConnectors::new(pipectl::registry()),
             published: Arc::default(),
             order: Arc::default(),
             trouble,

@@ -6,7 +6,7 @@ use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes, nearest};
 use pipectl_spec::{
     Loaded,
-    model::{Environment, Pipeline, StreamBinding},
+    model::{Environment, KindUse, Pipeline, StreamBinding},
 };
 use serde_json::{Value, json};
 
@@ -14,6 +14,20 @@ use crate::{
     names::list,
     sinks::{DEAD_LETTERS, dead_letters_kind as dead_letters},
 };
+
+/// The backend that carries the streams which name none.
+const DEFAULT: &str = "default";
+
+/// A backend as an Environment declares it.
+#[derive(Debug)]
+pub(crate) struct BackendUse<'a> {
+    /// What the Environment calls it.
+    pub(crate) name: String,
+    /// Its kind.
+    pub(crate) kind: String,
+    /// Its options; `None` is their default.
+    pub(crate) options: Option<&'a Value>,
+}
 
 /// The Environment of a run; the built-in local default without one.
 #[derive(Debug)]
@@ -86,16 +100,20 @@ impl<'a> Bindings<'a> {
     }
 
     /// The backend of a stream: its kind and options. Reports a backend that is not declared.
-    pub(crate) fn backend(&self, stream: &str, diagnostics: &mut Diagnostics) -> Option<(String, Option<&'a Value>)> {
-        let builtin = || Some(("memory".to_owned(), None));
+    pub(crate) fn backend(&self, stream: &str, diagnostics: &mut Diagnostics) -> Option<BackendUse<'a>> {
+        let use_of = |name: &str, backend: &'a KindUse| BackendUse {
+            name: name.to_owned(),
+            kind: backend.name.clone(),
+            options: Some(&backend.options),
+        };
+        let builtin = || Some(BackendUse { name: DEFAULT.to_owned(), kind: "memory".to_owned(), options: None });
         let Some(environment) = self.environment else { return builtin() };
         let find = |name: &str| environment.backends.iter().find(|(declared, _)| declared == name);
         let Some(name) = self.stream(stream).and_then(|binding| binding.backend.as_ref()) else {
-            return find("default")
-                .map_or_else(builtin, |(_, backend)| Some((backend.name.clone(), Some(&backend.options))));
+            return find(DEFAULT).map_or_else(builtin, |(name, backend)| Some(use_of(name, backend)));
         };
-        if let Some((_, backend)) = find(&name.text) {
-            return Some((backend.name.clone(), Some(&backend.options)));
+        if let Some((name, backend)) = find(&name.text) {
+            return Some(use_of(name, backend));
         }
         let declared = || environment.backends.iter().map(|(name, _)| name.as_str());
         let title = format!("no backend is named `{}`", name.text);

@@ -5,9 +5,12 @@ use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
     Node, NodeKind,
-    dag::{EventTime, LatePolicy, NodeId, ProcessorNode, ProcessorStep, SourceFormat, SourceNode, StreamNode},
+    dag::{
+        Carrier, EventTime, LatePolicy, NodeId, ProcessorNode, ProcessorStep, SourceFormat, SourceNode, StreamNode,
+        StreamStart,
+    },
 };
-use pipectl_spec::model::{Late, Name, OnError, Ordering, Pipeline};
+use pipectl_spec::model::{Late, Name, OnError, Ordering, Pipeline, Start};
 
 use crate::{
     environment::Bindings,
@@ -15,6 +18,9 @@ use crate::{
     names::{Names, Role, list},
     sinks,
 };
+
+/// How long a partition of a durable stream may be silent before it no longer holds back the watermark, in microseconds.
+const IDLE_AFTER: i64 = 10_000_000;
 
 /// A node as far as it could be checked.
 #[derive(Debug, Default)]
@@ -147,8 +153,22 @@ impl Context<'_> {
             );
         }
         let backend = self.bindings.backend(&stream.name, diagnostics);
-        let facts = backend.as_ref().and_then(|(kind, options)| {
-            let backend = self.registry.find_backend(kind)?;
+        let binding = self.bindings.stream(&stream.name);
+        let stream_options = backend.as_ref().and_then(|backend| {
+            let options = binding?.options.iter();
+            let (fitting, others): (Vec<_>, Vec<_>) = options.partition(|options| options.name == backend.kind);
+            for other in others {
+                let title = format!("stream `{}` is carried by {}, not by {}", stream.name, backend.kind, other.name);
+                diagnostics.push(
+                    Diagnostic::error(codes::environment::BINDING_NOT_FOR_BACKEND, title)
+                        .at_key(&other.path, "not for this stream")
+                        .help(format!("remove it, or bind the stream to a backend of kind {}", other.name)),
+                );
+            }
+            fitting.first().map(|options| &options.options)
+        });
+        let facts = backend.as_ref().and_then(|used| {
+            let backend = self.registry.find_backend(&used.kind)?;
             let needs = StreamNeeds {
                 name: &stream.name,
                 target: self.bindings.target(&stream.name),
@@ -160,9 +180,9 @@ impl Context<'_> {
                 schema: schema.as_ref(),
                 checkpoint_every: self.pipeline.checkpoint.every.0,
             };
-            take(backend.check(*options, None, needs), &stream.path, diagnostics)
+            take(backend.check(used.options, stream_options, needs), &stream.path, diagnostics)
         });
-        if let (Some(binding), Some(facts)) = (self.bindings.stream(&stream.name), &facts)
+        if let (Some(binding), Some(facts)) = (binding, &facts)
             && !facts.durable
             && (binding.existing || binding.name.is_some())
         {
@@ -176,19 +196,36 @@ impl Context<'_> {
                 .help(format!("remove `{key}`, or bind the stream to a backend with a broker")),
             );
         }
-        let timed = stream.time.is_some() || self.input(id).is_some_and(|input| input.timed);
+        // Brokers carry no event times: a stream has one only where it says which field tells it, in every Environment.
+        let timed = stream.time.is_some();
         let event_time = time.as_ref().map(|time| time.field.clone());
         let broken = diagnostics.iter().skip(before).any(|found| found.severity == pipectl_diag::Severity::Error);
         let node = match (&schema, facts, backend) {
-            (Some(schema), Some(facts), Some((kind, _))) if !broken => Some(Node {
+            (Some(schema), Some(facts), Some(used)) if !broken => Some(Node {
                 name: stream.name.clone(),
                 path: stream.path.clone(),
                 kind: NodeKind::Stream(StreamNode {
-                    backend: kind,
+                    backend: used.kind.clone(),
                     partitions: facts.partitions,
-                    durable: facts.durable,
+                    carrier: facts.durable.then(|| Carrier {
+                        backend: used.name,
+                        kind: used.kind,
+                        options: used.options.cloned(),
+                        target: self.bindings.target(&stream.name).to_owned(),
+                        existing: binding.is_some_and(|binding| binding.existing),
+                        start: match binding.map_or(Start::Earliest, |binding| binding.start) {
+                            Start::Earliest => StreamStart::Earliest,
+                            Start::Latest => StreamStart::Latest,
+                            Start::At(moment) => StreamStart::At(moment),
+                        },
+                        partitions: stream.partitions,
+                        retention: stream.retention.map(|retention| micros(retention.0)),
+                        ordered: stream.ordering != Some(Ordering::None) && !keys.is_empty(),
+                        stream_options: stream_options.cloned(),
+                    }),
                     keys: keys.clone(),
                     time,
+                    idle_after: stream.idle_after.map_or(IDLE_AFTER, |idle| micros(idle.0)),
                 }),
                 schema: schema.clone(),
             }),

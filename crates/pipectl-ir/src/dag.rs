@@ -76,19 +76,59 @@ pub struct SourceNode {
     pub idle_after: Option<Micros>,
 }
 
+/// Where reading of a durable stream begins when there is no position to go on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamStart {
+    /// With the oldest record that the stream still holds.
+    #[default]
+    Earliest,
+    /// With the records that come from now on.
+    Latest,
+    /// With the first record that the service took in at this moment (microseconds UTC) or later.
+    At(Micros),
+}
+
+/// What carries a durable stream, and what the stream is there.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Carrier {
+    /// What the Environment calls the backend: `default`.
+    pub backend: String,
+    /// The kind of the backend: `kafka`.
+    pub kind: String,
+    /// The backend's options; may hold secrets.
+    pub options: Option<Value>,
+    /// What the backend calls the stream.
+    pub target: String,
+    /// Whether it exists already and is neither made nor changed.
+    pub existing: bool,
+    /// Where reading begins when there is no position to go on from.
+    pub start: StreamStart,
+    /// How many partitions the Pipeline asks for.
+    pub partitions: Option<u32>,
+    /// How long records must stay, in microseconds.
+    pub retention: Option<Micros>,
+    /// Whether readers are promised the order of each key.
+    pub ordered: bool,
+    /// What only this kind of backend can be told of the stream.
+    pub stream_options: Option<Value>,
+}
+
 /// A stream.
 #[derive(Debug, Clone)]
 pub struct StreamNode {
-    /// The backend that carries it.
+    /// The kind of the backend that carries it.
     pub backend: String,
-    /// How many partitions it has.
+    /// How many partitions it has; for a durable stream, how many lanes read it.
     pub partitions: u32,
-    /// Whether it outlives the process, so that it cuts the pipeline into regions.
-    pub durable: bool,
+    /// Set if it outlives the process, so that it cuts the pipeline into regions.
+    pub carrier: Option<Carrier>,
     /// Its key by field name; empty without one.
     pub keys: Vec<String>,
     /// Its event time.
     pub time: Option<EventTime>,
+    /// After how long without records a partition that is read to its end no longer holds back the watermark.
+    pub idle_after: Micros,
 }
 
 /// A processor.

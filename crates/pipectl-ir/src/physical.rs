@@ -6,7 +6,7 @@
 use pipectl_data::{Micros, Schema};
 use serde_json::Value;
 
-use crate::dag::{EventTime, LatePolicy, SourceFormat};
+use crate::dag::{Carrier, EventTime, LatePolicy, SourceFormat};
 use crate::query::Query;
 
 /// A plan. Byte-equal for equal specs, so its canonical JSON can be hashed.
@@ -14,6 +14,8 @@ use crate::query::Query;
 pub struct PhysicalPlan {
     /// `metadata.name`.
     pub pipeline: String,
+    /// Which part of the pipeline it is, where durable streams cut it into several.
+    pub region: Option<String>,
     /// Name of the Environment.
     pub environment: String,
     /// Time between checkpoints, in microseconds.
@@ -68,6 +70,8 @@ pub struct Stage {
     pub roots: Vec<Target>,
     /// The writer at the end, where the stage is a sink; such a stage has no steps.
     pub sink: Option<SinkPlan>,
+    /// The durable stream that the stage writes; such a stage has no steps.
+    pub writes: Option<StreamPlan>,
 }
 
 /// What comes into a stage.
@@ -76,8 +80,33 @@ pub struct Stage {
 pub enum StageInput {
     /// The readers of a source.
     Source(SourcePlan),
+    /// The readers of a durable stream.
+    Stream(StreamPlan),
     /// Routes from other stages (all that lead here).
     Routes,
+}
+
+/// A durable stream to write or to read.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct StreamPlan {
+    /// Number of its node.
+    pub node: usize,
+    /// Its name in the Pipeline.
+    pub name: String,
+    /// What carries it, and what it is there.
+    pub carrier: Carrier,
+    /// How many readers it has.
+    pub lanes: u32,
+    /// Whether its key comes from the records; otherwise records keep whatever key they have.
+    pub keyed: bool,
+    /// Whether a region of this pipeline writes it.
+    pub written: bool,
+    /// Whether no step of the stream's own follows a reader, so that reading a record is also passing it on.
+    pub leaves: bool,
+    /// After how long without records a partition that is caught up no longer holds back the watermark.
+    pub idle_after: Option<Micros>,
+    /// The columns of its records.
+    pub schema: Schema,
 }
 
 /// A source to open.

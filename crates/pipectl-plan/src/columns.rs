@@ -9,16 +9,19 @@ use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat, TO_STR
 pub(crate) struct Needs {
     columns: Vec<BTreeSet<String>>,
     payload: Vec<bool>,
+    cuts: bool,
 }
 
 impl Needs {
-    /// Looks at all consumers of all nodes.
-    pub(crate) fn of(dag: &Dag) -> Self {
+    /// Looks at all consumers of all nodes. With `cuts`, durable streams are written to and read from their backend, as
+    /// JSON; without, they are like all others.
+    pub(crate) fn of(dag: &Dag, cuts: bool) -> Self {
         let count = dag.nodes().count();
-        let mut needs = Self { columns: vec![BTreeSet::new(); count], payload: vec![false; count] };
+        let mut needs = Self { columns: vec![BTreeSet::new(); count], payload: vec![false; count], cuts };
         for (id, node) in dag.topological() {
             needs.payload[id.0] = match &node.kind {
                 NodeKind::Source(source) => source.format == SourceFormat::Json,
+                NodeKind::Stream(stream) if cuts && stream.carrier.is_some() => true,
                 NodeKind::Stream(_) => dag.producers(id).iter().all(|(from, _)| needs.payload[from.0]),
                 NodeKind::Sink(sink) if sink.kind == TO_STREAM => {
                     dag.producers(id).iter().all(|(from, _)| needs.payload[from.0])
@@ -47,6 +50,10 @@ impl Needs {
     fn by(&self, dag: &Dag, from: NodeId, to: NodeId) -> Vec<String> {
         let all = || dag.node(from).schema.names().map(str::to_owned).collect();
         match &dag.node(to).kind {
+            NodeKind::Stream(stream) if self.cuts && stream.carrier.is_some() => {
+                // What came in as JSON goes out as it is; what an operator made is written with all its columns.
+                if self.payload[from.0] { stream.keys.clone() } else { all() }
+            }
             NodeKind::Stream(stream) => {
                 let time = stream.time.iter().map(|time| time.field.clone());
                 stream.keys.iter().cloned().chain(time).chain(self.columns[to.0].iter().cloned()).collect()

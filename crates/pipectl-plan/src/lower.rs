@@ -5,16 +5,21 @@ use std::collections::BTreeMap;
 use pipectl_data::Schema;
 use pipectl_ir::{
     dag::{
-        Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode, TO_STREAM,
-        dead_letter_schema,
+        Carrier, Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceFormat, SourceNode,
+        StreamNode, TO_STREAM, dead_letter_schema,
     },
     physical::{
-        Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, Target, Tasks,
+        Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, StreamPlan,
+        Target, Tasks,
     },
     query::{ExprKind, Shape},
 };
+use serde_json::Value;
 
-use crate::columns::Needs;
+use crate::{
+    columns::Needs,
+    regions::{MeetAgain, Region},
+};
 
 /// Tasks of a stage that regroups records which come from no stream with partitions.
 const DEFAULT_TASKS: u32 = 4;
@@ -37,6 +42,9 @@ struct Outlet {
 struct Lower<'a> {
     dag: &'a Dag,
     needs: Needs,
+    region: &'a Region,
+    /// The region's name, if there are several.
+    name: Option<String>,
     /// Numbers of the nodes in the plan.
     numbers: BTreeMap<NodeId, usize>,
     outlets: BTreeMap<NodeId, Outlet>,
@@ -44,12 +52,32 @@ struct Lower<'a> {
     routes: Vec<Route>,
 }
 
-/// Lowers a Dag. The same Dag gives the same plan, byte for byte.
+/// Lowers a Dag to one plan in which every stream lives in memory, as a dry run wants it. The same Dag gives the same
+/// plan, byte for byte.
 pub fn lower(dag: &Dag) -> PhysicalPlan {
-    let numbers = dag.topological().enumerate().map(|(number, (id, _))| (id, number)).collect();
-    let needs = Needs::of(dag);
-    let mut lower = Lower { dag, needs, numbers, outlets: BTreeMap::new(), stages: Vec::new(), routes: Vec::new() };
-    for (id, node) in dag.topological() {
+    region(dag, &Region::whole(dag), false, None)
+}
+
+/// Lowers a Dag to a plan for each of its regions; to one plan if no stream is durable.
+///
+/// # Errors
+/// If a memory stream gets records from both sides of a durable one.
+pub fn lower_regions(dag: &Dag) -> Result<Vec<PhysicalPlan>, MeetAgain> {
+    let regions = Region::of(dag)?;
+    let durable = regions.iter().any(|region| !region.reads.is_empty() || !region.writes.is_empty());
+    if !durable {
+        return Ok(vec![lower(dag)]);
+    }
+    Ok(regions.iter().map(|part| region(dag, part, true, Some(part.name(dag)))).collect())
+}
+
+fn region(dag: &Dag, region: &Region, cuts: bool, name: Option<String>) -> PhysicalPlan {
+    let members = || dag.topological().filter(|(id, _)| region.nodes.contains(id));
+    let numbers = members().enumerate().map(|(number, (id, _))| (id, number)).collect();
+    let needs = Needs::of(dag, cuts);
+    let (outlets, stages, routes) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut lower = Lower { dag, needs, region, name, numbers, outlets, stages, routes };
+    for (id, node) in members() {
         lower.node(id, node);
     }
     lower.finish()
@@ -59,7 +87,11 @@ impl Lower<'_> {
     fn node(&mut self, id: NodeId, node: &Node) {
         match &node.kind {
             NodeKind::Source(source) => self.source(id, node, source),
-            NodeKind::Stream(stream) => self.stream(id, node, stream),
+            NodeKind::Stream(stream) => match &stream.carrier {
+                Some(carrier) if self.region.reads.contains(&id) => self.stream_out(id, node, stream, carrier),
+                Some(carrier) if self.region.writes.contains(&id) => self.stream_in(id, node, stream, carrier),
+                _ => self.stream(id, node, stream),
+            },
             NodeKind::Processor(processor) => self.processor(id, node, processor),
             NodeKind::Sink(sink) => self.sink(id, node, sink),
         }
@@ -114,6 +146,54 @@ impl Lower<'_> {
         let mut outlet = Outlet { stage, step: None, together, keys: stream.keys.clone() };
         self.step(&mut outlet, id, (enters, true), Operation::Partition);
         self.outlets.insert(id, outlet);
+    }
+
+    /// The side on which a durable stream is written. One task writes, so that the order in which records arrive here is
+    /// the order in which they are sent.
+    fn stream_in(&mut self, id: NodeId, node: &Node, stream: &StreamNode, carrier: &Carrier) {
+        let stage = self.stage(&node.name, Tasks::Fixed(1), StageInput::Routes);
+        self.stages[stage].writes = Some(self.stream_plan(id, node, stream, carrier));
+        for (from, _) in self.dag.producers(id).into_iter().filter(|(from, _)| self.region.nodes.contains(from)) {
+            let mut outlet = self.outlets[&from].clone();
+            if !stream.keys.is_empty() {
+                self.step(&mut outlet, id, (false, false), Operation::Key(stream.keys.clone()));
+            }
+            self.route(&outlet, stage, RouteBy::Gather);
+        }
+    }
+
+    /// The side on which a durable stream is read.
+    fn stream_out(&mut self, id: NodeId, node: &Node, stream: &StreamNode, carrier: &Carrier) {
+        let time = stream.time.as_ref();
+        let is_needed =
+            |name: &String| self.needs.columns(id).contains(name) || time.is_some_and(|time| time.field == *name);
+        let needed = node.schema.project(|field| is_needed(&field.name));
+        let decodes = !needed.fields().is_empty();
+        let plan = self.stream_plan(id, node, stream, carrier);
+        let stage = self.stage(&node.name, Tasks::Fixed(stream.partitions), StageInput::Stream(plan));
+        let mut outlet = Outlet { stage, step: None, together: None, keys: stream.keys.clone() };
+        if decodes {
+            let operation = Operation::Decode { needed, format: SourceFormat::Json, all: node.schema.clone() };
+            self.step(&mut outlet, id, (false, time.is_none()), operation);
+        }
+        if let Some(time) = time {
+            self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
+        }
+        self.outlets.insert(id, outlet);
+    }
+
+    fn stream_plan(&self, id: NodeId, node: &Node, stream: &StreamNode, carrier: &Carrier) -> StreamPlan {
+        StreamPlan {
+            node: self.numbers[&id],
+            name: node.name.clone(),
+            carrier: carrier.clone(),
+            lanes: stream.partitions,
+            keyed: !stream.keys.is_empty(),
+            written: !self.dag.producers(id).is_empty(),
+            leaves: stream.time.is_none() && self.needs.columns(id).is_empty(),
+            idle_after: Some(stream.idle_after),
+            schema: node.schema.clone(),
+        }
     }
 
     fn processor(&mut self, id: NodeId, node: &Node, processor: &ProcessorNode) {
@@ -210,6 +290,10 @@ impl Lower<'_> {
         let node = self.dag.node(id);
         match node.kind {
             // Only what is needed is decoded.
+            NodeKind::Stream(ref stream) if self.region.reads.contains(&id) => node.schema.project(|field| {
+                self.needs.columns(id).contains(&field.name)
+                    || stream.time.as_ref().is_some_and(|time| time.field == field.name)
+            }),
             NodeKind::Source(_) | NodeKind::Stream(_) | NodeKind::Sink(_) if self.decoded_late(id) => {
                 node.schema.project(|field| self.needs.columns(id).contains(&field.name))
             }
@@ -221,6 +305,7 @@ impl Lower<'_> {
     fn decoded_late(&self, id: NodeId) -> bool {
         match self.dag.node(id).kind {
             NodeKind::Source(_) => true,
+            NodeKind::Stream(_) if self.region.reads.contains(&id) => true,
             NodeKind::Stream(_) => self.dag.producers(id).iter().any(|(from, _)| self.decoded_late(*from)),
             NodeKind::Sink(_) => self.dag.producers(id).iter().any(|(from, _)| self.decoded_late(*from)),
             NodeKind::Processor(_) => false,
@@ -235,6 +320,7 @@ impl Lower<'_> {
             steps: Vec::new(),
             roots: Vec::new(),
             sink: None,
+            writes: None,
         });
         self.stages.len() - 1
     }
@@ -262,12 +348,29 @@ impl Lower<'_> {
         }
     }
 
+    /// Where the region's dead letters go: each region has a file of its own, since each is checkpointed alone.
+    fn dead_letters(&self, sink: &SinkNode) -> SinkNode {
+        let mut sink = sink.clone();
+        if let (Some(name), Some(Value::String(path))) = (&self.name, sink.options.get_mut("path")) {
+            let old = path.clone();
+            let (folder, file) = path.rsplit_once('/').map_or(("", old.as_str()), |(_, file)| {
+                (&old[..old.len() - file.len()], &old[old.len() - file.len()..])
+            });
+            let (stem, extension) = file.split_once('.').unwrap_or((file, ""));
+            let dot = if extension.is_empty() { "" } else { "." };
+            *path = format!("{folder}{stem}-{name}{dot}{extension}");
+            sink.place = sink.place.replace(&old, path);
+        }
+        sink
+    }
+
     fn finish(mut self) -> PhysicalPlan {
         let settings = self.dag.settings();
         let dead_letters = &settings.dead_letters;
         let mut nodes: Vec<PlanNode> = self
             .dag
             .topological()
+            .filter(|(id, _)| self.region.nodes.contains(id))
             .map(|(_, node)| PlanNode {
                 name: node.name.clone(),
                 role: node.kind.role().to_owned(),
@@ -288,11 +391,14 @@ impl Lower<'_> {
             stateful: false,
         });
         let stage = self.stage(DEAD_LETTERS, Tasks::Fixed(1), StageInput::Routes);
-        let sink = sink_plan(nodes.len() - 1, DEAD_LETTERS, dead_letters, dead_letter_schema(), false, Vec::new());
+        let dead_letters = self.dead_letters(dead_letters);
+        let name = self.name.as_ref().map_or_else(|| DEAD_LETTERS.to_owned(), |name| format!("{DEAD_LETTERS}-{name}"));
+        let sink = sink_plan(nodes.len() - 1, &name, &dead_letters, dead_letter_schema(), false, Vec::new());
         self.stages[stage].sink = Some(sink);
         self.routes.extend((0..stage).map(|from| Route { from, to: stage, by: RouteBy::Gather }));
         PhysicalPlan {
             pipeline: settings.pipeline.clone(),
+            region: self.name.clone(),
             environment: settings.environment.clone(),
             checkpoint_every: settings.checkpoint_every,
             memory: settings.memory,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_ir::{
-    physical::{Operation, PhysicalPlan, Stage, Target},
+    physical::{Operation, PhysicalPlan, Stage, StageInput, Target},
     report::Counts,
 };
 use pipectl_process::{DeadLetters, Operator, OperatorError, Output};
@@ -16,7 +16,7 @@ use crate::{
     message::Message,
     queue::Closed,
     route::RouteSender,
-    steps::{Decode, EventTimeStep, Key, Partition, Pass, broken},
+    steps::{Decode, EventTimeStep, Key, Partition, PartitionChange, Pass, broken},
 };
 
 /// Why a task cannot go on.
@@ -105,7 +105,8 @@ impl Chain {
                 enters: step.enters,
                 leaves: step.leaves,
                 fail_on_error: step.fail_on_error,
-                work: work(&step.operation, index).map_err(|error| RunError::operator(node, &error))?,
+                work: work(&step.operation, index, matches!(stage.input, StageInput::Stream(_)))
+                    .map_err(|error| RunError::operator(node, &error))?,
                 next: locals(&step.next)?,
             });
         }
@@ -133,6 +134,22 @@ impl Chain {
             self.pass_watermark(self.roots[index], watermark)?;
         }
         self.flush().await
+    }
+
+    /// A partition of the input opens, falls idle or goes. Answers whether all of the task's partitions are idle.
+    pub(crate) async fn partition(&mut self, partition: u32, change: PartitionChange) -> Result<bool, Halt> {
+        let mut idle = true;
+        for index in 0..self.steps.len() {
+            if let Work::EventTime(step) = &mut self.steps[index].work {
+                let grown = step.on_partition(partition, change);
+                idle &= step.is_idle();
+                if let Some(watermark) = grown {
+                    self.pass_on_watermark(index, watermark)?;
+                }
+            }
+        }
+        self.flush().await?;
+        Ok(idle)
     }
 
     /// After a restart: tells the next tasks how far time was.
@@ -341,10 +358,10 @@ impl Chain {
     }
 }
 
-fn work(operation: &Operation, index: u32) -> Result<Work, OperatorError> {
+fn work(operation: &Operation, index: u32, apart: bool) -> Result<Work, OperatorError> {
     use pipectl_process::{parse::ParseOperator, sql::SqlOperator, window::WindowOperator};
     Ok(Work::Operator(match operation {
-        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time))),
+        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time, apart))),
         Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
         Operation::Key(fields) => Box::new(Key::new(fields)),
         Operation::Partition => Box::new(Partition::new(index)),

@@ -1,8 +1,17 @@
-//! How the runtime gets at sources and sinks; a dry run hands in its own way.
+//! How the runtime gets at sources, sinks and streams; a dry run hands in its own way.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pipectl_contract::{ConnectorError, ErrorKind, Registry, SinkContext, SinkWriter, SourceContext, SourceReader};
-use pipectl_ir::physical::{SinkPlan, SourcePlan};
+use pipectl_contract::{
+    ConnectContext, Connection, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Registry, SinkContext,
+    SinkWriter, SourceContext, SourceReader, StartAt, StreamTarget,
+};
+use pipectl_ir::{
+    dag::{Carrier, StreamStart},
+    physical::{SinkPlan, SourcePlan, StreamPlan},
+};
+use tokio::sync::Mutex;
 
 /// Opens what a plan names.
 #[async_trait]
@@ -16,11 +25,84 @@ pub trait Connectors: Send + Sync {
 
     /// Opens one writer of a sink.
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError>;
+
+    /// Opens the consumer of a durable stream: one reader for each lane. Where all streams live in memory, there is none.
+    async fn open_consumer(
+        &self,
+        plan: &StreamPlan,
+        _connect: ConnectContext,
+        _context: ConsumerContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        Err(unknown("backend", &plan.carrier.kind))
+    }
+
+    /// Opens a producer of a durable stream.
+    async fn open_producer(
+        &self,
+        plan: &StreamPlan,
+        _connect: ConnectContext,
+        _context: ProducerContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        Err(unknown("backend", &plan.carrier.kind))
+    }
 }
 
-/// The kinds of a registry, as they are.
-#[derive(Debug, Clone)]
-pub struct RegistryConnectors(pub Registry);
+/// The kinds of a registry, as they are. Everything that one Environment calls by one name shares one connection.
+pub struct RegistryConnectors {
+    registry: Registry,
+    connections: Mutex<BTreeMap<(String, String), Arc<dyn Connection>>>,
+}
+
+impl std::fmt::Debug for RegistryConnectors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RegistryConnectors").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+impl RegistryConnectors {
+    /// Of this registry.
+    pub fn new(registry: Registry) -> Self {
+        Self { registry, connections: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// The connection to what carries a stream.
+    pub async fn connection(
+        &self,
+        carrier: &Carrier,
+        context: ConnectContext,
+    ) -> Result<Arc<dyn Connection>, ConnectorError> {
+        let mut connections = self.connections.lock().await;
+        let key = (context.environment.clone(), carrier.backend.clone());
+        if let Some(connection) = connections.get(&key) {
+            return Ok(Arc::clone(connection));
+        }
+        let backend = self.registry.find_backend(&carrier.kind).ok_or_else(|| unknown("backend", &carrier.kind))?;
+        let connection = backend.connect(carrier.options.as_ref(), context).await?;
+        connections.insert(key, Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// The stream that a plan means, as a connection wants it.
+pub fn target(carrier: &Carrier) -> StreamTarget {
+    StreamTarget {
+        name: carrier.target.clone(),
+        existing: carrier.existing,
+        partitions: carrier.partitions,
+        retention: carrier.retention.map(|micros| Duration::from_micros(micros.unsigned_abs())),
+        ordered: carrier.ordered,
+        options: carrier.stream_options.clone(),
+    }
+}
+
+/// Where reading begins, as a connection wants it.
+pub(crate) fn start_at(start: StreamStart) -> StartAt {
+    match start {
+        StreamStart::Earliest => StartAt::Earliest,
+        StreamStart::Latest => StartAt::Latest,
+        StreamStart::At(moment) => StartAt::Time(moment),
+    }
+}
 
 #[async_trait]
 impl Connectors for RegistryConnectors {
@@ -29,13 +111,33 @@ impl Connectors for RegistryConnectors {
         plan: &SourcePlan,
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-        let source = self.0.find_source(&plan.kind).ok_or_else(|| unknown("source", &plan.kind))?;
+        let source = self.registry.find_source(&plan.kind).ok_or_else(|| unknown("source", &plan.kind))?;
         source.open(&plan.options, context).await
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let sink = self.0.find_sink(&plan.kind).ok_or_else(|| unknown("sink", &plan.kind))?;
+        let sink = self.registry.find_sink(&plan.kind).ok_or_else(|| unknown("sink", &plan.kind))?;
         sink.open(&plan.options, plan.binding.as_ref(), context).await
+    }
+
+    async fn open_consumer(
+        &self,
+        plan: &StreamPlan,
+        connect: ConnectContext,
+        context: ConsumerContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        let connection = self.connection(&plan.carrier, connect).await?;
+        connection.consumer(&target(&plan.carrier), context).await
+    }
+
+    async fn open_producer(
+        &self,
+        plan: &StreamPlan,
+        connect: ConnectContext,
+        context: ProducerContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        let connection = self.connection(&plan.carrier, connect).await?;
+        connection.producer(&target(&plan.carrier), context).await
     }
 }
 

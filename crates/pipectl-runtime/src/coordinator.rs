@@ -14,6 +14,15 @@ use crate::{
     task::{Command, TaskEvent},
 };
 
+/// What a run is told from outside.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// To stop.
+    Stop,
+    /// That nobody will write to this durable stream any more.
+    WritersFinished(String),
+}
+
 /// What the coordinator knows of the tasks.
 pub(crate) struct Coordinator {
     /// The door to the clock.
@@ -22,12 +31,14 @@ pub(crate) struct Coordinator {
     pub(crate) tasks: Vec<String>,
     /// The lines to the source tasks.
     pub(crate) sources: Vec<mpsc::UnboundedSender<Command>>,
+    /// Which of them read which durable stream.
+    pub(crate) streams: BTreeMap<String, Vec<usize>>,
     /// The lines to the sink tasks, by task number.
     pub(crate) sinks: BTreeMap<usize, mpsc::UnboundedSender<Command>>,
     /// What the tasks say.
     pub(crate) events: mpsc::UnboundedReceiver<TaskEvent>,
     /// Somebody wants the run to stop.
-    pub(crate) stop: mpsc::UnboundedReceiver<()>,
+    pub(crate) stop: mpsc::UnboundedReceiver<Order>,
     /// The tasks themselves.
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
@@ -68,7 +79,7 @@ struct Progress {
 
 enum Turn {
     Event(Option<TaskEvent>),
-    Stop,
+    Order(Order),
     Time,
 }
 
@@ -114,13 +125,19 @@ impl Coordinator {
             let turn = tokio::select! {
                 biased;
                 event = self.events.recv() => Turn::Event(event),
-                Some(()) = self.stop.recv(), if progress.deadline.is_none() => Turn::Stop,
+                Some(order) = self.stop.recv() => Turn::Order(order),
                 () = self.host.sleep_until(wake), if wake < Micros::MAX => Turn::Time,
             };
             match turn {
                 Turn::Event(None) => return Err(RunError::failed("all tasks are gone before the end of the run")),
                 Turn::Event(Some(event)) => Self::hear(&mut progress, event)?,
-                Turn::Stop => {
+                Turn::Order(Order::WritersFinished(stream)) => {
+                    for source in self.streams.get(&stream).into_iter().flatten() {
+                        self.sources[*source].send(Command::WritersFinished).ok();
+                    }
+                }
+                Turn::Order(Order::Stop) if progress.deadline.is_some() => {}
+                Turn::Order(Order::Stop) => {
                     tracing::info!("stopping: sources read no more, everything in flight is written");
                     progress.deadline = Some(self.host.now().saturating_add(self.drain));
                     for source in &self.sources {

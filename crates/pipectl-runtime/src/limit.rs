@@ -78,6 +78,14 @@ impl SourceReader for Limited {
     fn position(&self) -> Value {
         self.reader.position()
     }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.reader.wants_checkpoint()
+    }
+
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        self.reader.close().await
+    }
 }
 
 /// A reader that has nothing more: for a run that had already finished.

@@ -2,11 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use pipectl_contract::{SinkContext, SourceContext, SourceReader};
+use pipectl_contract::{
+    ConnectContext, ConsumerContext, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
+};
 use pipectl_data::{Micros, PayloadFormat, key_hash};
 use pipectl_host::{Host, JoinHandle};
 use pipectl_ir::{
-    physical::{PhysicalPlan, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Tasks},
+    physical::{PhysicalPlan, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, StreamPlan, Tasks},
     report::{NodeReport, Outcome, RunReport},
 };
 use tokio::sync::mpsc;
@@ -14,8 +16,8 @@ use tokio::sync::mpsc;
 use crate::{
     chain::{Chain, ChainParts, Halt},
     checkpoint::{Checkpoint, Store},
-    connectors::Connectors,
-    coordinator::Coordinator,
+    connectors::{Connectors, start_at},
+    coordinator::{Coordinator, Order},
     counters::{Counters, TaskCounts},
     error::RunError,
     gate::Gate,
@@ -23,11 +25,15 @@ use crate::{
     queue::{Receiver, Sender, queue},
     route::RouteSender,
     state::TaskState,
+    stream_writer::StreamWriter,
     task::{Line, OperatorTask, SinkTask, SourceTask},
 };
 
 /// The smallest room of a queue in bytes: below this, batches would travel one at a time.
 const MIN_QUEUE: usize = 256 * 1024;
+
+/// The part of a pipeline's memory that one client of a backend may hold: the others are for the queues.
+const CLIENT_SHARE: u64 = 4;
 
 /// How to run.
 #[derive(Debug)]
@@ -46,7 +52,7 @@ pub struct RunOptions {
 #[derive(Debug)]
 pub struct Running {
     counters: Arc<Counters>,
-    stop: mpsc::UnboundedSender<()>,
+    stop: mpsc::UnboundedSender<Order>,
     join: JoinHandle<Result<(Outcome, u64), RunError>>,
     report: RunReport,
     finished: bool,
@@ -74,9 +80,15 @@ impl Running {
         self.finished
     }
 
+    /// Tells the readers of a durable stream that nobody will write to it any more: they end when they have read what is in
+    /// it. Nothing if the run does not read the stream.
+    pub fn writers_finished(&self, stream: &str) {
+        self.stop.send(Order::WritersFinished(stream.to_owned())).ok();
+    }
+
     /// Tells the run to stop: sources read no more, what is in flight is written, a checkpoint is taken.
     pub fn stop(&self) {
-        self.stop.send(()).ok();
+        self.stop.send(Order::Stop).ok();
     }
 
     /// The nodes with their counts as they stand.
@@ -101,6 +113,7 @@ impl Running {
 const FREE: &[&str] = &[
     "options",
     "binding",
+    "carrier",
     "place",
     "checkpoint_every",
     "memory",
@@ -187,6 +200,7 @@ pub async fn start(
         sources: tasks.sources,
         sinks: tasks.sinks,
         events: event_receiver,
+        streams: tasks.streams,
         stop: stop_receiver,
         handles: Vec::new(),
         store: None,
@@ -231,8 +245,41 @@ type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 struct Built {
     names: Vec<String>,
     sources: Vec<mpsc::UnboundedSender<crate::task::Command>>,
+    /// Which of `sources` read which durable stream.
+    streams: BTreeMap<String, Vec<usize>>,
     sinks: BTreeMap<usize, mpsc::UnboundedSender<crate::task::Command>>,
     bodies: Vec<Body>,
+}
+
+/// What a reader reads: a source or a durable stream.
+struct Reads<'a> {
+    name: &'a str,
+    node: usize,
+    leaves: bool,
+    idle_after: Option<Micros>,
+    durable: bool,
+}
+
+impl<'a> Reads<'a> {
+    fn of(input: &'a StageInput) -> Option<Self> {
+        match input {
+            StageInput::Source(source) => Some(Self {
+                name: &source.name,
+                node: source.node,
+                leaves: source.leaves,
+                idle_after: source.idle_after,
+                durable: false,
+            }),
+            StageInput::Stream(stream) => Some(Self {
+                name: &stream.name,
+                node: stream.node,
+                leaves: stream.leaves,
+                idle_after: stream.idle_after,
+                durable: true,
+            }),
+            StageInput::Routes => None,
+        }
+    }
 }
 
 struct Builder<'a> {
@@ -267,11 +314,16 @@ impl Builder<'_> {
                 built.names.push(task_name(stage, index));
                 let receivers = queues.take_receivers(self.plan, number, index);
                 let routes = queues.take_senders(self.plan, number, index);
-                let body: Body = if let Some(sink) = &stage.sink {
+                let body: Body = if let Some(stream) = &stage.writes {
                     let (sender, commands) = mpsc::unbounded_channel();
                     built.sinks.insert(line.task, sender);
-                    let watermark =
-                        self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark);
+                    let gate = Gate::new(receivers, self.watermark_of(stage, index));
+                    let task = self.stream_task(stage, stream, routes, gate, commands, line.clone()).await?;
+                    Box::pin(line.watch(task.run()))
+                } else if let Some(sink) = &stage.sink {
+                    let (sender, commands) = mpsc::unbounded_channel();
+                    built.sinks.insert(line.task, sender);
+                    let watermark = self.watermark_of(stage, index);
                     let writers = counts[number];
                     let task = self.sink_task(
                         stage,
@@ -284,15 +336,20 @@ impl Builder<'_> {
                     );
                     let task = task.await?;
                     Box::pin(line.watch(task.run()))
-                } else if let StageInput::Source(source) = &stage.input {
+                } else if let Some(reads) = Reads::of(&stage.input) {
                     let (sender, commands) = mpsc::unbounded_channel();
+                    if reads.durable {
+                        built.streams.entry(reads.name.to_owned()).or_default().push(built.sources.len());
+                    }
                     built.sources.push(sender);
-                    let Some(reader) = stage_readers.next() else { continue };
+                    let Some(reader) = stage_readers.next() else {
+                        return Err(RunError::failed(format!("`{}` has fewer readers than lanes", reads.name)));
+                    };
                     let task = SourceTask {
-                        name: source.name.clone(),
-                        node: source.node,
-                        leaves: source.leaves,
-                        idle_after: source.idle_after,
+                        name: reads.name.to_owned(),
+                        node: reads.node,
+                        leaves: reads.leaves,
+                        idle_after: reads.idle_after,
                         reader,
                         chain: self.chain(stage, index, routes)?,
                         host: self.host.clone(),
@@ -302,8 +359,7 @@ impl Builder<'_> {
                     Box::pin(line.watch(task.run()))
                 } else {
                     let chain = self.chain(stage, index, routes)?;
-                    let watermark =
-                        self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark);
+                    let watermark = self.watermark_of(stage, index);
                     let task = OperatorTask { gate: Gate::new(receivers, watermark), chain, line: line.clone() };
                     Box::pin(line.watch(task.run()))
                 };
@@ -313,18 +369,23 @@ impl Builder<'_> {
         Ok(built)
     }
 
+    fn watermark_of(&self, stage: &Stage, index: usize) -> Micros {
+        self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark)
+    }
+
     async fn open_sources(&self, finished: bool) -> Result<BTreeMap<usize, Vec<Box<dyn SourceReader>>>, RunError> {
         let mut opened = BTreeMap::new();
         for (number, stage) in self.plan.stages.iter().enumerate() {
-            let StageInput::Source(source) = &stage.input else { continue };
-            let readers = if finished {
+            let Some(reads) = Reads::of(&stage.input) else { continue };
+            let readers = match &stage.input {
                 // Nothing to go on with: the sources are not even opened.
-                self.states.positions(stage).into_iter().map(crate::limit::ended).collect()
-            } else {
-                self.open_source(stage, source).await?
+                _ if finished => self.states.positions(stage).into_iter().map(crate::limit::ended).collect(),
+                StageInput::Source(source) => self.open_source(stage, source).await?,
+                StageInput::Stream(stream) => self.open_stream(stage, stream).await?,
+                StageInput::Routes => continue,
             };
             if readers.is_empty() {
-                return Err(RunError::failed(format!("source `{}` has no partition to read", source.name)));
+                return Err(RunError::failed(format!("`{}` has no partition to read", reads.name)));
             }
             opened.insert(number, readers);
         }
@@ -344,6 +405,28 @@ impl Builder<'_> {
         let readers = self.connectors.open_source(source, context).await;
         let readers = readers.map_err(|error| RunError::connector(&source.name, &error))?;
         Ok(readers.into_iter().map(|reader| self.options.limits.around(reader, self.host)).collect())
+    }
+
+    async fn open_stream(&self, stage: &Stage, stream: &StreamPlan) -> Result<Vec<Box<dyn SourceReader>>, RunError> {
+        let context = ConsumerContext {
+            node: stream.name.clone(),
+            group: format!("pipectl.{}.{}.{}", self.plan.pipeline, self.plan.environment, stream.name),
+            lanes: stream.lanes,
+            ownership: Ownership::Owned { positions: self.states.positions(stage) },
+            start: start_at(stream.carrier.start),
+            memory: self.plan.memory / CLIENT_SHARE,
+            checkpoint_every: Duration::from_micros(self.plan.checkpoint_every.unsigned_abs()),
+        };
+        let readers = self.connectors.open_consumer(stream, self.connect(), context).await;
+        readers.map_err(|error| RunError::connector(&stream.name, &error))
+    }
+
+    fn connect(&self) -> ConnectContext {
+        ConnectContext {
+            host: self.host.clone(),
+            pipeline: self.plan.pipeline.clone(),
+            environment: self.plan.environment.clone(),
+        }
     }
 
     fn tasks_of(&self, stage: usize, readers: &BTreeMap<usize, Vec<Box<dyn SourceReader>>>) -> usize {
@@ -402,6 +485,37 @@ impl Builder<'_> {
             chain.restore(&state.parts, &state.sent)?;
         }
         Ok(chain)
+    }
+
+    async fn stream_task(
+        &self,
+        stage: &Stage,
+        stream: &StreamPlan,
+        mut routes: Vec<(usize, RouteSender)>,
+        gate: Gate,
+        commands: mpsc::UnboundedReceiver<crate::task::Command>,
+        line: Line,
+    ) -> Result<SinkTask, RunError> {
+        let context = ProducerContext { node: stream.name.clone(), memory: self.plan.memory / CLIENT_SHARE };
+        let producer = self.connectors.open_producer(stream, self.connect(), context).await;
+        let producer = producer.map_err(|error| RunError::connector(&stream.name, &error))?;
+        let state = self.states.of(stage, 0);
+        let mut dead_letters = routes.pop().map(|(_, route)| route);
+        if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
+            route.restore(*sent);
+        }
+        Ok(SinkTask {
+            name: stream.name.clone(),
+            node: stream.node,
+            gate,
+            writer: Box::new(StreamWriter::new(producer, stream.schema.clone())),
+            dead_letters,
+            counts: self.counts(state),
+            host: self.host.clone(),
+            commands,
+            line,
+            restored: state.is_some(),
+        })
     }
 
     #[allow(clippy::too_many_arguments, reason = "the ends of one task, each used once")]

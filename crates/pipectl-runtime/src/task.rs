@@ -21,6 +21,8 @@ pub(crate) enum Command {
     Stop,
     /// Everything before this barrier is durable.
     Committed(u64),
+    /// Readers of a durable stream: nobody will write to it any more.
+    WritersFinished,
 }
 
 /// What tasks tell the coordinator.

@@ -30,6 +30,12 @@ pub(crate) fn check(format: &str, text: &str) -> Option<Result<(), Fault>> {
             text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok(),
             "is not a timestamp: write one such as `2026-01-31T12:00:00Z`",
         ),
+        "start" => whole(
+            matches!(text, "earliest" | "latest")
+                || text.parse::<jiff::Timestamp>().is_ok()
+                || text.parse::<jiff::civil::DateTime>().is_ok(),
+            "is no place to start: write `earliest`, `latest` or a timestamp such as `2026-01-31T12:00:00Z`",
+        ),
         "date" => whole(
             text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
             "is not a date: write one such as `2026-01-31`",
@@ -45,6 +51,7 @@ pub(crate) fn noun(format: &str) -> Option<&'static str> {
         "size" => "a size such as `64MiB`",
         "rate" => "a rate such as `200/s`",
         "timestamp" | "date-time" => "a timestamp such as `2026-01-31T12:00:00Z`",
+        "start" => "`earliest`, `latest` or a timestamp",
         "date" => "a date such as `2026-01-31`",
         "column_type" => "a type such as `string`",
         _ => return None,

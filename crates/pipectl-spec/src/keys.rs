@@ -92,6 +92,9 @@ pub(crate) struct StreamKeys {
     pub(crate) retention: Option<Duration>,
     /// What order readers are promised.
     pub(crate) ordering: Option<Ordering>,
+    /// How long a partition that is read to its end must be silent before it no longer holds back the watermark. Of use where a backend carries the stream; by default 10 seconds.
+    #[schemars(example = "10s")]
+    pub(crate) idle_after: Option<Duration>,
 }
 
 /// One field or several.
@@ -196,15 +199,61 @@ pub(crate) struct StreamBindingKeys {
     pub(crate) backend: Option<String>,
 }
 
-/// Where reading begins when there is no checkpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+/// Where reading begins when there is no checkpoint: `earliest`, `latest`, or a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Start {
     /// With the oldest record that the stream still holds.
     #[default]
     Earliest,
     /// With the records that come from now on.
     Latest,
+    /// With the first record that the service took in at this moment (microseconds UTC) or later.
+    At(pipectl_data::Micros),
+}
+
+impl TryFrom<String> for Start {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            moment => match pipectl_data::timestamp::parse(moment) {
+                Some(moment) => Ok(Self::At(moment)),
+                None => Err(format!("`{moment}` is neither `earliest`, `latest` nor a timestamp")),
+            },
+        }
+    }
+}
+
+impl serde::Serialize for Start {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Earliest => serializer.serialize_str("earliest"),
+            Self::Latest => serializer.serialize_str("latest"),
+            Self::At(moment) => serializer.serialize_str(&pipectl_data::timestamp::format(*moment)),
+        }
+    }
+}
+
+impl JsonSchema for Start {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Start".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "start",
+            "default": "earliest",
+            "examples": ["earliest", "latest", "2026-01-31T12:00:00Z"],
+        })
+    }
 }
 
 /// The columns of a schema: names and types. Stands for the JSON Schema only; the fields are read in the order of the

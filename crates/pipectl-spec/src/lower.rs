@@ -195,6 +195,7 @@ impl Document<'_> {
             schema: keys.schema.and_then(|value| Self::schema(&value, node)),
             partitions: keys.partitions,
             retention: keys.retention,
+            idle_after: keys.idle_after,
             ordering: keys.ordering,
         })
     }
@@ -267,13 +268,21 @@ impl Document<'_> {
             environment.backends.extend(kind.map(|(kind, _)| (node.name.to_owned(), kind)));
         }
         for node in self.section("streams", spec, tree, &mut broken) {
-            let keys = self.keys::<StreamBindingKeys>(Value::Object(node.value.clone()), &node.path);
+            let mut common = node.value.clone();
+            let mut options = Vec::new();
+            for kind in &kinds.stream_options {
+                if let Some(value) = common.remove(&kind.name) {
+                    options.push(self.kind_use(&kind.name, value, node.path.key(&kind.name)));
+                }
+            }
+            let keys = self.keys::<StreamBindingKeys>(Value::Object(common), &node.path);
             environment.streams.extend(keys.map(|keys| {
                 let binding = StreamBinding {
                     name: keys.name,
                     existing: keys.existing,
                     start: keys.start,
                     backend: reference(keys.backend, &node.path, "backend"),
+                    options,
                     path: node.path.clone(),
                 };
                 (Name { text: node.name.to_owned(), path: node.path.clone() }, binding)

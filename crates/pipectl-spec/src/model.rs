@@ -122,6 +122,8 @@ pub struct StreamNode {
     pub partitions: Option<u32>,
     /// How long records stay.
     pub retention: Option<Duration>,
+    /// How long a partition that is read to its end must be silent before it no longer holds back the watermark.
+    pub idle_after: Option<Duration>,
     /// What order readers are promised.
     pub ordering: Option<Ordering>,
 }
@@ -206,6 +208,8 @@ pub struct StreamBinding {
     pub start: Start,
     /// The backend that carries it; otherwise the one called `default`.
     pub backend: Option<Name>,
+    /// What only one kind of backend can be told of the stream, by that kind.
+    pub options: Vec<KindUse>,
     /// The stream's entry.
     pub path: Path,
 }

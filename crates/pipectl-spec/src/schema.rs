@@ -23,6 +23,8 @@ pub struct Kinds {
     pub sinks: Vec<Kind>,
     /// Of backends.
     pub backends: Vec<Kind>,
+    /// What one stream can be told beside, by the backend that carries it.
+    pub stream_options: Vec<Kind>,
     /// Capabilities that an Environment binds, each with the schema of a binding: an object of one key, the service.
     pub bindings: Vec<Kind>,
 }
@@ -184,11 +186,11 @@ impl Composer {
             "backends",
             named(&backend, "What carries streams, by name; the one called `default` carries those that name none."),
         );
-        add(
-            &mut spec,
-            "streams",
-            named(&node(keys::<StreamBindingKeys>(), "stream", &[]), "What the Pipeline's streams are here, by name."),
-        );
+        let mut stream = node(keys::<StreamBindingKeys>(), "stream", &[]);
+        for (kind, options) in self.family("stream", &kinds.stream_options) {
+            add(&mut stream, &kind, options);
+        }
+        add(&mut spec, "streams", named(&stream, "What the Pipeline's streams are here, by name."));
         let bindings = self.family("binding", &kinds.bindings);
         let mut services: Vec<(String, Value)> = Vec::new();
         for (_, binding) in &bindings {

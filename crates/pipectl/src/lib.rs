@@ -3,6 +3,7 @@
 //! This is the only crate that names concrete backends and connectors: [`registry()`] is the list of all kinds that this
 //! build knows. Everything else asks the registry.
 
+mod absent;
 mod cli;
 mod commands;
 mod draw;

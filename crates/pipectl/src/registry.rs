@@ -9,9 +9,11 @@ use pipectl_contract::{Checked, ColumnNeed, NodeContext, Processor, ProcessorFac
 use pipectl_process::parse::{self, ParseOptions};
 use pipectl_spec::{Kind, Kinds};
 
+use crate::absent;
+
 /// All kinds.
 pub fn registry() -> Registry {
-    Registry::new()
+    let registry = Registry::new()
         .source(Simulate)
         .source(FileSource)
         .source(TailSource)
@@ -21,7 +23,16 @@ pub fn registry() -> Registry {
         .sink(Table)
         .sink(FileSink)
         .sink(StdoutSink)
-        .backend(Memory)
+        .backend(Memory);
+    #[cfg(feature = "kafka")]
+    let registry = registry.backend(pipectl_backend_kafka::Kafka);
+    #[cfg(feature = "kinesis")]
+    let registry = registry.backend(pipectl_backend_kinesis::Kinesis);
+    #[cfg(feature = "pubsub")]
+    let registry = registry.backend(pipectl_backend_pubsub::PubSub);
+    #[cfg(feature = "eventhubs")]
+    let registry = registry.backend(pipectl_backend_eventhubs::EventHubs);
+    absent::fill(registry)
 }
 
 /// The kinds as the spec's walker and the JSON Schema want them.
@@ -31,6 +42,14 @@ pub fn kinds(registry: &Registry) -> Kinds {
         sources: registry.sources().iter().map(|source| kind(source.kind(), source.options_schema())).collect(),
         processors: registry.processors().iter().map(|kinds| kind(kinds.kind(), kinds.options_schema())).collect(),
         sinks: registry.sinks().iter().map(|sink| kind(sink.kind(), sink.options_schema())).collect(),
+        stream_options: registry
+            .backends()
+            .iter()
+            .map(|backend| kind(backend.kind(), backend.stream_options_schema()))
+            .filter(|options| {
+                options.options["properties"].as_object().is_some_and(|properties| !properties.is_empty())
+            })
+            .collect(),
         backends: registry.backends().iter().map(|backend| kind(backend.kind(), backend.options_schema())).collect(),
         bindings: registry
             .sinks()

@@ -1,8 +1,11 @@
 //! Event times and watermarks.
 //!
-//! The watermark of a partition follows the newest event time at the distance `lateness`. Which rows are late must not
+//! The watermark of a partition follows the newest event time at the distance `lateness`; that of a task is the smallest
+//! of its partitions, those that are idle left out, and never goes back. Which rows are late must not
 //! depend on how records were cut into batches, so a batch is cut where a row lies behind the watermark that the rows
 //! before it have made: the rows before go on, then the watermark, then the rest.
+
+use std::collections::BTreeMap;
 
 use arrow_array::{Array, BooleanArray, Int64Array, cast::AsArray, types::TimestampMicrosecondType};
 use pipectl_data::{Batch, Micros, START_OF_TIME};
@@ -15,7 +18,30 @@ use super::broken;
 pub(crate) struct EventTimeStep {
     field: String,
     lateness: Micros,
+    apart: bool,
+    partitions: BTreeMap<u32, Track>,
+    /// The watermark that was told last.
+    emitted: Micros,
+}
+
+/// How far a partition is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Track {
+    /// The newest event time seen.
     newest: Micros,
+    /// Whether it is left out because nothing comes.
+    idle: bool,
+}
+
+/// What a reader tells of a partition, as far as time is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartitionChange {
+    /// Records of it may come: the watermark waits for it.
+    Opened,
+    /// Nothing has come for a while: the watermark does not wait for it until something does.
+    Idle,
+    /// Nothing of it comes any more.
+    Gone,
 }
 
 /// What comes out, in order.
@@ -29,26 +55,82 @@ pub(crate) enum Timed {
 }
 
 impl EventTimeStep {
-    /// For this declaration.
-    pub(crate) fn new(time: &EventTime) -> Self {
-        Self { field: time.field.clone(), lateness: time.lateness, newest: START_OF_TIME }
+    /// For this declaration. `apart` keeps the partitions of the input apart; only the readers of a durable stream tell
+    /// when one of them is idle, so everywhere else the input counts as one.
+    pub(crate) fn new(time: &EventTime, apart: bool) -> Self {
+        Self {
+            apart,
+            field: time.field.clone(),
+            lateness: time.lateness,
+            partitions: BTreeMap::new(),
+            emitted: START_OF_TIME,
+        }
     }
 
-    /// The newest event time seen.
+    /// The last watermark, then each partition (u32) with its newest event time (i64), all little-endian.
     pub(crate) fn snapshot(&self) -> Vec<u8> {
-        self.newest.to_le_bytes().to_vec()
+        let mut bytes = self.emitted.to_le_bytes().to_vec();
+        for (partition, track) in &self.partitions {
+            bytes.extend(partition.to_le_bytes());
+            bytes.extend(track.newest.to_le_bytes());
+        }
+        bytes
     }
 
     /// Goes on from a snapshot.
     pub(crate) fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
-        let bytes = snapshot.try_into().map_err(|_| broken("the saved event time has a wrong length"))?;
-        self.newest = i64::from_le_bytes(bytes);
-        Ok(())
+        let broken = || broken("the saved event times have a wrong length");
+        let (emitted, mut rest) = snapshot.split_first_chunk::<8>().ok_or_else(broken)?;
+        self.emitted = i64::from_le_bytes(*emitted);
+        self.partitions.clear();
+        while let Some((partition, after)) = rest.split_first_chunk::<4>() {
+            let (newest, after) = after.split_first_chunk::<8>().ok_or_else(broken)?;
+            let track = Track { newest: i64::from_le_bytes(*newest), idle: false };
+            self.partitions.insert(u32::from_le_bytes(*partition), track);
+            rest = after;
+        }
+        if rest.is_empty() { Ok(()) } else { Err(broken()) }
     }
 
-    /// The watermark that follows from it.
+    /// The watermark as it was told last.
     pub(crate) fn watermark(&self) -> Micros {
-        self.newest.saturating_sub(self.lateness)
+        self.emitted
+    }
+
+    /// Whether there are partitions and all of them are idle.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.partitions.is_empty() && self.partitions.values().all(|track| track.idle)
+    }
+
+    /// A partition opens, falls idle or goes; answers the watermark if it has grown by that.
+    pub(crate) fn on_partition(&mut self, partition: u32, change: PartitionChange) -> Option<Micros> {
+        match change {
+            PartitionChange::Opened => {
+                self.partitions.entry(partition).or_insert(Track { newest: START_OF_TIME, idle: false });
+            }
+            PartitionChange::Idle => {
+                self.partitions.entry(partition).or_insert(Track { newest: START_OF_TIME, idle: true }).idle = true;
+            }
+            PartitionChange::Gone => {
+                self.partitions.remove(&partition);
+            }
+        }
+        self.advance()
+    }
+
+    /// The smallest watermark of the partitions that are not idle, if it has grown.
+    fn advance(&mut self) -> Option<Micros> {
+        let low = self.partitions.values().filter(|track| !track.idle).map(|track| track.newest).min()?;
+        let watermark = low.saturating_sub(self.lateness);
+        (watermark > self.emitted).then(|| {
+            self.emitted = watermark;
+            watermark
+        })
+    }
+
+    /// The watermark that would be told now, with this partition's newest event time.
+    fn would_be(&self, others: Option<Micros>, newest: Micros) -> Micros {
+        others.map_or(newest, |others| others.min(newest)).saturating_sub(self.lateness).max(self.emitted)
     }
 
     /// Times a batch.
@@ -75,25 +157,27 @@ impl EventTimeStep {
             return Ok(());
         }
         batch.event_time = Some(times.clone());
-        let before = self.watermark();
+        let partition = if self.apart { batch.partition } else { 0 };
+        let others = self.partitions.iter().filter(|(number, track)| **number != partition && !track.idle);
+        let others = others.map(|(_, track)| track.newest).min();
+        let mut newest = self.partitions.get(&partition).map_or(START_OF_TIME, |track| track.newest);
         let mut start = 0;
-        let mut emitted = before;
         for (row, time) in times.values().iter().enumerate() {
-            let watermark = self.watermark();
-            if *time < watermark && watermark > emitted {
-                out.push(Timed::Batch(batch.slice(start, row - start).map_err(broken)?));
-                out.push(Timed::Watermark(watermark));
-                emitted = watermark;
-                start = row;
+            if *time < newest {
+                let watermark = self.would_be(others, newest);
+                if *time < watermark && watermark > self.emitted {
+                    out.push(Timed::Batch(batch.slice(start, row - start).map_err(broken)?));
+                    out.push(Timed::Watermark(watermark));
+                    self.emitted = watermark;
+                    start = row;
+                }
             }
-            self.newest = self.newest.max(*time);
+            newest = newest.max(*time);
         }
+        self.partitions.insert(partition, Track { newest, idle: false });
         let rest = if start == 0 { batch } else { batch.slice(start, times.len() - start).map_err(broken)? };
         out.push(Timed::Batch(rest));
-        let watermark = self.watermark();
-        if watermark > emitted {
-            out.push(Timed::Watermark(watermark));
-        }
+        out.extend(self.advance().map(Timed::Watermark));
         Ok(())
     }
 }
@@ -126,7 +210,7 @@ mod tests {
 
     /// Each record with the watermark that it met.
     fn met(cuts: &[usize], times: &[i64]) -> Vec<(i64, i64)> {
-        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 5 });
+        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 5 }, false);
         let (mut watermark, mut seen, mut start) = (START_OF_TIME, Vec::new(), 0);
         for end in cuts.iter().copied().chain([times.len()]) {
             let part: Vec<_> = times[start..end].iter().copied().map(Some).collect();
@@ -162,7 +246,7 @@ mod tests {
 
     #[test]
     fn records_without_a_time_are_dead_letters() {
-        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 0 });
+        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 0 }, false);
         let mut out = Vec::new();
         step.on_batch(batch(&[Some(1), None, Some(2)]), &mut out).unwrap();
         assert!(matches!(&out[0], Timed::Dead(dead) if dead.batch.offsets.values() == &[1]));

@@ -6,7 +6,7 @@ mod key;
 mod partition;
 
 pub(crate) use decode::Decode;
-pub(crate) use event_time::{EventTimeStep, Timed};
+pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed};
 pub(crate) use key::{Key, keys};
 pub(crate) use partition::{Partition, Pass};
 

@@ -72,7 +72,7 @@ impl SinkTask {
                     self.publish().await?;
                     self.line.tell(TaskEvent::Published { task: self.line.task, id });
                 }
-                Turn::Command(Some(Command::Barrier(_) | Command::Stop))
+                Turn::Command(Some(Command::Barrier(_) | Command::Stop | Command::WritersFinished))
                 | Turn::Event(Event::Watermark(_) | Event::Idle) => {}
                 Turn::Time => {
                     retrying!(self, self.writer.on_time());
@@ -84,6 +84,7 @@ impl SinkTask {
                 }
                 Turn::Event(Event::End(end)) => {
                     retrying!(self, self.writer.finish());
+                    self.bury_refused().await?;
                     if let Some(route) = &self.dead_letters {
                         route.broadcast(&Message::End(end)).await?;
                     }
@@ -109,22 +110,37 @@ impl SinkTask {
         counts.output += (batch.len() - rejected.len()) as u64;
         counts.dead_lettered += rejected.len() as u64;
         self.counts.publish();
-        if rejected.is_empty() {
-            return Ok(());
+        if !rejected.is_empty() {
+            let rows: UInt32Array = rejected.iter().map(|rejection| rejection.row as u32).collect();
+            let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
+            let batch = batch.take(&rows).map_err(|error| failed(broken(error)))?;
+            self.bury(batch, rejected.into_iter().map(|rejection| rejection.reason)).await?;
         }
+        self.bury_refused().await
+    }
+
+    /// Records that were accepted and then refused: they have not gone out after all.
+    async fn bury_refused(&mut self) -> Result<(), Halt> {
+        for refused in self.writer.refused() {
+            let count = refused.batch.len() as u64;
+            let counts = self.counts.node(self.node);
+            counts.output -= count;
+            counts.dead_lettered += count;
+            self.counts.publish();
+            let reasons = std::iter::repeat_n(refused.reason, refused.batch.len());
+            self.bury(refused.batch, reasons).await?;
+        }
+        Ok(())
+    }
+
+    async fn bury(&mut self, batch: Batch, reasons: impl Iterator<Item = String>) -> Result<(), Halt> {
         let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
+        let reasons: Vec<_> = reasons.map(|message| Reason { code: "sink_rejected", message }).collect();
         let Some(route) = &mut self.dead_letters else {
-            let reason = &rejected[0].reason;
+            let reason = reasons.first().map_or("", |reason| reason.message.as_str());
             return Err(RunError::failed(format!("the dead letters' sink refused a record: {reason}")).into());
         };
-        let rows: UInt32Array = rejected.iter().map(|rejection| rejection.row as u32).collect();
-        let dead = DeadLetters {
-            batch: batch.take(&rows).map_err(|error| failed(broken(error)))?,
-            reasons: rejected
-                .into_iter()
-                .map(|rejection| Reason { code: "sink_rejected", message: rejection.reason })
-                .collect(),
-        };
+        let dead = DeadLetters { batch, reasons };
         let batch = dead_letter::to_batch(&self.name, &dead).map_err(failed)?;
         for (target, part) in route.split(batch).map_err(failed)? {
             route.send(target, part).await?;
@@ -134,6 +150,7 @@ impl SinkTask {
 
     async fn barrier(&mut self, id: u64) -> Result<(), Halt> {
         let part = retrying!(self, self.writer.checkpoint());
+        self.bury_refused().await?;
         let state = TaskState {
             counts: self.counts.totals(),
             watermark: self.gate.watermark(),

@@ -10,6 +10,7 @@ use crate::{
     error::RunError,
     message::{End, Message},
     state::TaskState,
+    steps::PartitionChange,
     task::{Command, Line, TaskEvent},
 };
 
@@ -35,6 +36,24 @@ pub(crate) struct SourceTask {
     pub(crate) line: Line,
 }
 
+/// When each partition of the input last had something, and whether it counts as idle since.
+#[derive(Default)]
+struct Partitions(std::collections::BTreeMap<u32, (Micros, bool)>);
+
+impl Partitions {
+    fn active(&mut self, partition: u32, now: Micros) {
+        self.0.insert(partition, (now, false));
+    }
+
+    /// A partition is read to its present end: whether that makes it idle now.
+    fn falls_idle(&mut self, partition: u32, now: Micros, idle_after: Option<Micros>) -> bool {
+        let (since, idle) = self.0.entry(partition).or_insert((now, false));
+        let falls = !*idle && idle_after.is_some_and(|limit| now.saturating_sub(*since) >= limit);
+        *idle |= falls;
+        falls
+    }
+}
+
 enum Turn {
     Command(Option<Command>),
     Read(Read),
@@ -47,6 +66,8 @@ impl SourceTask {
         let mut ended = false;
         let mut last_record = self.host.now();
         let mut idle = false;
+        let mut partitions = Partitions::default();
+        let mut asked = false;
         // Positions at barriers whose checkpoint is not yet known to be durable.
         let mut barriers = std::collections::VecDeque::new();
         loop {
@@ -58,13 +79,23 @@ impl SourceTask {
                 }
             };
             match turn {
-                Turn::Command(None) => return Ok(()),
+                Turn::Command(None) => {
+                    if let Err(error) = self.reader.close().await {
+                        tracing::warn!(node = self.name, "{error}");
+                    }
+                    return Ok(());
+                }
                 Turn::Command(Some(Command::Stop)) if ended => {}
                 Turn::Command(Some(Command::Stop)) => {
                     ended = true;
                     self.end(End::Stopped).await?;
                 }
+                Turn::Command(Some(Command::WritersFinished)) => {
+                    let told = self.reader.writers_finished().await;
+                    told.map_err(|error| RunError::connector(&self.name, &error))?;
+                }
                 Turn::Command(Some(Command::Barrier(id))) => {
+                    asked = false;
                     barriers.push_back((id, self.reader.position()));
                     self.barrier(id).await?;
                 }
@@ -78,6 +109,7 @@ impl SourceTask {
                 }
                 Turn::Read(Read::Records(batch)) => {
                     (last_record, idle) = (self.host.now(), false);
+                    partitions.active(batch.partition, last_record);
                     let counts = self.chain.counts.node(self.node);
                     counts.input += batch.len() as u64;
                     if self.leaves {
@@ -92,12 +124,30 @@ impl SourceTask {
                         self.chain.broadcast(&Message::Idle).await?;
                     }
                 }
-                Turn::Read(Read::Opened(_) | Read::CaughtUp(_) | Read::Closed(_) | Read::Lost(_)) => {}
+                Turn::Read(Read::Opened(partition)) => {
+                    partitions.active(partition, self.host.now());
+                    self.chain.partition(partition, PartitionChange::Opened).await?;
+                }
+                Turn::Read(Read::CaughtUp(partition)) => {
+                    if partitions.falls_idle(partition, self.host.now(), self.idle_after)
+                        && self.chain.partition(partition, PartitionChange::Idle).await?
+                    {
+                        self.chain.broadcast(&Message::Idle).await?;
+                    }
+                }
+                Turn::Read(Read::Closed(partition) | Read::Lost(partition)) => {
+                    partitions.0.remove(&partition);
+                    self.chain.partition(partition, PartitionChange::Gone).await?;
+                }
                 Turn::Read(Read::End) => {
                     ended = true;
                     self.chain.watermark(END_OF_TIME).await?;
                     self.end(End::Finished).await?;
                 }
+            }
+            if !asked && !ended && self.reader.wants_checkpoint() {
+                asked = true;
+                self.line.tell(TaskEvent::WantsCheckpoint);
             }
         }
     }

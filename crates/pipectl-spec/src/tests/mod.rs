@@ -153,6 +153,7 @@ fn kinds() -> Kinds {
             kind("file", options::<File>()),
             kind("stdout", options::<Empty>()),
         ],
+        stream_options: Vec::new(),
         backends: vec![kind("memory", options::<Empty>()), kind("kinesis", options::<Kinesis>())],
         bindings: vec![kind("object_store", options::<ObjectStoreBinding>()), kind("table", options::<TableBinding>())],
     }

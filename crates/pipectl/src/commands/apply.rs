@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use pipectl_host::{Host, Interrupts};
 use pipectl_ir::{PhysicalPlan, RunReport};
-use pipectl_plan::lower;
+use pipectl_plan::lower_regions;
 use pipectl_runtime::{
-    Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, Running, checkpoint::Store, start,
+    Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, checkpoint::Store, provision,
 };
 
 use crate::{
@@ -26,8 +26,17 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     if source.diagnostics.has_errors() {
         return Exit::Wrong;
     }
-    let plans: Vec<PhysicalPlan> = compiled.iter().map(|compiled| lower(&compiled.dag)).collect();
-    let connectors = RegistryConnectors(registry);
+    let mut pipelines: Vec<Vec<PhysicalPlan>> = Vec::new();
+    for compiled in &compiled {
+        match lower_regions(&compiled.dag) {
+            Ok(plans) => pipelines.push(plans),
+            Err(problem) => {
+                view::note(&format!("error: pipeline `{}`: {problem}", compiled.dag.settings().pipeline));
+                return Exit::Wrong;
+            }
+        }
+    }
+    let connectors = RegistryConnectors::new(registry);
     let workers = arguments.workers.map(usize::from);
     let exits = pipectl_host::run(workers, async {
         let mut interrupts = match Interrupts::listen() {
@@ -38,9 +47,9 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
             }
         };
         let mut set = Set { arguments, host: Host::real(), running: Vec::new() };
-        for plan in plans {
-            let name = plan.pipeline.clone();
-            if let Err(error) = set.start(plan, &connectors).await {
+        for plans in pipelines {
+            let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+            if let Err(error) = set.start(plans, &connectors).await {
                 view::run_error(&name, &error);
                 set.stop();
                 set.drain().await;
@@ -66,7 +75,7 @@ fn exit_of(error: &RunError) -> Exit {
 struct Set<'a> {
     arguments: &'a ApplyArguments,
     host: Host,
-    running: Vec<Running>,
+    running: Vec<Job>,
 }
 
 enum Turn {
@@ -76,20 +85,33 @@ enum Turn {
 }
 
 impl Set<'_> {
-    async fn start(&mut self, plan: PhysicalPlan, connectors: &RegistryConnectors) -> Result<(), RunError> {
-        let folder: PathBuf = self.arguments.state.join(format!("{}@{}", plan.pipeline, plan.environment));
+    fn options(&self, plan: &PhysicalPlan) -> Result<RunOptions, RunError> {
+        let mut folder: PathBuf = self.arguments.state.join(format!("{}@{}", plan.pipeline, plan.environment));
+        folder.extend(&plan.region);
         let store = Store::open(folder)?;
         if self.arguments.fresh {
             store.clear()?;
         }
-        let options = RunOptions {
+        Ok(RunOptions {
             store: Some(store),
             directory: PathBuf::new(),
             limits: Limits::default(),
             drain: self.arguments.drain_timeout.0,
-        };
-        let name = plan.pipeline.clone();
-        let running = start(plan, connectors, &self.host, options).await?;
+        })
+    }
+
+    async fn start(&mut self, plans: Vec<PhysicalPlan>, connectors: &RegistryConnectors) -> Result<(), RunError> {
+        let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+        for made in provision(&plans, connectors, &self.host).await? {
+            if made.created {
+                let partitions = made.state.partitions.len();
+                view::note(&format!(
+                    "created stream `{}` on {} ({partitions} partitions) for `{}`",
+                    made.target, made.kind, made.stream
+                ));
+            }
+        }
+        let running = Job::start(plans, connectors, &self.host, |plan| self.options(plan)).await?;
         match running.resumed_from() {
             Some(id) if running.already_finished() => view::note(&format!(
                 "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"
@@ -175,12 +197,12 @@ impl Set<'_> {
     }
 
     fn nodes(&self) -> Vec<pipectl_ir::report::NodeReport> {
-        self.running.iter().flat_map(Running::nodes).collect()
+        self.running.iter().flat_map(Job::nodes).collect()
     }
 }
 
 /// The next pipeline of the set that ends.
-async fn next_done(running: &mut [Running], done: &[Option<Exit>]) -> (usize, Result<RunReport, RunError>) {
+async fn next_done(running: &mut [Job], done: &[Option<Exit>]) -> (usize, Result<RunReport, RunError>) {
     let mut joins: Vec<_> = running
         .iter_mut()
         .enumerate()

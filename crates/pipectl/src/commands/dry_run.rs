@@ -45,7 +45,8 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
     let mut exit = Exit::Fine;
     for compiled in &compiled {
         let previews = Previews::new(arguments.rows);
-        let connectors = DryConnectors { sources: RegistryConnectors(registry.clone()), previews: previews.clone() };
+        let connectors =
+            DryConnectors { sources: RegistryConnectors::new(registry.clone()), previews: previews.clone() };
         match run_one(&compiled.dag, &connectors, arguments) {
             Ok(report) => {
                 let shown = match arguments.format {

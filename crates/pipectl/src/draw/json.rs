@@ -107,7 +107,7 @@ fn facts(kind: &NodeKind) -> Facts<'_> {
         NodeKind::Source(source) => Facts { bounded: Some(source.bounded), ..Facts::default() },
         NodeKind::Stream(stream) => Facts {
             partitions: Some(stream.partitions),
-            durable: Some(stream.durable),
+            durable: Some(stream.carrier.is_some()),
             key: Some(&stream.keys),
             time: stream.time.as_ref(),
             ..Facts::default()

@@ -30,7 +30,8 @@ fn stream(partitions: u32, keys: &[&str]) -> NodeKind {
     NodeKind::Stream(StreamNode {
         backend: "memory".to_owned(),
         partitions,
-        durable: false,
+        carrier: None,
+        idle_after: 0,
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
         time: Some(EventTime { field: "at".to_owned(), lateness: 5_000_000 }),
     })

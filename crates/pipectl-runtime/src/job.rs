@@ -1,0 +1,208 @@
+//! A pipeline as one run, however many regions durable streams cut it into.
+
+use std::{collections::BTreeMap, task::Poll};
+
+use pipectl_host::Host;
+use pipectl_ir::{
+    PhysicalPlan,
+    physical::{StageInput, StreamPlan},
+    report::{Counts, NodeReport, Outcome, RunReport},
+};
+
+use crate::{Connectors, RunError, RunOptions, Running, start};
+
+/// The regions of a pipeline under way. They run side by side; when all that write a durable stream have finished, those
+/// that read it are told, and end once they have read what is in it.
+#[derive(Debug)]
+pub struct Job {
+    regions: Vec<Region>,
+}
+
+#[derive(Debug)]
+struct Region {
+    running: Running,
+    reads: Vec<String>,
+    writes: Vec<String>,
+    done: Option<RunReport>,
+}
+
+impl Job {
+    /// Starts all regions of a pipeline, those at the end of the flow first. If one cannot start, none runs.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub async fn start(
+        plans: Vec<PhysicalPlan>,
+        connectors: &dyn Connectors,
+        host: &Host,
+        mut options: impl FnMut(&PhysicalPlan) -> Result<RunOptions, RunError>,
+    ) -> Result<Self, RunError> {
+        let mut job = Self { regions: Vec::with_capacity(plans.len()) };
+        let mut opened = Vec::with_capacity(plans.len());
+        for plan in &plans {
+            opened.push(options(plan)?);
+        }
+        for (plan, options) in plans.into_iter().zip(opened).rev() {
+            let (reads, writes) = (reads(&plan), writes(&plan));
+            let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
+            let (reads, writes) = (names(reads), names(writes));
+            match start(plan, connectors, host, options).await {
+                Ok(running) => job.regions.push(Region { running, reads, writes, done: None }),
+                Err(error) => {
+                    job.stop();
+                    job.drain().await;
+                    return Err(error);
+                }
+            }
+        }
+        job.regions.reverse();
+        Ok(job)
+    }
+
+    /// Name of the pipeline.
+    pub fn pipeline(&self) -> &str {
+        self.regions.first().map_or("", |region| region.running.pipeline())
+    }
+
+    /// The number of the newest checkpoint that a region resumed from.
+    pub fn resumed_from(&self) -> Option<u64> {
+        self.regions.iter().filter_map(|region| region.running.resumed_from()).max()
+    }
+
+    /// Whether there was nothing to go on with: every region had finished before.
+    pub fn already_finished(&self) -> bool {
+        self.regions.iter().all(|region| region.running.already_finished())
+    }
+
+    /// Tells all regions to stop.
+    pub fn stop(&self) {
+        for region in &self.regions {
+            region.running.stop();
+        }
+    }
+
+    /// The nodes with their counts as they stand, a node of several regions once.
+    pub fn nodes(&self) -> Vec<NodeReport> {
+        merge(self.regions.iter().map(|region| (region, region.running.nodes())))
+    }
+
+    /// Waits for the end of all regions. If one fails, the others are stopped. Cancel-safe: it can be called again.
+    pub async fn join(&mut self) -> Result<RunReport, RunError> {
+        while self.regions.iter().any(|region| region.done.is_none()) {
+            let (index, result) = self.next_done().await;
+            match result {
+                Ok(report) => {
+                    self.regions[index].done = Some(report);
+                    self.tell_readers(index);
+                }
+                Err(error) => {
+                    self.stop();
+                    self.regions.remove(index);
+                    self.drain().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(self.report())
+    }
+
+    /// Waits for all regions, whatever they come to.
+    async fn drain(&mut self) {
+        for region in self.regions.iter_mut().filter(|region| region.done.is_none()) {
+            if let Err(error) = region.running.join().await {
+                tracing::error!(pipeline = region.running.pipeline(), "{error}");
+            }
+        }
+    }
+
+    async fn next_done(&mut self) -> (usize, Result<RunReport, RunError>) {
+        let open = self.regions.iter_mut().enumerate().filter(|(_, region)| region.done.is_none());
+        let mut joins: Vec<_> = open.map(|(index, region)| (index, Box::pin(region.running.join()))).collect();
+        std::future::poll_fn(move |context| {
+            for (index, join) in &mut joins {
+                if let Poll::Ready(result) = join.as_mut().poll(context) {
+                    return Poll::Ready((*index, result));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// After a region has ended: for each stream that it wrote, whether that was the last writer.
+    fn tell_readers(&self, ended: usize) {
+        let finished = |region: &Region| region.done.as_ref().is_some_and(|done| done.outcome == Outcome::Finished);
+        for stream in &self.regions[ended].writes {
+            if self.regions.iter().filter(|region| region.writes.contains(stream)).all(finished) {
+                for reader in self.regions.iter().filter(|region| region.reads.contains(stream)) {
+                    reader.running.writers_finished(stream);
+                }
+            }
+        }
+    }
+
+    fn report(&self) -> RunReport {
+        let reports = || self.regions.iter().filter_map(|region| region.done.as_ref());
+        let finished = reports().all(|report| report.outcome == Outcome::Finished);
+        RunReport {
+            pipeline: self.pipeline().to_owned(),
+            outcome: if finished { Outcome::Finished } else { Outcome::Stopped },
+            started: reports().map(|report| report.started).min().unwrap_or_default(),
+            ended: reports().map(|report| report.ended).max().unwrap_or_default(),
+            resumed_from: reports().filter_map(|report| report.resumed_from).max(),
+            checkpoint: reports().map(|report| report.checkpoint).max().unwrap_or_default(),
+            nodes: merge(self.regions.iter().filter_map(|region| Some((region, region.done.as_ref()?.nodes.clone())))),
+        }
+    }
+}
+
+/// The durable streams that a plan reads.
+pub fn reads(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
+    let read = |input| match input {
+        &StageInput::Stream(ref stream) => Some(stream),
+        _ => None,
+    };
+    plan.stages.iter().filter_map(|stage| read(&stage.input)).collect()
+}
+
+/// The durable streams that a plan writes.
+pub fn writes(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
+    plan.stages.iter().filter_map(|stage| stage.writes.as_ref()).collect()
+}
+
+/// The nodes of all regions in the order of the flow, the dead letters last. A durable stream takes what its writers
+/// write and passes on what its readers read.
+fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Vec<NodeReport> {
+    let mut merged: Vec<NodeReport> = Vec::new();
+    let mut last: Option<NodeReport> = None;
+    let mut written: BTreeMap<String, u64> = BTreeMap::new();
+    for (region, mut nodes) in regions {
+        if let (Some(mut dead), before) = (nodes.pop(), last.take()) {
+            if let Some(before) = before {
+                dead.counts.add(&before.counts);
+                dead.place = Some([before.place, dead.place].into_iter().flatten().collect::<Vec<_>>().join(", "));
+            }
+            last = Some(dead);
+        }
+        for mut node in nodes {
+            if region.writes.contains(&node.name) {
+                *written.entry(node.name.clone()).or_default() += node.counts.output;
+                // What was written is on its way until somebody has read it; nobody may.
+                let Counts { dead_lettered, .. } = node.counts;
+                node.counts = Counts { input: node.counts.input, dead_lettered, ..Counts::default() };
+            } else if region.reads.contains(&node.name) {
+                node.counts.input = 0;
+            }
+            match merged.iter_mut().find(|known| known.name == node.name) {
+                Some(known) => known.counts.add(&node.counts),
+                None => merged.push(node),
+            }
+        }
+    }
+    for node in merged.iter_mut().filter(|node| node.role == "stream" && node.counts.output > node.counts.input) {
+        // Others write to it as well.
+        node.counts.input = node.counts.output + node.counts.dead_lettered;
+    }
+    merged.extend(last);
+    merged
+}
