@@ -26,6 +26,7 @@ pub struct Host {
 #[derive(Debug)]
 struct Inner {
     seed: u64,
+    retries: std::sync::atomic::AtomicU64,
     world: World,
 }
 
@@ -39,7 +40,7 @@ impl Host {
     /// The machine's own clock, random numbers and environment.
     pub fn real() -> Self {
         let seed = u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or([0; 8]));
-        Self { inner: Arc::new(Inner { seed, world: World::Real }) }
+        Self { inner: Arc::new(Inner { seed, retries: Default::default(), world: World::Real }) }
     }
 
     /// A virtual clock that starts at `epoch`, and random numbers that follow from `seed`.
@@ -48,7 +49,17 @@ impl Host {
     /// If called outside of [`simulate`].
     pub fn simulated(seed: u64, epoch: Micros) -> Self {
         let world = World::Simulated { epoch, started: tokio::time::Instant::now() };
-        Self { inner: Arc::new(Inner { seed, world }) }
+        Self { inner: Arc::new(Inner { seed, retries: Default::default(), world }) }
+    }
+
+    /// Notes that an outside system was asked again after a refusal or a fault, for the reports of a run.
+    pub fn note_retry(&self) {
+        self.inner.retries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// How often an outside system was asked again.
+    pub fn retries(&self) -> u64 {
+        self.inner.retries.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Whether time is virtual.

@@ -48,9 +48,10 @@ pub trait Connectors: Send + Sync {
 }
 
 /// The kinds of a registry, as they are. Everything that one Environment calls by one name shares one connection.
+#[derive(Clone)]
 pub struct RegistryConnectors {
     registry: Registry,
-    connections: Mutex<BTreeMap<(String, String), Arc<dyn Connection>>>,
+    connections: Arc<Mutex<BTreeMap<(String, String), Arc<dyn Connection>>>>,
 }
 
 impl std::fmt::Debug for RegistryConnectors {
@@ -62,7 +63,7 @@ impl std::fmt::Debug for RegistryConnectors {
 impl RegistryConnectors {
     /// Of this registry.
     pub fn new(registry: Registry) -> Self {
-        Self { registry, connections: Mutex::new(BTreeMap::new()) }
+        Self { registry, connections: Arc::default() }
     }
 
     /// The connection to what carries a stream.

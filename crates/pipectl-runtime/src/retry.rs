@@ -28,6 +28,7 @@ impl Retry {
         let Some(pause) = pause else { return Err(RunError::connector(node, &error)) };
         let pause = error.retry_after.unwrap_or(pause);
         tracing::warn!(node, ?pause, "{error}; trying again");
+        host.note_retry();
         host.sleep(pause).await;
         Ok(())
     }

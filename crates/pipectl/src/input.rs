@@ -28,12 +28,23 @@ pub struct Source {
 
 /// Reads specs and the Environment. Problems are in the answer, not an error.
 pub fn load_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) -> Source {
+    load(files, env, None, registry)
+}
+
+/// Reads specs, with an Environment that is built in.
+pub(crate) fn load_with(files: &[PathBuf], environment: Input, registry: &Registry) -> Source {
+    load(files, None, Some(environment), registry)
+}
+
+fn load(files: &[PathBuf], env: Option<&str>, given: Option<Input>, registry: &Registry) -> Source {
     let mut source = Source::default();
     let mut inputs = Vec::new();
+    let given_name = given.as_ref().map(|given| given.name.clone());
+    inputs.extend(given);
     for file in files {
         read(file, &mut inputs, &mut source.diagnostics);
     }
-    let mut env_file = None;
+    let mut env_file = given_name.as_deref();
     if let Some(env) = env {
         let path = Path::new(env);
         let named = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");

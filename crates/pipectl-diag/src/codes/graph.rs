@@ -37,4 +37,8 @@ crate::codes::codes! {
         cause: "The files hold no document of kind Pipeline.";
         example: "apiVersion: pipectl/v1\nkind: Environment\nmetadata: { name: aws }\n";
         fix: "Name the file that holds the Pipeline too; `pipectl init` writes one to start from.";
+    MEET_AGAIN = "PC0310", "meet-again";
+        cause: "A stream is carried by a backend, and what comes before it and what comes after it both write to one memory stream. The two sides run and are checkpointed apart, so memory cannot join them.";
+        example: "spec:\n  streams: { orders: {}, all: {} }   # `orders` on Kafka, `all` in memory, written from both sides of `orders`\n";
+        fix: "Carry the joining stream by a backend too.";
 }

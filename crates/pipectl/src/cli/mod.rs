@@ -113,6 +113,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next\napply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
     )]
     Apply(ApplyArguments),
+    /// Run the same input in several Environments and tell whether the results are the same
+    #[command(
+        after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first is the reference. Every run has streams of its own, which are removed afterwards; nothing is written to the\nsinks. Windows stay open until the input ends, so that the order in which a backlog is read plays no part; --lateness\njudges with late records. Exits with 2 if a result differs."
+    )]
+    Compare(CompareArguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  pipectl completions bash > /etc/bash_completion.d/pipectl")]
     Completions(CompletionsArguments),
@@ -248,6 +253,51 @@ pub(crate) struct ApplyArguments {
     /// How to show the summary; json goes to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompareFormat {
+    Text,
+    Json,
+    Junit,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// Specs: files, folders (their .yaml and .yml files), or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Environments: files, or names where the specs hold several
+    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',')]
+    pub(crate) envs: Vec<String>,
+    /// Backends with their defaults: memory, kafka, kinesis, pubsub, eventhubs
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) backends: Vec<String>,
+    /// Read a source's records from a file instead
+    #[arg(long, value_name = "SOURCE=FILE")]
+    pub(crate) input: Vec<String>,
+    /// End each source after so many records
+    #[arg(long, value_name = "N")]
+    pub(crate) records: Option<u64>,
+    /// End each source after so much time
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) until: Option<Duration>,
+    /// How far numbers with a fraction may differ: absolutely up to 1, relatively above
+    #[arg(long, default_value_t = 1e-9, value_name = "NUMBER")]
+    pub(crate) tolerance: f64,
+    /// Judge the order of records for each value of this column, also where no stream promises one
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+    /// Close windows as the watermark says, late records included in the judgement
+    #[arg(long)]
+    pub(crate) lateness: bool,
+    /// How many differing rows of each sink to show
+    #[arg(long, default_value_t = 5, value_name = "N")]
+    pub(crate) rows: usize,
+    /// How to show the result
+    #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
+    pub(crate) format: CompareFormat,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! One module for each verb; each answers an exit code.
 
 mod apply;
+mod compare;
 mod completions;
 mod dry_run;
 mod explain;
@@ -28,6 +29,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Command::Explain(explain) => explain::run(&explain, global),
         Command::DryRun(dry_run) => dry_run::run(&dry_run, global),
         Command::Apply(apply) => apply::run(&apply, global),
+        Command::Compare(compare) => compare::run(&compare, global),
         Command::Completions(completions) => completions::run(&completions),
         Command::Version => view::print(concat!("pipectl ", env!("CARGO_PKG_VERSION"), "\n")),
     }

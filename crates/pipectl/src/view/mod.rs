@@ -1,6 +1,7 @@
 //! What a person sees. Results go to standard output, everything else to standard error.
 #![allow(clippy::print_stderr, reason = "this is the module that writes for people")]
 
+pub(crate) mod comparison;
 mod live;
 mod report;
 
