@@ -1,0 +1,128 @@
+//! Runs the cases, one after the other, each with streams of its own and within a bound of time.
+
+use std::{io::Write as _, path::Path, sync::Arc};
+
+use futures::future::{Either, select};
+
+use pipectl_host::Host;
+
+use crate::{
+    cases::{CASES, Case},
+    harness::Harness,
+    lab::{Lab, Stop},
+    report::{CaseResult, LeftOut, Outcome, Report},
+    watch,
+};
+
+/// The variable that names a directory for reports: each backend's goes to `<backend>.json` in it.
+pub const REPORTS: &str = "PIPECTL_CONFORMANCE_REPORTS";
+
+/// A case may take so many times the patience that one step of it has.
+const STEPS: u32 = 6;
+
+/// The names of all cases, in the order in which they run.
+pub fn case_names() -> Vec<&'static str> {
+    CASES.iter().map(|case| case.name).collect()
+}
+
+/// Runs all cases.
+pub async fn suite(harness: Arc<dyn Harness>) -> Report {
+    run(harness, &case_names()).await
+}
+
+/// Runs the named cases.
+pub async fn run(harness: Arc<dyn Harness>, names: &[&str]) -> Report {
+    let host = harness.host();
+    let id: String = host.id(&format!("conformance {}", harness.backend())).chars().take(8).collect();
+    // Listens from the start; the case about secrets is told if it cannot.
+    let _told_later = watch::begin(&harness.secrets());
+    let mut results = Vec::new();
+    for case in CASES.iter().filter(|case| names.contains(&case.name)) {
+        let began = host.now();
+        let outcome = one(&harness, case, &id).await;
+        let took_ms = u64::try_from((host.now() - began) / 1_000).unwrap_or(0);
+        let (name, proves) = (case.name.to_owned(), case.proves.to_owned());
+        tracing::debug!(name, ?outcome, took_ms, "a case of the suite has ended");
+        results.push(CaseResult { name, proves, level: case.level, outcome, took_ms });
+    }
+    Report::new(harness.backend(), harness.peer(), results)
+}
+
+async fn one(harness: &Arc<dyn Harness>, case: &'static Case, id: &str) -> Outcome {
+    if let Some(why) = (case.left_out)(&harness.capabilities()) {
+        return Outcome::Skipped(LeftOut::Capability, format!("the backend {why}"));
+    }
+    if let Some(why) = harness.lacks(case.name) {
+        return Outcome::Skipped(LeftOut::Peer, format!("{}: {why}", harness.peer()));
+    }
+    // Errors are the other way in which secrets get out, so none may hold one.
+    let secrets = harness.secrets();
+    match bounded(harness, case, id).await {
+        Ok(()) => Outcome::Passed,
+        Err(Stop::LeftOut(by, why)) => Outcome::Skipped(by, why),
+        Err(Stop::Failed(why)) if secrets.iter().any(|secret| !secret.is_empty() && why.contains(secret.as_str())) => {
+            Outcome::Failed(format!("an error shows a secret: {}", watch::hide(&why, &secrets)))
+        }
+        Err(Stop::Failed(why)) => Outcome::Failed(why),
+    }
+}
+
+async fn bounded(harness: &Arc<dyn Harness>, case: &'static Case, id: &str) -> Result<(), Stop> {
+    let lab = Lab::open(harness, case.name, id).await?;
+    let bound = lab.budget.patience * STEPS;
+    let host = lab.host.clone();
+    let result = match select((case.run)(&lab), Box::pin(host.sleep(bound))).await {
+        Either::Left((result, _)) => result,
+        Either::Right(_) => Err(Stop::Failed(format!("it took longer than {bound:?}"))),
+    };
+    let breaches = lab.clear().await;
+    result?;
+    match breaches.first() {
+        None => Ok(()),
+        Some(first) => Err(Stop::Failed(format!("{} breaches of the contract: {first}", breaches.len()))),
+    }
+}
+
+/// Runs all cases on the real clock and concludes: the whole body of a backend's test.
+///
+/// # Panics
+/// If a case has failed, or there are no threads.
+pub fn prove(harness: Arc<dyn Harness>) -> Report {
+    let host = harness.host();
+    match pipectl_host::run(Some(2), suite(harness)) {
+        Ok(report) => {
+            conclude(&report, &host);
+            report
+        }
+        Err(error) => panic!("no threads to run the suite on: {error}"),
+    }
+}
+
+/// Prints the table, writes the report where [`REPORTS`] says, and panics if a case has failed.
+///
+/// # Panics
+/// If a case has failed, or something cannot be written.
+pub fn conclude(report: &Report, host: &Host) {
+    // Not by `println!`, which a test that passes swallows: what was left out must be seen.
+    if let Err(error) = std::io::stdout().write_all(report.table().as_bytes()) {
+        panic!("cannot print the results: {error}");
+    }
+    if let Some(directory) = host.variable(REPORTS)
+        && let Err(error) = write_report(report, Path::new(&directory))
+    {
+        panic!("cannot write the report to {directory}: {error}");
+    }
+    let failures = report.failures();
+    assert!(failures.is_empty(), "{} cases have failed: {failures:#?}", failures.len());
+}
+
+/// Writes a report as `<backend>.json` into a directory.
+///
+/// # Errors
+/// If the directory or the file cannot be written.
+pub fn write_report(report: &Report, directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    let mut text = serde_json::to_string_pretty(report).map_err(std::io::Error::other)?;
+    text.push('\n');
+    std::fs::write(directory.join(format!("{}.json", report.backend)), text)
+}
