@@ -14,6 +14,7 @@ mod given;
 mod input;
 mod logging;
 mod preview;
+mod reach;
 mod record;
 mod reference;
 mod registry;

@@ -97,7 +97,9 @@ pub(crate) enum Command {
     )]
     Schema,
     /// Print the schema of sample records
-    #[command(after_help = "Examples:\n  pipectl infer events.jsonl\n  zcat events.jsonl.gz | pipectl infer -")]
+    #[command(
+        after_help = "Examples:\n  pipectl infer events.jsonl\n  zcat events.jsonl.gz | pipectl infer -\n  pipectl infer --stream orders --env prod.yaml"
+    )]
     Infer(InferArguments),
     /// Tell more about an error code
     #[command(after_help = "Examples:\n  pipectl explain PC0102\n  pipectl explain            # all codes")]
@@ -118,6 +120,15 @@ pub(crate) enum Command {
         after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first is the reference. Every run has streams of its own, which are removed afterwards; nothing is written to the\nsinks. Windows stay open until the input ends, so that the order in which a backlog is read plays no part; --lateness\njudges with late records. Exits with 2 if a result differs."
     )]
     Compare(CompareArguments),
+    /// Look at and write to streams by hand, on any backend
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  pipectl stream ls --env prod.yaml\n  pipectl stream describe orders --env prod.yaml\n  pipectl stream read orders --env prod.yaml --from 2026-01-31T12:00:00Z --limit 100\n  echo '{\"id\":1}' | pipectl stream put orders --env prod.yaml --key 1"
+    )]
+    Stream(StreamCommand),
+    /// Reach every outside part of an Environment and say what to mend
+    #[command(after_help = "Examples:\n  pipectl doctor --env prod.yaml\n  pipectl doctor --backend kafka")]
+    Doctor(DoctorArguments),
     /// Print a completion script for a shell
     #[command(after_help = "Example:\n  pipectl completions bash > /etc/bash_completion.d/pipectl")]
     Completions(CompletionsArguments),
@@ -192,7 +203,13 @@ pub(crate) struct GraphArguments {
 #[derive(Debug, Args)]
 pub(crate) struct InferArguments {
     /// JSON lines, whole or compressed (gz, zst), or - for standard input
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "stream")]
+    pub(crate) file: Option<PathBuf>,
+    /// A stream instead, with --env or --backend: its oldest records
+    #[arg(long, conflicts_with = "file", value_name = "NAME")]
+    pub(crate) stream: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: Where,
     /// How many records to look at
     #[arg(long, default_value_t = 10_000)]
     pub(crate) records: usize,
@@ -298,6 +315,102 @@ pub(crate) struct CompareArguments {
     /// How to show the result
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub(crate) format: CompareFormat,
+}
+
+/// Which Environment, and which of its backends.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// The Environment: a file that holds it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env: Option<String>,
+    /// One of the Environment's backends by name; without --env a kind of backend with its defaults
+    #[arg(long, value_name = "NAME|KIND")]
+    pub(crate) backend: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StreamCommand {
+    /// List the streams of a backend
+    Ls(Where),
+    /// Show a stream: partitions, positions, settings
+    Describe(DescribeArguments),
+    /// Print records; leaves no trace
+    Read(ReadArguments),
+    /// Write the lines of standard input as records
+    Put(PutArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArguments {
+    /// The stream, as the Environment or the backend calls it
+    pub(crate) stream: String,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Show how far this consumer group is behind
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordFormat {
+    /// Partition and position, arrival time, key, payload
+    Text,
+    /// One object a record, headers included
+    Json,
+    /// The payload alone
+    Payload,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReadArguments {
+    /// The stream, as the Environment or the backend calls it
+    pub(crate) stream: String,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// Where to begin: earliest, latest, a timestamp, or with --partition a position
+    #[arg(long, default_value = "earliest")]
+    pub(crate) from: String,
+    /// Only this partition
+    #[arg(long, value_name = "N")]
+    pub(crate) partition: Option<u32>,
+    /// How many records at most
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) limit: u64,
+    /// Wait for more when all is read
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// How to show records
+    #[arg(long, value_enum, default_value_t = RecordFormat::Text)]
+    pub(crate) format: RecordFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PutArguments {
+    /// The stream, as the Environment or the backend calls it
+    pub(crate) stream: String,
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// The key of all records
+    #[arg(long, conflicts_with = "key_field")]
+    pub(crate) key: Option<String>,
+    /// The field of each record that holds its key
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) key_field: Option<String>,
+    /// A header of all records
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) header: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) place: Where,
+    /// How to show what was found
+    #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
+    pub(crate) format: ReportFormat,
 }
 
 #[derive(Debug, Args)]

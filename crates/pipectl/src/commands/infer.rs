@@ -6,12 +6,17 @@ use std::{
     path::Path,
 };
 
+use pipectl_contract::StartAt;
 use pipectl_data::compress::Compression;
 use pipectl_diag::{Diagnostic, codes};
+use pipectl_host::Host;
 
 use crate::{
     cli::{Global, InferArguments},
+    commands::stream::{failed, take, wait},
     exit::Exit,
+    reach::Reach,
+    registry::registry,
     view,
 };
 
@@ -19,14 +24,20 @@ use crate::{
 const LINE_LIMIT: u64 = 16 << 20;
 
 pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
-    let name = arguments.file.display().to_string();
-    let lines = match open(&arguments.file).and_then(|input| lines(input, arguments.records)) {
-        Ok(lines) => lines,
-        Err(error) => {
-            let problem = Diagnostic::error(codes::command::CANNOT_READ, format!("cannot read `{name}`: {error}"));
-            view::problem(problem, global);
-            return Exit::Wrong;
-        }
+    let (name, lines) = match (&arguments.stream, &arguments.file) {
+        (Some(stream), _) => match of_stream(stream, arguments, global) {
+            Ok(lines) => (stream.clone(), lines),
+            Err(exit) => return exit,
+        },
+        (None, Some(file)) => match open(file).and_then(|input| lines(input, arguments.records)) {
+            Ok(lines) => (file.display().to_string(), lines),
+            Err(error) => {
+                let title = format!("cannot read `{}`: {error}", file.display());
+                view::problem(Diagnostic::error(codes::command::CANNOT_READ, title), global);
+                return Exit::Wrong;
+            }
+        },
+        (None, None) => return Exit::Wrong,
     };
     match pipectl_spec::infer(lines.iter().map(Vec::as_slice)) {
         Ok(schema) => view::print(&pipectl_spec::schema_block(&schema)),
@@ -40,6 +51,30 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
             Exit::Wrong
         }
     }
+}
+
+/// The payloads of a stream's oldest records.
+fn of_stream(stream: &str, arguments: &InferArguments, global: &Global) -> Result<Vec<Vec<u8>>, Exit> {
+    let reach = Reach::load(&arguments.place, registry(), global)?;
+    let mut lines = Vec::new();
+    let exit = wait(async {
+        let connection = match reach.connect(Some(stream), &Host::real(), global).await {
+            Ok(connection) => connection,
+            Err(exit) => return exit,
+        };
+        let target = reach.target(stream);
+        let taken = take(&*connection, &target, StartAt::Earliest, true, |batch| {
+            let room = arguments.records - lines.len();
+            let payloads = batch.payload.iter().flat_map(|payload| payload.iter()).flatten();
+            lines.extend(payloads.take(room).map(<[u8]>::to_vec));
+            lines.len() < arguments.records
+        });
+        match taken.await {
+            Ok(()) => Exit::Fine,
+            Err(error) => failed(&error),
+        }
+    });
+    if exit == Exit::Fine { Ok(lines) } else { Err(exit) }
 }
 
 fn open(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {

@@ -3,12 +3,14 @@
 mod apply;
 mod compare;
 mod completions;
+mod doctor;
 mod dry_run;
 mod explain;
 mod graph;
 mod infer;
 mod init;
 mod schema;
+mod stream;
 mod validate;
 
 use crate::{
@@ -30,6 +32,8 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
         Command::DryRun(dry_run) => dry_run::run(&dry_run, global),
         Command::Apply(apply) => apply::run(&apply, global),
         Command::Compare(compare) => compare::run(&compare, global),
+        Command::Stream(command) => stream::run(&command, global),
+        Command::Doctor(doctor) => doctor::run(&doctor, global),
         Command::Completions(completions) => completions::run(&completions),
         Command::Version => view::print(concat!("pipectl ", env!("CARGO_PKG_VERSION"), "\n")),
     }

@@ -6,7 +6,7 @@ mod live;
 mod report;
 
 pub(crate) use live::Live;
-pub(crate) use report::{ledger, previews, summary};
+pub(crate) use report::{ledger, plain_table, previews, summary};
 
 use std::io::Write as _;
 

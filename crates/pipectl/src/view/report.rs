@@ -32,6 +32,21 @@ pub(crate) fn ledger(nodes: &[NodeReport]) -> String {
     text.join("\n") + "\n"
 }
 
+/// Columns with a head and no lines.
+pub(crate) fn plain_table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(head);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    text.join("\n") + "\n"
+}
+
 /// What a run came to, and where to look.
 pub(crate) fn summary(report: &RunReport) -> String {
     let mut text = String::new();
