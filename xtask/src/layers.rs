@@ -36,6 +36,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(4, "pipectl-connect-*"),
     room(4, "pipectl-engine-*"),
     room(4, "pipectl-conformance"),
+    room(4, "pipectl-peers"),
     room(5, "pipectl"),
     room(6, "xtask"),
     room(6, "pipectl-bench"),
@@ -44,11 +45,16 @@ pub(crate) const ROOMS: &[Room] = &[
 /// Arrows within a layer that are allowed: the runtime is what drives the operators.
 pub(crate) const ACROSS: &[(&str, &str)] = &[("pipectl-runtime", "pipectl-process")];
 
-/// Arrows within a layer that tests may have: every backend, connector and engine proves itself by the same suite.
+/// Arrows within a layer that tests may have: every backend, connector and engine proves itself by the same suite,
+/// and against the same servers.
 pub(crate) const ACROSS_IN_TESTS: &[(&str, &str)] = &[
     ("pipectl-backend-*", "pipectl-conformance"),
     ("pipectl-connect-*", "pipectl-conformance"),
     ("pipectl-engine-*", "pipectl-conformance"),
+    ("pipectl-backend-*", "pipectl-peers"),
+    ("pipectl-connect-*", "pipectl-peers"),
+    ("pipectl-engine-*", "pipectl-peers"),
+    ("pipectl-conformance", "pipectl-peers"),
 ];
 
 /// What pure rooms must not depend on, outside of tests.
