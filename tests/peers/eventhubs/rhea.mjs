@@ -1,4 +1,4 @@
-// Finds the AMQP library (rhea, at one version), installing it once outside of the checkout, and makes it write frames as
+// Finds the AMQP library (rhea, at one version): beside this file, or else installed once outside of the checkout. Makes it write frames as
 // the real service does. It is another library than the one in our client, so that the two share no mistakes.
 import { createRequire } from 'node:module';
 import { execFileSync } from 'node:child_process';
@@ -9,6 +9,8 @@ import { join } from 'node:path';
 const VERSION = '3.0.5';
 
 function folder() {
+  const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
+  if (existsSync(join(here, 'node_modules', 'rhea'))) return here;
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const tools = join(cache, 'pipectl', 'tools');
   const home = join(tools, `rhea-${VERSION}`);

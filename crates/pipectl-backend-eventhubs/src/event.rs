@@ -1,0 +1,148 @@
+//! Records as events and back. A record without payload is written with an empty one: Event Hubs has no tombstones.
+//!
+//! Keys are partition keys and headers are application properties: text where the bytes are UTF-8, so that other clients
+//! read them as such, else binary. A property's name comes only once, so of headers with one name the last one counts.
+
+use arrow_array::{Array, BinaryViewArray, Int64Array, builder::BinaryViewBuilder};
+use azure_core_amqp::{
+    AmqpMessage, AmqpSimpleValue, AmqpSymbol, AmqpValue,
+    message::{AmqpApplicationProperties, AmqpMessageBody},
+};
+use azure_messaging_eventhubs::models::ReceivedEventData;
+use pipectl_data::{Batch, HeadersBuilder, PayloadFormat};
+
+use crate::{limits, position::Mark};
+
+/// Why a record cannot be an event.
+pub(crate) fn key_of(batch: &Batch, row: usize) -> Result<Option<&str>, String> {
+    let Some(keys) = batch.keys.as_ref().filter(|keys| keys.is_valid(row)) else { return Ok(None) };
+    let key = std::str::from_utf8(keys.value(row))
+        .map_err(|_| "its key is not UTF-8, which partition keys of Event Hubs must be".to_owned())?;
+    if key.chars().count() > limits::KEY {
+        return Err(format!("its key has {} characters, and Event Hubs takes {}", key.chars().count(), limits::KEY));
+    }
+    Ok(Some(key))
+}
+
+/// The record as an event. The key goes with it, so that readers see it wherever the event is sent to.
+pub(crate) fn message(batch: &Batch, row: usize, key: Option<&str>) -> AmqpMessage {
+    let payload = batch.payload.as_ref().filter(|payload| payload.is_valid(row)).map(|payload| payload.value(row));
+    let mut builder =
+        AmqpMessage::builder().with_body(AmqpMessageBody::Binary(vec![payload.unwrap_or_default().to_vec()]));
+    if let Some(headers) = &batch.headers {
+        let mut properties = AmqpApplicationProperties::new();
+        for (name, value) in headers.of(row) {
+            let value = value.map(|bytes| match std::str::from_utf8(bytes) {
+                Ok(text) => AmqpSimpleValue::String(text.to_owned()),
+                Err(_) => AmqpSimpleValue::Binary(bytes.to_vec()),
+            });
+            properties.insert(name.to_owned(), value.unwrap_or(AmqpSimpleValue::Null));
+        }
+        if !properties.0.is_empty() {
+            builder = builder.with_application_properties(properties);
+        }
+    }
+    let mut message = builder.build();
+    if let Some(key) = key {
+        message.add_message_annotation(AmqpSymbol::from("x-opt-partition-key"), AmqpValue::String(key.to_owned()));
+    }
+    message
+}
+
+/// At least as many bytes as the record's own parts have.
+pub(crate) fn size(batch: &Batch, row: usize) -> u64 {
+    let payload =
+        batch.payload.as_ref().filter(|payload| payload.is_valid(row)).map_or(0, |payload| payload.value(row).len());
+    let key = batch.keys.as_ref().filter(|keys| keys.is_valid(row)).map_or(0, |keys| keys.value(row).len());
+    let headers = batch.headers.iter().flat_map(|headers| headers.of(row));
+    let headers: usize = headers.map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len)).sum();
+    (payload + key + headers) as u64
+}
+
+/// An event that was read.
+pub(crate) struct Event {
+    pub(crate) mark: Mark,
+    data: ReceivedEventData,
+    pub(crate) bytes: usize,
+}
+
+impl Event {
+    /// `None` for something without a sequence number, which is no event.
+    pub(crate) fn new(data: ReceivedEventData) -> Option<Self> {
+        let mark = Mark { offset: data.offset().clone(), sequence: data.sequence_number()? };
+        // What a message costs beside its body: the SDK's own structures, measured at about 600 bytes.
+        let bytes = body_len(&data.raw_amqp_message().body) + 600;
+        Some(Self { mark, data, bytes })
+    }
+}
+
+fn body_len(body: &AmqpMessageBody) -> usize {
+    match body {
+        AmqpMessageBody::Binary(parts) => parts.iter().map(Vec::len).sum(),
+        AmqpMessageBody::Value(AmqpValue::Binary(bytes)) => bytes.len(),
+        AmqpMessageBody::Value(AmqpValue::String(text)) => text.len(),
+        _ => 0,
+    }
+}
+
+/// Events of one partition as a batch.
+pub(crate) fn batch(partition: u32, events: &[Event]) -> Batch {
+    let mut payload = BinaryViewBuilder::with_capacity(events.len());
+    let mut keys = BinaryViewBuilder::with_capacity(events.len());
+    let mut headers = HeadersBuilder::default();
+    let mut keyed = false;
+    for event in events {
+        let message = event.data.raw_amqp_message();
+        match &message.body {
+            AmqpMessageBody::Binary(parts) => match parts.as_slice() {
+                [one] => payload.append_value(one),
+                many => payload.append_value(many.concat()),
+            },
+            AmqpMessageBody::Value(AmqpValue::Binary(bytes)) => payload.append_value(bytes),
+            AmqpMessageBody::Value(AmqpValue::String(text)) => payload.append_value(text),
+            AmqpMessageBody::Empty => payload.append_value([]),
+            // A tree of AMQP values is nothing that a record can hold.
+            AmqpMessageBody::Value(_) | AmqpMessageBody::Sequence(_) => payload.append_null(),
+        }
+        let key = event.data.partition_key();
+        keyed |= key.is_some();
+        keys.append_option(key.as_ref());
+        for (name, value) in message.application_properties.iter().flat_map(|properties| properties.0.iter()) {
+            headers.header(name, property(value).as_deref());
+        }
+        headers.end_record();
+    }
+    let arrival = events.iter().map(|event| {
+        let time = event.data.enqueued_time();
+        time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |time| time.as_micros() as i64)
+    });
+    let offsets = Int64Array::from_iter_values(events.iter().map(|event| event.mark.sequence));
+    let payload: BinaryViewArray = payload.finish();
+    let mut batch = Batch::raw(partition, offsets, Int64Array::from_iter_values(arrival), payload, PayloadFormat::Json);
+    batch.keys = keyed.then(|| keys.finish());
+    batch.headers = headers.finish();
+    batch
+}
+
+fn property(value: &AmqpSimpleValue) -> Option<Vec<u8>> {
+    Some(match value {
+        AmqpSimpleValue::Null => return None,
+        AmqpSimpleValue::String(text) => text.clone().into_bytes(),
+        AmqpSimpleValue::Binary(bytes) => bytes.clone(),
+        AmqpSimpleValue::Symbol(symbol) => symbol.0.clone().into_bytes(),
+        AmqpSimpleValue::Boolean(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::UByte(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Byte(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::UShort(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Short(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::UInt(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Int(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::ULong(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Long(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Float(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Double(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Char(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::Uuid(value) => value.to_string().into_bytes(),
+        other => format!("{other:?}").into_bytes(),
+    })
+}

@@ -1,0 +1,84 @@
+//! What a person should know before a run: whether everything that it needs can be reached and used.
+
+use pipectl_contract::{ErrorKind, Finding, FindingOutcome as Outcome, StreamTarget};
+
+use crate::{blobs::Blobs, connection::Hubs, error::Failure};
+
+pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let namespace = &hubs.namespace;
+    for stream in streams {
+        let what = format!("hub {} of {}", stream.name, namespace.name);
+        findings.push(match hubs.known(&stream.name).await {
+            Ok(Some(known)) => good(what, format!("reached; it has {} partitions", known.partitions.len())),
+            Ok(None) if stream.existing => finding(
+                what,
+                Outcome::Bad,
+                "there is none of this name".into(),
+                Some("make it, or correct its name under `streams` of the Environment"),
+            ),
+            Ok(None) if namespace.options.management.is_some() => {
+                finding(what, Outcome::Good, "there is none yet; `apply` makes it".into(), None)
+            }
+            Ok(None) => finding(
+                what,
+                Outcome::Bad,
+                "there is none, and the backend has no `management` to make it with".into(),
+                Some("add `management: { subscription: …, resource_group: … }`, or make the hub by hand"),
+            ),
+            Err(failure) => bad(what, failure),
+        });
+    }
+    if let Some(arm) = hubs.arm() {
+        let what = format!("management of {}", namespace.name);
+        findings.push(match arm.hubs().await {
+            Ok(names) => good(what, format!("reached; it lists {} hubs", names.len())),
+            Err(failure) => bad(what, failure),
+        });
+    }
+    let Some(checkpoints) = &namespace.options.checkpoints else {
+        findings.push(finding(
+            "checkpoints".into(),
+            Outcome::Doubtful,
+            "no container is given, so only one worker can read a stream".into(),
+            Some("add `checkpoints: { account: …, container: … }` where several workers are to share a stream"),
+        ));
+        return findings;
+    };
+    let what = format!("container {} of {}", checkpoints.container, checkpoints.account);
+    let read = match Blobs::open(namespace, checkpoints, "any", "any") {
+        Ok(blobs) => blobs.probe().await,
+        Err(failure) => Err(failure),
+    };
+    findings.push(match read {
+        Ok(()) => good(what, "reached; its blobs can be listed".into()),
+        Err(failure) if failure.kind == ErrorKind::NotFound => {
+            finding(what, Outcome::Bad, failure.text, Some("make the container"))
+        }
+        Err(failure) => bad(what, failure),
+    });
+    findings
+}
+
+fn finding(what: String, outcome: Outcome, detail: String, help: Option<&str>) -> Finding {
+    Finding { what, outcome, detail, help: help.map(str::to_owned) }
+}
+
+fn good(what: String, detail: String) -> Finding {
+    finding(what, Outcome::Good, detail, None)
+}
+
+fn bad(what: String, failure: Failure) -> Finding {
+    let help = match failure.kind {
+        ErrorKind::Denied => Some(
+            "give these credentials the roles Azure Event Hubs Data Sender and Data Receiver (and Contributor for `management`, Storage Blob Data Contributor for `checkpoints`)",
+        ),
+        ErrorKind::Unavailable => {
+            Some("check the address, private endpoints and firewalls (port 5671, or `transport: web_socket` for 443)")
+        }
+        ErrorKind::Throttled => Some("the service is busy: try again later"),
+        _ => None,
+    };
+    let outcome = if failure.kind == ErrorKind::Throttled { Outcome::Unknown } else { Outcome::Bad };
+    finding(what, outcome, failure.text, help)
+}

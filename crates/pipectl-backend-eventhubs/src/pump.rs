@@ -1,0 +1,302 @@
+//! Reads one partition into an inbox: opens a client, attaches, receives, and goes on after what breaks. It is a future
+//! that its lane polls and never drops in the middle, so that giving up a wait loses no event.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use azure_messaging_eventhubs::{
+    ConsumerClient, OpenReceiverOptions, StartLocation, StartPosition, models::EventHubPartitionProperties,
+};
+use futures::{FutureExt, StreamExt, pin_mut, select_biased};
+use pipectl_contract::ErrorKind;
+use pipectl_data::Micros;
+
+use crate::{
+    error::Failure,
+    event::Event,
+    namespace::Namespace,
+    position::Mark,
+    retry::{ANSWER, Pauses, answered},
+};
+
+/// Without an event for so long, the service is asked whether there are any.
+const QUIET: Duration = Duration::from_millis(100);
+/// How often it is asked again where all has been read.
+const AGAIN: Duration = Duration::from_secs(1);
+/// Without an event for so long although there are some, the link is taken for dead.
+const DEAD: Duration = Duration::from_mins(1);
+/// How long leaving may take.
+const LEAVE: Duration = Duration::from_secs(3);
+/// A refused owner level is raised above the one that holds the partition only so soon after the start: a newer reader is
+/// never pushed out again.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// Where reading a partition begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    Earliest,
+    Latest,
+    Time(Micros),
+    /// After this event.
+    After(Mark),
+}
+
+/// What a pump needs to know.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) namespace: Namespace,
+    pub(crate) hub: String,
+    pub(crate) group: String,
+    /// What the service calls the partition.
+    pub(crate) partition: String,
+    /// The owner level; a reader without one shares the partition with others.
+    pub(crate) level: Option<i64>,
+    pub(crate) start: Start,
+    pub(crate) prefetch: u32,
+    /// Bytes that the inbox may hold.
+    pub(crate) limit: usize,
+    /// How many partitions are asked about in turn.
+    pub(crate) partitions: usize,
+}
+
+/// What has been read and not yet handed on, and what happened.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) bytes: usize,
+    /// All there is has been read; set after each look.
+    pub(crate) caught_up: bool,
+    /// Reading has ended with this.
+    pub(crate) failure: Option<Failure>,
+    /// Where reading really began, once the service has said what `Latest` is.
+    pub(crate) began: Option<Mark>,
+    /// Leave now.
+    pub(crate) stop: bool,
+}
+
+/// An inbox that a lane and its pump share.
+#[derive(Clone, Default)]
+pub(crate) struct SharedInbox(Arc<Mutex<Inbox>>);
+
+impl SharedInbox {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inbox> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads until it is told to stop or cannot go on.
+pub(crate) async fn run(mut plan: Plan, inbox: SharedInbox) {
+    let host = plan.namespace.host.clone();
+    let fresh_until = host.now().saturating_add(FRESH.as_micros() as Micros);
+    let mut pauses = Pauses::new(&host, plan.namespace.options.retry);
+    let mut cursor = match &plan.start {
+        Start::After(mark) => Some(mark.clone()),
+        _ => None,
+    };
+    let mut looked = false;
+    loop {
+        let before = cursor.clone();
+        let result = attached(&plan, &inbox, &mut cursor, &mut looked).await;
+        let Err(failure) = result else { return };
+        if cursor != before {
+            pauses.reset();
+        }
+        if failure.stolen
+            && host.now() < fresh_until
+            && let Some(level) = plan.level
+            && let Some(held) = refused_below(&failure.text)
+            && held >= level
+        {
+            // Clocks differ between machines; whoever starts last reads.
+            plan.level = Some(held + 1);
+            continue;
+        }
+        if let Err(failure) = pauses.after(failure).await {
+            inbox.lock().failure = Some(failure);
+            return;
+        }
+        if inbox.lock().stop {
+            return;
+        }
+    }
+}
+
+/// The level that holds the partition, if the text says that ours is too low to attach.
+fn refused_below(text: &str) -> Option<i64> {
+    let rest = text.split("epoch of '").nth(1)?;
+    let held = rest.split('\'').next()?.parse().ok()?;
+    text.contains("lower epoch").then_some(held)
+}
+
+async fn attached(
+    plan: &Plan,
+    inbox: &SharedInbox,
+    cursor: &mut Option<Mark>,
+    looked: &mut bool,
+) -> Result<(), Failure> {
+    let host = &plan.namespace.host;
+    let client = plan.namespace.consumer(&plan.hub, &plan.group).await?;
+    let result = receive(plan, &client, inbox, cursor, looked).await;
+    // The connection is given back; a broken one cannot be closed in good order.
+    let closed = answered(host, LEAVE, async { Ok(client.close().await?) }).await;
+    if let Err(failure) = closed {
+        tracing::debug!(hub = plan.hub, partition = plan.partition, "a connection was left: {}", failure.text);
+    }
+    result
+}
+
+async fn look(plan: &Plan, client: &ConsumerClient) -> Result<EventHubPartitionProperties, Failure> {
+    plan.namespace.turn().await;
+    answered(&plan.namespace.host, ANSWER, async { Ok(client.get_partition_properties(&plan.partition).await?) }).await
+}
+
+async fn receive(
+    plan: &Plan,
+    client: &ConsumerClient,
+    inbox: &SharedInbox,
+    cursor: &mut Option<Mark>,
+    looked: &mut bool,
+) -> Result<(), Failure> {
+    let host = &plan.namespace.host;
+    let mut known = look(plan, client).await?;
+    if cursor.is_none() && plan.start == Start::Latest {
+        // Said in numbers, so that a broken connection skips nothing.
+        let offset = (known.last_enqueued_sequence_number >= 0).then(|| known.last_enqueued_offset.clone());
+        let mark = Mark { offset, sequence: known.last_enqueued_sequence_number };
+        inbox.lock().began = Some(mark.clone());
+        *cursor = Some(mark);
+    }
+    if !std::mem::replace(looked, true) {
+        tell_gap(plan, cursor.as_ref(), &known);
+    }
+    let options = OpenReceiverOptions {
+        owner_level: plan.level,
+        prefetch: Some(plan.prefetch),
+        start_position: Some(position(plan, cursor.as_ref())),
+        receive_timeout: None,
+    };
+    let receiver = client.open_receiver_on_partition(plan.partition.clone(), Some(options)).await?;
+    let events = receiver.stream_events();
+    pin_mut!(events);
+    let mut wait = QUIET;
+    let mut quiet_since = host.now();
+    loop {
+        let stop = poll_fn(|_| if inbox.lock().stop { Poll::Ready(()) } else { Poll::Pending }).fuse();
+        // Whoever empties the inbox polls this future again.
+        let room = poll_fn(|_| {
+            let inbox = inbox.lock();
+            if inbox.bytes < plan.limit || inbox.stop { Poll::Ready(()) } else { Poll::Pending }
+        });
+        room.await;
+        let next = events.next().fuse();
+        let idle = host.sleep(wait).fuse();
+        pin_mut!(stop, next, idle);
+        let received = select_biased! {
+            () = stop => return Ok(()),
+            received = next => Some(received),
+            () = idle => None,
+        };
+        match received {
+            Some(Some(Ok(data))) => {
+                quiet_since = host.now();
+                wait = QUIET;
+                let Some(event) = Event::new(data) else { continue };
+                // A link that was attached anew may begin a little earlier.
+                if cursor.as_ref().is_some_and(|cursor| event.mark.sequence <= cursor.sequence) {
+                    continue;
+                }
+                *cursor = Some(event.mark.clone());
+                let mut inbox = inbox.lock();
+                inbox.bytes += event.bytes;
+                inbox.events.push_back(event);
+            }
+            Some(Some(Err(error))) => return Err(error.into()),
+            Some(None) => return Err(Failure::new(ErrorKind::Unavailable, "the service has ended the link")),
+            None => {
+                match look(plan, client).await {
+                    Ok(now) => known = now,
+                    // Asked too often: ask later.
+                    Err(failure) if failure.kind == ErrorKind::Throttled => {}
+                    Err(failure) => return Err(failure),
+                }
+                if all_read(plan, cursor.as_ref(), &known) {
+                    quiet_since = host.now();
+                    inbox.lock().caught_up = true;
+                    wait = AGAIN.max(crate::limits::RUNTIME_PAUSE * 2 * plan.partitions as u32);
+                } else if host.now().saturating_sub(quiet_since) > DEAD.as_micros() as Micros {
+                    return Err(Failure::new(
+                        ErrorKind::Unavailable,
+                        "the link brings no events although there are some",
+                    ));
+                } else {
+                    wait = (wait * 2).min(AGAIN);
+                }
+            }
+        }
+    }
+}
+
+/// Whether the partition holds nothing that has not been read.
+fn all_read(plan: &Plan, cursor: Option<&Mark>, known: &EventHubPartitionProperties) -> bool {
+    if known.is_empty || known.last_enqueued_sequence_number < 0 {
+        return true;
+    }
+    match (cursor, &plan.start) {
+        (Some(mark), _) => mark.sequence >= known.last_enqueued_sequence_number,
+        // Nothing is as new as what is asked for.
+        (None, Start::Time(from)) => is_before(known, *from),
+        (None, _) => false,
+    }
+}
+
+/// Whether nothing in the partition is as new as this moment.
+pub(crate) fn is_before(known: &EventHubPartitionProperties, from: Micros) -> bool {
+    let newest = known.last_enqueued_time_utc.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    newest.is_some_and(|time| (time.as_micros() as Micros) < from)
+}
+
+fn tell_gap(plan: &Plan, cursor: Option<&Mark>, known: &EventHubPartitionProperties) {
+    let Some(mark) = cursor else { return };
+    let missing = known.beginning_sequence_number.saturating_sub(mark.sequence).saturating_sub(1);
+    if missing > 0 && mark.sequence >= 0 {
+        tracing::warn!(
+            hub = plan.hub,
+            partition = plan.partition,
+            missing,
+            "{missing} records after the last position were removed by retention before they were read"
+        );
+    }
+}
+
+fn position(plan: &Plan, cursor: Option<&Mark>) -> StartPosition {
+    let (location, inclusive) = match (cursor, &plan.start) {
+        (Some(mark), _) if mark.sequence < 0 => (StartLocation::Earliest, false),
+        (Some(Mark { offset: Some(offset), .. }), _) => (StartLocation::Offset(offset.clone()), false),
+        (Some(mark), _) => (StartLocation::SequenceNumber(mark.sequence), false),
+        (None, Start::Time(from)) => {
+            let from = Duration::from_micros(u64::try_from(*from).unwrap_or_default());
+            (StartLocation::EnqueuedTime(UNIX_EPOCH + from), true)
+        }
+        (None, _) => (StartLocation::Earliest, false),
+    };
+    StartPosition { location, inclusive }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refused_below;
+
+    #[test]
+    fn only_a_refusal_to_attach_names_the_level_to_beat() {
+        let refused = "At least one receiver for the endpoint is created with epoch of '17', and so lower epoch '3' is not allowed.";
+        assert_eq!(refused_below(refused), Some(17));
+        let displaced = "New receiver with higher epoch of '18' is created hence current receiver with epoch '17' is getting disconnected.";
+        assert_eq!(refused_below(displaced), None);
+        assert_eq!(refused_below("gone"), None);
+    }
+}

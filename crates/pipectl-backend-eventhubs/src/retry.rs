@@ -1,0 +1,80 @@
+//! Requests that the service refuses for a moment are repeated with growing pauses, on the host's clock.
+
+use std::{future::Future, time::Duration};
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::{FutureExt, pin_mut, select_biased};
+use pipectl_contract::ErrorKind;
+use pipectl_host::Host;
+
+use crate::{error::Failure, options::Retry};
+
+/// How long one request may go unanswered before it counts as lost.
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
+
+/// The pauses of one request.
+pub(crate) struct Pauses {
+    host: Host,
+    pauses: backon::ExponentialBackoff,
+    retry: Retry,
+    until: pipectl_host::Micros,
+}
+
+impl Pauses {
+    pub(crate) fn new(host: &Host, retry: Retry) -> Self {
+        let until = host.now().saturating_add(retry.bound.0.as_micros() as i64);
+        Self { host: host.clone(), pauses: pauses(retry), retry, until }
+    }
+
+    /// Begins anew, since something has gone well.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::new(&self.host, self.retry);
+    }
+
+    /// Waits before the next try; answers the failure if there is none.
+    pub(crate) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
+        let now = self.host.now();
+        if !failure.is_retryable() || now >= self.until {
+            return Err(failure);
+        }
+        let pause = self.pauses.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
+        // Readers and writers that were refused together must not come back together.
+        let apart = self.host.rng(&format!("event hubs pause at {now}")).unit() * 0.2;
+        let pause = pause.mul_f64(1.0 + apart).as_micros() as i64;
+        self.host.sleep_until(now.saturating_add(pause).min(self.until)).await;
+        Ok(())
+    }
+}
+
+fn pauses(retry: Retry) -> backon::ExponentialBackoff {
+    ExponentialBuilder::new().with_min_delay(retry.first.0).with_max_delay(retry.longest.0).without_max_times().build()
+}
+
+/// Repeats `request` within the bound.
+pub(crate) async fn repeated<T, F>(host: &Host, retry: Retry, mut request: impl FnMut() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut pauses = Pauses::new(host, retry);
+    loop {
+        match answered(host, ANSWER, request()).await {
+            Ok(answer) => return Ok(answer),
+            Err(failure) => pauses.after(failure).await?,
+        }
+    }
+}
+
+/// One request, which counts as lost if it goes unanswered for so long.
+pub(crate) async fn answered<T>(
+    host: &Host,
+    patience: Duration,
+    request: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let request = request.fuse();
+    let late = host.sleep(patience).fuse();
+    pin_mut!(request, late);
+    select_biased! {
+        answer = request => answer,
+        () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no answer for {} s", patience.as_secs()))),
+    }
+}
