@@ -116,9 +116,12 @@ impl Lane {
                     }
                 }
             }
-            if let Some(owner) = owner.filter(|owner| !owner.leaving)
-                && !self.cursors.contains_key(&partition)
-            {
+            let Some(owner) = owner.filter(|_| !self.cursors.contains_key(&partition)) else { continue };
+            if owner.leaving {
+                // It was given and taken back before this lane looked: nothing was read, so nothing is to be waited for.
+                group.release(partition, member, owner.epoch);
+                self.team.cell.ring();
+            } else {
                 let log = &stream.logs[partition as usize];
                 let next = group.committed.get(&partition).copied().unwrap_or(0).max(log.first());
                 let cursor = Cursor {
