@@ -1,0 +1,93 @@
+//! A connection to Kinesis: the contract's calls, each answered by the part of the crate that knows.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pipectl_contract::{
+    Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, ProducerContext, SinkWriter, SourceReader,
+    StreamState, StreamTarget,
+};
+use serde::Deserialize;
+
+use crate::{
+    admin,
+    api::{Api, Calls},
+    consumer, examine,
+    options::KinesisStreamOptions,
+    producer::Producer,
+};
+
+/// A connection to Kinesis and, for leases, to `DynamoDB`.
+#[derive(Debug)]
+pub struct KinesisConnection {
+    api: Arc<Api>,
+}
+
+impl KinesisConnection {
+    pub(crate) fn new(api: Api) -> Self {
+        Self { api: Arc::new(api) }
+    }
+
+    /// How often each operation was called.
+    pub fn calls(&self) -> &Calls {
+        &self.api.calls
+    }
+}
+
+/// The stream's own options.
+fn options(stream: &StreamTarget) -> Result<KinesisStreamOptions, ConnectorError> {
+    let Some(value) = &stream.options else { return Ok(KinesisStreamOptions::default()) };
+    KinesisStreamOptions::deserialize(value).map_err(|error| {
+        let message = format!("the options of stream `{}` cannot be read: {error}", stream.name);
+        ConnectorError::new(ErrorKind::Invalid, message)
+    })
+}
+
+#[async_trait]
+impl Connection for KinesisConnection {
+    async fn describe(
+        &self,
+        stream: &StreamTarget,
+        _group: Option<&str>,
+    ) -> Result<Option<StreamState>, ConnectorError> {
+        admin::describe(&self.api, stream).await
+    }
+
+    async fn create(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
+        admin::create(&self.api, stream, &options(stream)?).await
+    }
+
+    async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
+        admin::update(&self.api, stream, &options(stream)?).await
+    }
+
+    async fn delete(&self, stream: &StreamTarget) -> Result<bool, ConnectorError> {
+        admin::delete(&self.api, stream).await
+    }
+
+    async fn list(&self) -> Result<Vec<String>, ConnectorError> {
+        admin::list(&self.api).await
+    }
+
+    async fn producer(
+        &self,
+        stream: &StreamTarget,
+        context: ProducerContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        let options = options(stream)?;
+        admin::existing(&self.api, &stream.name).await?;
+        Ok(Box::new(Producer::open(Arc::clone(&self.api), stream, &options, context)))
+    }
+
+    async fn consumer(
+        &self,
+        stream: &StreamTarget,
+        context: ConsumerContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        consumer::open(Arc::clone(&self.api), stream, options(stream)?, context).await
+    }
+
+    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        examine::examine(&self.api, streams).await
+    }
+}
