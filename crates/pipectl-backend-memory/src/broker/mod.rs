@@ -108,7 +108,8 @@ impl Broker {
         lock(&self.inner.streams)
     }
 
-    pub(crate) fn is_down(&self) -> bool {
+    /// Whether it is down.
+    pub fn is_down(&self) -> bool {
         lock(&self.inner.faults).down
     }
 

@@ -1,32 +1,30 @@
-//! A memory broker for the conformance suite, whole or behind a wrapper that breaks it on purpose.
+//! A memory broker for the conformance suite, whole or behind something that breaks it on purpose.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pipectl_backend_memory::{Broker, Memory, MemoryOptions};
-use pipectl_conformance::{Harness, Lever, Report};
-use pipectl_contract::{Backend, Capabilities, Connection, ConnectorError};
+use pipectl_conformance::{Harness, Lever};
+use pipectl_contract::{Backend, Capabilities, Connection, ConnectorError, ProducerContext, StreamTarget};
 use pipectl_data::units::Size;
 use pipectl_host::Host;
 
 /// Puts itself between the suite and the broker.
-pub(crate) type Wrap = fn(Arc<dyn Connection>) -> Arc<dyn Connection>;
-
-/// Stands for what a real service would be told.
-pub(crate) const SECRET: &str = "s3cr3t-of-the-memory-broker";
+pub(crate) type Wrap = Box<dyn Fn(Arc<dyn Connection>, &Broker) -> Arc<dyn Connection> + Send + Sync>;
 
 pub(crate) struct MemoryHarness {
     broker: Broker,
     host: Host,
     options: MemoryOptions,
+    secret: String,
     wrap: Wrap,
 }
 
 impl MemoryHarness {
-    /// A broker of its own, on the clock of `host`.
-    pub(crate) fn new(host: Host, wrap: Wrap) -> Self {
+    /// A broker of its own, on the clock of `host`. The secret stands for what a real service would be told.
+    pub(crate) fn new(host: Host, secret: &str, wrap: Wrap) -> Self {
         let options = MemoryOptions { broker: Some("conformance".into()), max_record: Some(Size(1 << 20)) };
-        Self { broker: Broker::new(), host, options, wrap }
+        Self { broker: Broker::new(), host, options, secret: secret.to_owned(), wrap }
     }
 }
 
@@ -49,18 +47,24 @@ impl Harness for MemoryHarness {
     }
 
     async fn connect(&self) -> Result<Arc<dyn Connection>, ConnectorError> {
-        Ok((self.wrap)(self.broker.connect(&self.options, self.host.clone())))
+        Ok((self.wrap)(self.broker.connect(&self.options, self.host.clone()), &self.broker))
     }
 
     fn secrets(&self) -> Vec<String> {
-        vec![SECRET.into()]
+        vec![self.secret.clone()]
+    }
+
+    async fn connect_denied(&self) -> Option<ConnectorError> {
+        // The broker denies nobody; what it says of a stream that it does not have stands for it.
+        let context = ProducerContext { node: "nowhere".into(), memory: 1 };
+        self.connect().await.ok()?.producer(&StreamTarget::existing("nowhere"), context).await.err()
     }
 
     async fn restart_peer(&self) -> Lever {
         self.broker.set_down(true);
         let (broker, host) = (self.broker.clone(), self.host.clone());
         drop(self.host.spawn(async move {
-            host.sleep(std::time::Duration::from_secs(2)).await;
+            host.sleep(Duration::from_secs(2)).await;
             broker.set_down(false);
         }));
         Lever::Done
@@ -75,13 +79,4 @@ impl Harness for MemoryHarness {
         self.broker.throttle(3, if on { 30 } else { 0 });
         Lever::Done
     }
-}
-
-/// The whole suite in virtual time.
-pub(crate) fn report(wrap: Wrap) -> (Report, Host) {
-    pipectl_host::simulate(async move {
-        let host = Host::simulated(7, 1_800_000_000_000_000);
-        (pipectl_conformance::suite(Arc::new(MemoryHarness::new(host.clone(), wrap))).await, host)
-    })
-    .unwrap()
 }
