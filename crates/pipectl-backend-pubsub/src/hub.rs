@@ -1,0 +1,245 @@
+//! One stream of deliveries for all lanes of a consumer.
+//!
+//! A subscription has no partitions, so the lanes share one streaming pull, and each record goes to the lane of its key
+//! by pipectl's fixed hash (a record without a key: by its id). Records of one key are therefore never on two lanes, a
+//! redelivery comes to the lane that knows the record, and both stay so across restarts. Nobody is spawned for it:
+//! whichever lane waits reads for all.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
+use google_cloud_pubsub::{
+    model::Message,
+    subscriber::{MessageStream, ShutdownToken, handler::Handler},
+};
+use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_data::{Micros, key_hash};
+use pipectl_host::Host;
+use tokio::sync::Notify;
+
+use crate::{errors, message::Record, names};
+
+/// How many deliveries that are there already are taken at once.
+const AT_ONCE: usize = 1_000;
+/// How long the end may take: the last acknowledgements are sent, everything else is given back.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+type Delivered = google_cloud_pubsub::Result<(Message, Handler)>;
+/// What is left to do when all lanes are closed.
+type Farewell = BoxFuture<'static, Result<(), ConnectorError>>;
+
+/// A record on its way to a lane.
+pub(crate) struct Delivery {
+    pub(crate) record: Record,
+    pub(crate) size: usize,
+    pub(crate) handler: Handler,
+}
+
+/// What all lanes share.
+pub(crate) struct Hub {
+    pub(crate) host: Host,
+    subscription: String,
+    stream: tokio::sync::Mutex<BoxStream<'static, Delivered>>,
+    shutdown: ShutdownToken,
+    lanes: Vec<(Mutex<VecDeque<Delivery>>, Notify)>,
+    /// Told when acknowledgements make room.
+    room: Notify,
+    limits: (usize, usize),
+    /// Records and bytes that came and are not acknowledged.
+    outstanding: (AtomicUsize, AtomicUsize),
+    /// Those of them that were handed on.
+    handed: (AtomicUsize, AtomicUsize),
+    /// When something came or was acknowledged last.
+    last: AtomicI64,
+    failed: AtomicBool,
+    open: AtomicUsize,
+    farewell: Mutex<Option<Farewell>>,
+}
+
+impl Hub {
+    /// `limits`: records and bytes that may be outstanding. `farewell` is run when the last lane is closed.
+    pub(crate) fn new(
+        host: &Host,
+        subscription: &str,
+        stream: MessageStream,
+        lanes: u32,
+        limits: (usize, usize),
+        farewell: Option<Farewell>,
+    ) -> Self {
+        let shutdown = stream.shutdown_token();
+        let stream = futures::stream::unfold(stream, |mut stream| async move {
+            stream.next().await.map(|delivered| (delivered, stream))
+        });
+        Self {
+            host: host.clone(),
+            subscription: names::short(subscription).to_owned(),
+            stream: tokio::sync::Mutex::new(stream.boxed()),
+            shutdown,
+            lanes: (0..lanes).map(|_| (Mutex::default(), Notify::new())).collect(),
+            room: Notify::new(),
+            limits,
+            outstanding: Default::default(),
+            handed: Default::default(),
+            last: AtomicI64::new(host.now()),
+            failed: AtomicBool::new(false),
+            open: AtomicUsize::new(lanes as usize),
+            farewell: Mutex::new(farewell),
+        }
+    }
+
+    /// Takes the next delivery for a lane, if one is there.
+    pub(crate) fn pop(&self, lane: u32) -> Option<Delivery> {
+        let (queue, _) = self.lanes.get(lane as usize)?;
+        queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    /// Waits until deliveries for this lane may be there, reading for all lanes meanwhile. Cancel-safe: what is read is
+    /// in a queue before anything is awaited.
+    pub(crate) async fn wait(&self, lane: u32) -> Result<(), ConnectorError> {
+        let Some((_, mine)) = self.lanes.get(lane as usize) else { return Ok(()) };
+        tokio::select! {
+            biased;
+            () = mine.notified() => Ok(()),
+            read = self.read() => read,
+        }
+    }
+
+    /// Reads what is there, at least one delivery.
+    async fn read(&self) -> Result<(), ConnectorError> {
+        let mut stream = self.stream.lock().await;
+        loop {
+            let room = self.room.notified();
+            if !self.is_full() {
+                break;
+            }
+            room.await;
+        }
+        if self.failed.load(SeqCst) {
+            return Err(self.gone());
+        }
+        let mut delivered = stream.next().await;
+        for _ in 0..AT_ONCE {
+            match delivered {
+                Some(Ok((message, handler))) => self.sort(message, handler),
+                Some(Err(error)) => {
+                    self.failed.store(true, SeqCst);
+                    return Err(errors::call(format_args!("read subscription `{}`", self.subscription), error));
+                }
+                None => {
+                    self.failed.store(true, SeqCst);
+                    return Err(self.gone());
+                }
+            }
+            if self.is_full() {
+                break;
+            }
+            match stream.next().now_or_never() {
+                Some(next) => delivered = next,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    fn gone(&self) -> ConnectorError {
+        ConnectorError::new(
+            ErrorKind::Unavailable,
+            format!("the stream of subscription `{}` has ended", self.subscription),
+        )
+    }
+
+    fn sort(&self, message: Message, handler: Handler) {
+        let now = self.host.now();
+        let record = Record::of(message, now);
+        let by = record.key.as_deref().unwrap_or(&record.id);
+        let lane = key_hash::partition(by.as_bytes(), self.lanes.len() as u32) as usize;
+        let size = record.size();
+        self.last.store(now, SeqCst);
+        self.outstanding.0.fetch_add(1, SeqCst);
+        self.outstanding.1.fetch_add(size, SeqCst);
+        if let Some((queue, told)) = self.lanes.get(lane) {
+            let delivery = Delivery { record, size, handler };
+            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(delivery);
+            told.notify_one();
+        }
+    }
+
+    /// A delivery was handed on.
+    pub(crate) fn hand(&self, size: usize) {
+        self.handed.0.fetch_add(1, SeqCst);
+        self.handed.1.fetch_add(size, SeqCst);
+    }
+
+    /// A delivery is acknowledged.
+    pub(crate) fn settle(&self, size: usize, was_handed: bool) {
+        let of = |counts: &(AtomicUsize, AtomicUsize)| {
+            counts.0.fetch_sub(1, SeqCst);
+            counts.1.fetch_sub(size, SeqCst);
+        };
+        of(&self.outstanding);
+        if was_handed {
+            of(&self.handed);
+        }
+        // What made room may bring more.
+        self.last.store(self.host.now(), SeqCst);
+        self.room.notify_waiters();
+    }
+
+    /// The service keeps to the limits itself; a server that does not is held here.
+    fn is_full(&self) -> bool {
+        self.outstanding.0.load(SeqCst) >= self.limits.0 || self.outstanding.1.load(SeqCst) >= self.limits.1
+    }
+
+    /// Whether half of what may be outstanding waits for a checkpoint.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.handed.0.load(SeqCst) * 2 >= self.limits.0 || self.handed.1.load(SeqCst) * 2 >= self.limits.1
+    }
+
+    /// Whether everything that came is acknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outstanding.0.load(SeqCst) == 0
+    }
+
+    /// When something came or was acknowledged last.
+    pub(crate) fn last(&self) -> Micros {
+        self.last.load(SeqCst)
+    }
+
+    /// A lane is closed. With the last one the stream ends: acknowledgements that wait are sent, and everything else is
+    /// given back, so that others get it at once.
+    pub(crate) async fn close(&self) -> Result<(), ConnectorError> {
+        if self.open.fetch_sub(1, SeqCst) != 1 {
+            return Ok(());
+        }
+        let farewell = self.farewell.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ended = self.bounded(self.shutdown.shutdown()).await;
+        for (queue, _) in &self.lanes {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        if ended.is_none() {
+            tracing::warn!(
+                subscription = self.subscription,
+                "the service did not take the last acknowledgements in time; their records will come again"
+            );
+        }
+        match farewell {
+            Some(farewell) => self.bounded(farewell).await.unwrap_or_else(|| Err(self.gone())),
+            None => Ok(()),
+        }
+    }
+
+    async fn bounded<T>(&self, what: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = what => Some(done),
+            () = self.host.sleep(SHUTDOWN) => None,
+        }
+    }
+}

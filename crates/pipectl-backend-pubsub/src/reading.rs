@@ -1,0 +1,194 @@
+//! Opens the consumer of a stream: finds or makes its subscription, sets it to where reading begins, makes the lanes.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use google_cloud_pubsub::subscriber::ShutdownBehavior;
+use pipectl_contract::{ConnectorError, ConsumerContext, ErrorKind, Ownership, SourceReader, StartAt};
+use pipectl_data::Micros;
+use pipectl_host::Host;
+use serde_json::Value;
+
+use crate::{
+    PubSubOptions, beginning,
+    clients::Clients,
+    hub::Hub,
+    ids::Ids,
+    lane::{self, Lane, Manner},
+    names, replay,
+    settings::{Stream, is_ours, plain},
+    subscriptions, topics,
+};
+
+/// Opens the consumer: as many readers as lanes.
+pub(crate) async fn open(
+    clients: &Clients,
+    host: &Host,
+    options: &PubSubOptions,
+    stream: &Stream,
+    context: &ConsumerContext,
+) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+    if matches!(context.start, StartAt::Positions(_)) {
+        let message = format!(
+            "`{}`: Pub/Sub cannot begin at positions; begin with the oldest records, the newest, or at a time",
+            context.node
+        );
+        return Err(ConnectorError::new(ErrorKind::Invalid, message));
+    }
+    let positions: &[Value] = match &context.ownership {
+        Ownership::Owned { positions } => positions,
+        Ownership::Shared | Ownership::Look => &[],
+    };
+    if !positions.is_empty() && positions.len() != context.lanes as usize {
+        let message = format!(
+            "`{}`: the checkpoint has {} lanes and the spec {}; keep `partitions` as it was, or start afresh",
+            context.node,
+            positions.len(),
+            context.lanes
+        );
+        return Err(ConnectorError::new(ErrorKind::Conflict, message));
+    }
+    let look = context.ownership == Ownership::Look;
+    let place = Place { clients, host, emulated: options.is_emulator(), stream };
+    let (path, from) = if look {
+        place.temporary(&context.start).await?
+    } else {
+        place.lasting(context, positions.is_empty()).await?
+    };
+    let most = (
+        options.max_outstanding_messages as usize,
+        usize::try_from(options.max_outstanding_bytes.0.min(context.memory)).unwrap_or(usize::MAX).max(1),
+    );
+    let pull = clients
+        .subscriber
+        .subscribe(&path)
+        .set_max_lease(options.max_lease.0)
+        .set_max_lease_extension(options.ack_deadline.0)
+        .set_max_outstanding_messages(most.0 as i64)
+        .set_max_outstanding_bytes(i64::try_from(most.1).unwrap_or(i64::MAX))
+        .set_shutdown_behavior(ShutdownBehavior::NackImmediately)
+        .build();
+    let farewell = look.then(|| {
+        let (clients, path) = (clients.clone(), path.clone());
+        async move { subscriptions::delete(&clients, &path).await }.boxed()
+    });
+    let hub = Arc::new(Hub::new(host, &path, pull, context.lanes, most, farewell));
+    let manner = Manner {
+        node: context.node.clone(),
+        look,
+        quiet: options.quiet.0,
+        keeps_ids: matches!(context.ownership, Ownership::Owned { .. }),
+        from: None,
+    };
+    let micros = |duration: std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    let keep_done = micros(stream.options.dedup_for());
+    // A record that nobody acknowledged comes again within its lease; a lease may have begun just before.
+    let keep_open = keep_done.saturating_add(micros(options.max_lease.0));
+    let mut lanes: Vec<Box<dyn SourceReader>> = Vec::new();
+    for number in 0..context.lanes {
+        let mut from = from;
+        let mut ids = Ids::new(keep_done, keep_open, context.lanes);
+        if let Some(position) = positions.get(number as usize) {
+            let position = lane::restored(&context.node, position)?;
+            from = position.from;
+            ids.restore(&position, host.now()).ok_or_else(|| {
+                let message = format!("`{}`: the ids in the checkpoint cannot be read; start afresh", context.node);
+                ConnectorError::new(ErrorKind::Invalid, message)
+            })?;
+        }
+        lanes.push(Box::new(Lane::new(number, Arc::clone(&hub), Manner { from, ..manner.clone() }, ids)));
+    }
+    Ok(lanes)
+}
+
+/// A stream, seen by somebody who begins to read it.
+struct Place<'a> {
+    clients: &'a Clients,
+    host: &'a Host,
+    emulated: bool,
+    stream: &'a Stream,
+}
+
+/// A subscription, and the moment before which its records are passed over (at an emulator only).
+type Begun = (String, Option<Micros>);
+
+impl Place<'_> {
+    /// The subscription of a group.
+    async fn lasting(&self, context: &ConsumerContext, first: bool) -> Result<Begun, ConnectorError> {
+        let (clients, stream) = (self.clients, self.stream);
+        let path = stream.subscription_of(&clients.project, &context.group)?;
+        let owned = matches!(context.ownership, Ownership::Owned { .. });
+        let there = subscriptions::get(clients, &path).await?;
+        if there.is_none() && stream.existing && stream.subscription.is_some() {
+            let message = format!(
+                "`{}`: there is no subscription `{}`; make it, or leave `subscription` out so that pipectl makes its own",
+                context.node,
+                names::short(&path)
+            );
+            return Err(ConnectorError::new(ErrorKind::NotFound, message));
+        }
+        // A single owner whose first try was answered too late made it all the same.
+        let made = subscriptions::create(clients, stream, &path).await? || (there.is_none() && owned);
+        let ours = made || (owned && there.is_some_and(|subscription| is_ours(&subscription.labels)));
+        let from = match context.start {
+            // Others read it already, or the checkpoint knows where to go on.
+            _ if !ours || !first => None,
+            StartAt::Time(at) => self.from_time(&path, at).await?,
+            StartAt::Latest if !made => self.from_time(&path, self.host.now()).await?,
+            StartAt::Earliest if made => self.from_the_oldest(&path).await?,
+            _ => None,
+        };
+        Ok((path, from))
+    }
+
+    /// A subscription for a look.
+    async fn temporary(&self, start: &StartAt) -> Result<Begun, ConnectorError> {
+        let name = format!("pipectl-look-{}", self.host.id("look"));
+        let path = names::path(&self.clients.project, "subscriptions", &name)?;
+        subscriptions::create_for_look(self.clients, self.stream, &path).await?;
+        let set = match start {
+            StartAt::Time(at) => self.from_time(&path, *at).await,
+            StartAt::Earliest => self.from_the_oldest(&path).await,
+            StartAt::Latest | StartAt::Positions(_) => Ok(None),
+        };
+        match set {
+            Ok(from) => Ok((path, from)),
+            Err(error) => {
+                // It would expire by itself.
+                if let Err(also) = subscriptions::delete(self.clients, &path).await {
+                    tracing::debug!("{also}");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn from_time(&self, path: &str, at: Micros) -> Result<Option<Micros>, ConnectorError> {
+        if self.emulated {
+            beginning::seek(self.clients, self.stream, path).await?;
+            return Ok(Some(at));
+        }
+        replay::seek_to_time(self.clients, path, at).await?;
+        Ok(None)
+    }
+
+    /// Sets a new subscription back to the oldest record that the topic keeps.
+    async fn from_the_oldest(&self, path: &str) -> Result<Option<Micros>, ConnectorError> {
+        if self.emulated {
+            beginning::seek(self.clients, self.stream, path).await?;
+            return Ok(None);
+        }
+        let topic = topics::get(self.clients, self.stream).await?;
+        let kept = topic.and_then(|topic| plain(topic.message_retention_duration));
+        let Some(kept) = kept.filter(|kept| !kept.is_zero()) else {
+            tracing::warn!(
+                topic = self.stream.name,
+                "the topic keeps no records (its message retention is not set): only what comes from now on is read"
+            );
+            return Ok(None);
+        };
+        let oldest = self.host.now().saturating_sub(i64::try_from(kept.as_micros()).unwrap_or(i64::MAX)).max(0);
+        replay::seek_to_time(self.clients, path, oldest).await?;
+        Ok(None)
+    }
+}

@@ -1,0 +1,10 @@
+//! The backend against Google's emulator: what only a server can answer.
+//!
+//! Each test makes a topic of its own in the server that all of them share.
+#![allow(clippy::disallowed_methods, reason = "tests run in real time")]
+
+mod admin;
+mod deliveries;
+mod records;
+mod replay;
+mod world;
