@@ -1,0 +1,452 @@
+//! A connection: one client that asks, one that administers, and the producers and consumers that it opens.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pipectl_contract::{
+    ConnectContext, Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, PartitionState, ProducerContext,
+    SinkWriter, SourceReader, StreamState, StreamTarget,
+};
+use pipectl_host::Host;
+use rdkafka::{
+    ClientConfig,
+    config::FromClientConfigAndContext as _,
+    consumer::{BaseConsumer, Consumer as _},
+};
+
+use crate::{
+    admin::{Admin, Setting},
+    backend::DEFAULT_PARTITIONS,
+    consumer, error, examine,
+    options::KafkaOptions,
+    producer::{self, Facts, Ids, Opening},
+    retry, settings,
+    token::Tokens,
+    topic,
+    watch::Watch,
+};
+
+/// How often the brokers are asked whether a change has come about.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// What a topic takes if it may not be looked at: the brokers' default for `max.message.bytes`
+/// (<https://kafka.apache.org/documentation/#topicconfigs_max.message.bytes>).
+const MAX_MESSAGE: u64 = 1_048_588;
+/// Settings that people look for first.
+const SHOWN: &[&str] = &["cleanup.policy", "max.message.bytes", "message.timestamp.type", "min.insync.replicas"];
+
+/// A client that only asks.
+pub(crate) type Asking = BaseConsumer<Watch>;
+
+/// A connection to brokers.
+pub(crate) struct KafkaConnection {
+    pub(crate) host: Host,
+    pub(crate) options: Arc<KafkaOptions>,
+    client_id: String,
+    owner: String,
+    asking: Arc<Asking>,
+    pub(crate) admin: Admin,
+    ids: Ids,
+}
+
+/// A topic as the brokers' metadata have it.
+pub(crate) struct Seen {
+    /// How many partitions.
+    pub(crate) partitions: u32,
+    /// How many brokers keep each.
+    pub(crate) replicas: usize,
+    /// Whether all partitions have a leader.
+    pub(crate) ready: bool,
+}
+
+impl KafkaConnection {
+    /// Connects, and asks for a sign of life.
+    pub(crate) async fn open(options: KafkaOptions, context: ConnectContext) -> Result<Self, ConnectorError> {
+        settings::refuse(&options)?;
+        let options = Arc::new(options);
+        let client_id = format!("pipectl-{}", context.pipeline);
+        let config = settings::common(&options, &client_id);
+        let watch = || Watch::new(Tokens::new(&options, &context.host));
+        let asking = Asking::from_config_and_context(&config, watch())
+            .map_err(|problem| error::client("connect to Kafka", problem))?;
+        let admin = Admin::new(&config, watch(), options.request_timeout.0)?;
+        let connection = Self {
+            owner: format!("{}.{}", context.pipeline, context.environment),
+            host: context.host,
+            client_id,
+            asking: Arc::new(asking),
+            admin,
+            ids: Ids::default(),
+            options,
+        };
+        let what = format!("reach Kafka at {}", connection.options.brokers.join(", "));
+        connection.ask(what, |client, timeout| client.fetch_metadata(None, timeout).map(drop)).await?;
+        Ok(connection)
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::new(Tokens::new(&self.options, &self.host))
+    }
+
+    fn config(&self) -> ClientConfig {
+        settings::common(&self.options, &self.client_id)
+    }
+
+    /// Asks the brokers something where waiting harms nobody, again and again while they are out of reach.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        what: impl Into<String>,
+        question: impl Fn(&Asking, Duration) -> Result<T, rdkafka::error::KafkaError> + Clone + Send + 'static,
+    ) -> Result<T, ConnectorError> {
+        let what = what.into();
+        retry::within(&self.host, self.options.retry_for.0, || self.ask_once(what.clone(), question.clone())).await
+    }
+
+    /// Asks once.
+    pub(crate) async fn ask_once<T: Send + 'static>(
+        &self,
+        what: String,
+        question: impl FnOnce(&Asking, Duration) -> Result<T, rdkafka::error::KafkaError> + Send + 'static,
+    ) -> Result<T, ConnectorError> {
+        let (client, timeout) = (Arc::clone(&self.asking), self.options.request_timeout.0.min(Duration::from_secs(10)));
+        self.host
+            .blocking(move || {
+                serve(&client);
+                let answer = question(&client, timeout);
+                serve(&client);
+                answer.map_err(|problem| client.context().explain(what, problem))
+            })
+            .await
+    }
+
+    /// A topic, if there is one.
+    pub(crate) async fn see(&self, name: &str) -> Result<Option<Seen>, ConnectorError> {
+        let topic = name.to_owned();
+        let what = format!("look at topic `{name}`");
+        let seen = self
+            .ask(what.clone(), move |client, timeout| {
+                let metadata = client.fetch_metadata(Some(&topic), timeout)?;
+                Ok(metadata.topics().first().map(|topic| {
+                    let partitions = topic.partitions();
+                    let seen = Seen {
+                        partitions: partitions.len() as u32,
+                        replicas: partitions.first().map_or(0, |partition| partition.replicas().len()),
+                        ready: partitions.iter().all(|partition| partition.leader() >= 0),
+                    };
+                    (seen, topic.error())
+                }))
+            })
+            .await?;
+        match seen {
+            Some((seen, None)) if seen.partitions > 0 => Ok(Some(seen)),
+            None | Some((_, None)) => Ok(None),
+            Some((seen, Some(code))) => match error::coded(what, code.into()) {
+                problem if problem.kind == ErrorKind::NotFound => Ok(None),
+                // A leader that is being chosen: the topic is there, and not ready.
+                problem if problem.kind == ErrorKind::Unavailable => Ok(Some(Seen { ready: false, ..seen })),
+                problem => Err(problem),
+            },
+        }
+    }
+
+    /// A topic that must be there.
+    pub(crate) async fn find(&self, name: &str) -> Result<Seen, ConnectorError> {
+        self.see(name).await?.ok_or_else(|| {
+            ConnectorError::new(
+                ErrorKind::NotFound,
+                format!("there is no topic `{name}`, or the user may not see it; `pipectl apply` makes those that are not marked `existing`"),
+            )
+        })
+    }
+
+    /// Waits until a topic is as it should be.
+    async fn until(
+        &self,
+        name: &str,
+        what: &str,
+        done: impl Fn(Option<&Seen>) -> bool,
+    ) -> Result<(), ConnectorError> {
+        let until = self.host.now() + i64::try_from(self.options.retry_for.0.as_micros()).unwrap_or(i64::MAX / 4);
+        while !done(self.see(name).await?.as_ref()) {
+            if self.host.now() > until {
+                return Err(ConnectorError::new(
+                    ErrorKind::Unavailable,
+                    format!("topic `{name}` {what} was asked for, and the brokers took it, but it has not come about yet"),
+                ));
+            }
+            self.host.sleep(ASK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    /// Settings of a topic; none where the user may not look at them.
+    async fn settings(&self, name: &str) -> Result<BTreeMap<String, Setting>, ConnectorError> {
+        match retry::within(&self.host, self.options.retry_for.0, || self.admin.settings(name)).await {
+            Err(problem) if problem.kind == ErrorKind::Denied => {
+                tracing::debug!(%problem, "going on without");
+                Ok(BTreeMap::new())
+            }
+            other => other,
+        }
+    }
+
+    async fn lags(&self, name: &str, group: &str, partitions: u32) -> Result<BTreeMap<u32, i64>, ConnectorError> {
+        let what = format!("look up the positions of group `{group}` in topic `{name}`");
+        let mut config = self.config();
+        config.set("group.id", group).set("enable.auto.commit", "false");
+        let client = Asking::from_config_and_context(&config, self.watch())
+            .map_err(|problem| error::client(&what, problem))?;
+        let (topic, timeout) = (name.to_owned(), self.options.request_timeout.0);
+        self.host
+            .blocking(move || {
+                serve(&client);
+                let committed = client
+                    .committed_offsets(list(&topic, 0..partitions), timeout)
+                    .map_err(|problem| client.context().explain(what, problem))?;
+                Ok(places(&committed))
+            })
+            .await
+    }
+
+    /// What the brokers answer for a place in each partition (see `Lookup::at`, which does it for a lane).
+    pub(crate) async fn places(
+        &self,
+        name: &str,
+        partitions: u32,
+        place: rdkafka::Offset,
+    ) -> Result<BTreeMap<u32, i64>, ConnectorError> {
+        let topic = name.to_owned();
+        self.ask(format!("look up positions in topic `{name}`"), move |client, timeout| {
+            let mut wanted = list(&topic, 0..partitions);
+            wanted.set_all_offsets(place)?;
+            let found = client.offsets_for_times(wanted, timeout)?;
+            found.elements().iter().try_for_each(rdkafka::topic_partition_list::TopicPartitionListElem::error)?;
+            Ok(places(&found))
+        })
+        .await
+    }
+}
+
+/// Lets a client say what it has to say: errors, log lines, the wish for a token.
+fn serve(client: &Asking) {
+    let watch = client.context();
+    loop {
+        let before = watch.served();
+        if client.poll(Duration::ZERO).is_none() && watch.served() == before {
+            return;
+        }
+    }
+}
+
+fn list(topic: &str, partitions: std::ops::Range<u32>) -> rdkafka::TopicPartitionList {
+    let mut list = rdkafka::TopicPartitionList::new();
+    for partition in partitions {
+        list.add_partition(topic, partition as i32);
+    }
+    list
+}
+
+fn places(list: &rdkafka::TopicPartitionList) -> BTreeMap<u32, i64> {
+    list.elements()
+        .iter()
+        .filter_map(|element| match element.offset() {
+            rdkafka::Offset::Offset(next) if next >= 0 => Some((element.partition() as u32, next)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[async_trait]
+impl Connection for KafkaConnection {
+    async fn describe(
+        &self,
+        stream: &StreamTarget,
+        group: Option<&str>,
+    ) -> Result<Option<StreamState>, ConnectorError> {
+        let name = &stream.name;
+        let Some(seen) = self.see(name).await? else { return Ok(None) };
+        let low = self.places(name, seen.partitions, rdkafka::Offset::Beginning).await?;
+        let high = self.places(name, seen.partitions, rdkafka::Offset::End).await?;
+        let committed = match group {
+            Some(group) => Some(self.lags(name, group, seen.partitions).await?),
+            None => None,
+        };
+        let settings = self.settings(name).await?;
+        let partitions = (0..seen.partitions)
+            .map(|number| {
+                let (low, high) = (low.get(&number).copied(), high.get(&number).copied());
+                let lag = committed.as_ref().and_then(|committed| {
+                    let next = committed.get(&number).copied().or(low)?;
+                    Some(u64::try_from(high? - next.max(low?)).unwrap_or(0))
+                });
+                PartitionState {
+                    number,
+                    name: number.to_string(),
+                    open: true,
+                    parents: Vec::new(),
+                    earliest: low.map(|place| place.to_string()),
+                    end: high.map(|place| place.to_string()),
+                    lag,
+                }
+            })
+            .collect();
+        let retention = settings
+            .get("retention.ms")
+            .and_then(|setting| setting.value.parse().ok())
+            // -1 keeps records for ever.
+            .map(Duration::from_millis);
+        let mut shown: BTreeMap<String, String> = settings
+            .into_iter()
+            .filter(|(key, setting)| setting.own || SHOWN.contains(&key.as_str()))
+            .map(|(key, setting)| (key, setting.value))
+            .collect();
+        shown.insert("replication.factor".into(), seen.replicas.to_string());
+        Ok(Some(StreamState { name: name.clone(), partitions, retention, settings: shown, ..StreamState::default() }))
+    }
+
+    async fn create(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
+        let name = &stream.name;
+        if stream.existing {
+            return self.find(name).await.map(drop);
+        }
+        let options = topic::options(stream)?;
+        let partitions = stream.partitions.unwrap_or(DEFAULT_PARTITIONS).max(1);
+        let settings = topic::settings(stream, &options);
+        let made = retry::within(&self.host, self.options.retry_for.0, || {
+            self.admin.create(name, partitions, options.replication_factor, &settings, true)
+        })
+        .await?;
+        tracing::debug!(topic = name, made, "create");
+        self.until(name, "being made", |seen| seen.is_some_and(|seen| seen.ready)).await
+    }
+
+    async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
+        let name = &stream.name;
+        let seen = self.find(name).await?;
+        if stream.existing {
+            return Ok(());
+        }
+        let options = topic::options(stream)?;
+        if let Some(wanted) = stream.partitions {
+            if wanted < seen.partitions {
+                return Err(ConnectorError::new(
+                    ErrorKind::Conflict,
+                    format!(
+                        "topic `{name}` has {} partitions and cannot have fewer: set `partitions: {}`, or write to a new topic",
+                        seen.partitions, seen.partitions
+                    ),
+                ));
+            }
+            if wanted > seen.partitions {
+                retry::within(&self.host, self.options.retry_for.0, || self.admin.grow(name, wanted)).await?;
+                self.until(name, "with more partitions", |seen| {
+                    seen.is_some_and(|seen| seen.ready && seen.partitions >= wanted)
+                })
+                .await?;
+            }
+        }
+        if let Some(wanted) = options.replication_factor
+            && usize::from(wanted) != seen.replicas
+        {
+            return Err(ConnectorError::new(
+                ErrorKind::Conflict,
+                format!(
+                    "topic `{name}` is kept on {} brokers, not {wanted}: moving replicas is the work of \
+                     kafka-reassign-partitions; then set `replication_factor: {}`",
+                    seen.replicas, seen.replicas
+                ),
+            ));
+        }
+        let wanted = topic::settings(stream, &options);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let differs = |current: &BTreeMap<String, Setting>| {
+            wanted.iter().any(|(key, value)| current.get(key).is_none_or(|setting| setting.value != *value))
+        };
+        let settings = || retry::within(&self.host, self.options.retry_for.0, || self.admin.settings(name));
+        let current = settings().await?;
+        if !differs(&current) {
+            return Ok(());
+        }
+        retry::within(&self.host, self.options.retry_for.0, || self.admin.change(name, &current, &wanted)).await?;
+        let until = self.host.now() + i64::try_from(self.options.retry_for.0.as_micros()).unwrap_or(i64::MAX / 4);
+        while differs(&settings().await?) {
+            if self.host.now() > until {
+                return Err(ConnectorError::new(
+                    ErrorKind::Unavailable,
+                    format!("the brokers took the new settings of topic `{name}`, but do not show them yet"),
+                ));
+            }
+            self.host.sleep(ASK_AGAIN).await;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, stream: &StreamTarget) -> Result<bool, ConnectorError> {
+        let name = &stream.name;
+        if stream.existing {
+            return Err(ConnectorError::new(
+                ErrorKind::Conflict,
+                format!("topic `{name}` is marked `existing`: somebody else made it, and pipectl does not delete it"),
+            ));
+        }
+        let was = retry::within(&self.host, self.options.retry_for.0, || self.admin.delete(name)).await?;
+        if was {
+            self.until(name, "being deleted", |seen| seen.is_none()).await?;
+        }
+        Ok(was)
+    }
+
+    async fn list(&self) -> Result<Vec<String>, ConnectorError> {
+        self.ask("list topics", |client, timeout| {
+            let metadata = client.fetch_metadata(None, timeout)?;
+            let names = metadata.topics().iter().map(|topic| topic.name().to_owned());
+            // The brokers' own.
+            let mut names: Vec<_> = names.filter(|name| !name.starts_with("__")).collect();
+            names.sort_unstable();
+            Ok(names)
+        })
+        .await
+    }
+
+    async fn producer(
+        &self,
+        stream: &StreamTarget,
+        context: ProducerContext,
+    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
+        // A topic that is not there must not be made by the first record, as some brokers would.
+        self.find(&stream.name).await?;
+        let settings = self.settings(&stream.name).await?;
+        let setting = |name: &str| settings.get(name).map(|setting| setting.value.as_str());
+        let facts = Facts {
+            max_message: setting("max.message.bytes").and_then(|text| text.parse().ok()).unwrap_or(MAX_MESSAGE),
+            compacted: setting("cleanup.policy").is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+        };
+        let opening = Opening {
+            host: &self.host,
+            options: &self.options,
+            client_id: &self.client_id,
+            watch: self.watch(),
+            target: stream,
+            stream: &topic::options(stream)?,
+            facts,
+            owner: &self.owner,
+            ids: &self.ids,
+        };
+        producer::open(opening, context).await
+    }
+
+    async fn consumer(
+        &self,
+        stream: &StreamTarget,
+        context: ConsumerContext,
+    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+        self.find(&stream.name).await?;
+        let options = topic::options(stream)?;
+        consumer::open(&self.host, &self.options, &self.client_id, || self.watch(), stream, &options, context).await
+    }
+
+    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        examine::examine(self, streams).await
+    }
+}

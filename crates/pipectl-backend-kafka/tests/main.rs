@@ -1,0 +1,12 @@
+//! The backend against a real broker: what is special to Kafka, beside the suite that all backends pass.
+#![allow(clippy::disallowed_methods, reason = "tests wait for real servers in real time")]
+
+mod admin;
+mod groups;
+mod lab;
+mod reading;
+mod restart;
+mod secured;
+mod speed;
+mod transactions;
+mod writing;
