@@ -23,7 +23,8 @@ fn tests_build_what_the_program_builds() {
     assert!(tests.len() > 100, "{tests:?}");
     for package in ["pipectl", "xtask"] {
         let program = crates(&["--package", package, "--edges", "normal,build"], &root);
-        let twice: Vec<_> = program.difference(&tests).collect();
+        // The program itself is built for the tests with all backends, and without any by default.
+        let twice: Vec<_> = program.difference(&tests).filter(|name| !name.starts_with("pipectl v")).collect();
         assert!(
             twice.is_empty(),
             "built twice, for {package} and again for tests: {twice:?}; name the missing features in crates/pipectl/Cargo.toml"
