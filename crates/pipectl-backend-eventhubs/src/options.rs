@@ -155,7 +155,9 @@ pub struct Retry {
     pub first: Duration,
     /// The longest pause. Default: `10s`.
     pub longest: Duration,
-    /// After this time in all, the error stands. Default: `2m`.
+    /// A request that goes unanswered for so long counts as lost, and is repeated. Default: `30s`.
+    pub answer: Duration,
+    /// After this time in all, the error stands, if the request was repeated once. Default: `2m`.
     #[serde(rename = "for")]
     pub bound: Duration,
 }
@@ -165,6 +167,7 @@ impl Default for Retry {
         Self {
             first: Duration(std::time::Duration::from_millis(200)),
             longest: Duration(std::time::Duration::from_secs(10)),
+            answer: Duration(std::time::Duration::from_secs(30)),
             bound: Duration(std::time::Duration::from_mins(2)),
         }
     }

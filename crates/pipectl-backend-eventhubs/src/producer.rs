@@ -22,7 +22,7 @@ use crate::{
     event, hash,
     namespace::Namespace,
     options::{HubOptions, PartitionBy},
-    retry::{ANSWER, Pauses, answered, repeated},
+    retry::{Pauses, answered, repeated},
 };
 
 /// How long a record waits for others.
@@ -203,7 +203,7 @@ impl Shared {
                 }
             };
             let sent = self.send_some(&client, partition.as_deref(), key.as_deref(), rest, batches);
-            match answered(&self.namespace.host, ANSWER, sent).await {
+            match answered(&self.namespace.host, self.namespace.options.retry.answer.0, sent).await {
                 Ok(count) => {
                     rest = &rest[count..];
                     pauses.reset();

@@ -21,7 +21,7 @@ use crate::{
     event::Event,
     namespace::Namespace,
     position::Mark,
-    retry::{ANSWER, Pauses, answered},
+    retry::{Pauses, answered},
 };
 
 /// Without an event for so long, the service is asked whether there are any.
@@ -152,7 +152,10 @@ async fn attached(
 
 async fn look(plan: &Plan, client: &ConsumerClient) -> Result<EventHubPartitionProperties, Failure> {
     plan.namespace.turn().await;
-    answered(&plan.namespace.host, ANSWER, async { Ok(client.get_partition_properties(&plan.partition).await?) }).await
+    answered(&plan.namespace.host, plan.namespace.options.retry.answer.0, async {
+        Ok(client.get_partition_properties(&plan.partition).await?)
+    })
+    .await
 }
 
 async fn receive(

@@ -9,21 +9,19 @@ use pipectl_host::Host;
 
 use crate::{error::Failure, options::Retry};
 
-/// How long one request may go unanswered before it counts as lost.
-pub(crate) const ANSWER: Duration = Duration::from_secs(30);
-
 /// The pauses of one request.
 pub(crate) struct Pauses {
     host: Host,
     pauses: backon::ExponentialBackoff,
     retry: Retry,
     until: pipectl_host::Micros,
+    repeated: bool,
 }
 
 impl Pauses {
     pub(crate) fn new(host: &Host, retry: Retry) -> Self {
         let until = host.now().saturating_add(retry.bound.0.as_micros() as i64);
-        Self { host: host.clone(), pauses: pauses(retry), retry, until }
+        Self { host: host.clone(), pauses: pauses(retry), retry, until, repeated: false }
     }
 
     /// Begins anew, since something has gone well.
@@ -34,9 +32,10 @@ impl Pauses {
     /// Waits before the next try; answers the failure if there is none.
     pub(crate) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
         let now = self.host.now();
-        if !failure.is_retryable() || now >= self.until {
+        if !failure.is_retryable() || (self.repeated && now >= self.until) {
             return Err(failure);
         }
+        self.repeated = true;
         let pause = self.pauses.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
         // Readers and writers that were refused together must not come back together.
         let apart = self.host.rng(&format!("event hubs pause at {now}")).unit() * 0.2;
@@ -57,7 +56,7 @@ where
 {
     let mut pauses = Pauses::new(host, retry);
     loop {
-        match answered(host, ANSWER, request()).await {
+        match answered(host, retry.answer.0, request()).await {
             Ok(answer) => return Ok(answer),
             Err(failure) => pauses.after(failure).await?,
         }
@@ -75,6 +74,6 @@ pub(crate) async fn answered<T>(
     pin_mut!(request, late);
     select_biased! {
         answer = request => answer,
-        () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no answer for {} s", patience.as_secs()))),
+        () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no answer for {} s", patience.as_secs_f32()))),
     }
 }

@@ -1,5 +1,6 @@
-// Finds the AMQP library (rhea, at one version): beside this file, or else installed once outside of the checkout. Makes it write frames as
-// the real service does. It is another library than the one in our client, so that the two share no mistakes.
+// Finds the AMQP library (rhea, at one version): beside this file, or else installed once outside of the checkout. It is
+// another library than the one in our client, so that the two share no mistakes. And makes it write frames as the real
+// service does.
 import { createRequire } from 'node:module';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,0 +1,293 @@
+//! Reading alone: where it begins, what it says, what breaks, and who is cut off.
+
+use std::time::{Duration, Instant};
+
+use pipectl_contract::{ErrorKind, Ownership, Read, StartAt};
+use pipectl_host::Host;
+use pipectl_peers::{EventHubs as Service, need};
+use serde_json::json;
+
+use crate::support::{
+    LONG, all, by_partition, connect, context, first_owner, hub, lanes, options, order, put, read_until, run,
+};
+
+fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
+    (from..to).map(|number| (format!("k{}", number % 7), number.to_string())).collect()
+}
+
+fn rows(records: &[(String, String)]) -> Vec<(Option<&str>, &str)> {
+    records.iter().map(|(key, payload)| (Some(key.as_str()), payload.as_str())).collect()
+}
+
+fn payloads(got: &[crate::support::Got]) -> Vec<u32> {
+    let mut numbers: Vec<u32> = got.iter().map(|one| one.payload.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn a_restart_goes_on_where_the_checkpoint_was() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "resume", 4).await;
+        put(&connection, &target, &rows(&keyed(0, 100))).await;
+        let mut first = lanes(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
+        assert_eq!(first.len(), 2);
+        let mut seen = Vec::new();
+        for lane in &mut first {
+            lane.writers_finished().await.unwrap();
+            seen.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
+        }
+        assert_eq!(payloads(&seen), (0..100).collect::<Vec<_>>());
+        let positions = first.iter().map(|lane| lane.position()).collect::<Vec<_>>();
+        for lane in &mut first {
+            lane.close().await.unwrap();
+        }
+        put(&connection, &target, &rows(&keyed(100, 150))).await;
+        let ownership = Ownership::Owned { positions };
+        let mut second = lanes(&connection, &target, context(ownership, 2, StartAt::Earliest)).await;
+        let mut seen = Vec::new();
+        for lane in &mut second {
+            lane.writers_finished().await.unwrap();
+            seen.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
+            lane.close().await.unwrap();
+        }
+        assert_eq!(payloads(&seen), (100..150).collect::<Vec<_>>());
+        let lane_of = |got: &crate::support::Got| got.partition % 2;
+        assert!(seen.iter().any(|got| lane_of(got) == 0) && seen.iter().any(|got| lane_of(got) == 1));
+    });
+}
+
+#[test]
+fn each_way_to_begin_begins_there() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "begin", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 10))).await;
+        let host = Host::real();
+        let middle = host.now();
+        host.sleep_until(middle + 5_000).await;
+        // The service's clock has milliseconds.
+        let time = StartAt::Time(middle + 2_000);
+        host.sleep_until(middle + 10_000).await;
+        put(&connection, &target, &rows(&keyed(10, 20))).await;
+        let positions = |at: &str| StartAt::Positions([(0, at.to_owned())].into());
+        let nothing = Vec::new();
+        for (start, wanted) in [
+            (StartAt::Earliest, (0..20).collect()),
+            (time, (10..20).collect()),
+            (StartAt::Time(host.now() + 60_000_000), nothing.clone()),
+            (positions("0"), (0..20).collect()),
+            (positions("13"), (13..20).collect()),
+            (positions("20"), nothing.clone()),
+            (StartAt::Latest, nothing),
+        ] {
+            let mut lanes = lanes(&connection, &target, context(Ownership::Look, 1, start.clone())).await;
+            lanes[0].writers_finished().await.unwrap();
+            let got = read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await.unwrap();
+            assert_eq!(payloads(&got), wanted, "{start:?}");
+            lanes[0].close().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn latest_is_the_moment_of_opening_and_survives_a_restart_without_a_record() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "latest", 2).await;
+        put(&connection, &target, &rows(&keyed(0, 10))).await;
+        let opened = lanes(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
+        let positions = vec![opened[0].position()];
+        drop(opened);
+        put(&connection, &target, &rows(&keyed(10, 20))).await;
+        let ownership = Ownership::Owned { positions };
+        let mut again = lanes(&connection, &target, context(ownership, 1, StartAt::Latest)).await;
+        let got = read_until(&mut again[0], |got, _| got.len() == 10).await.unwrap();
+        assert_eq!(payloads(&got), (10..20).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn partitions_open_and_are_caught_up_again_and_again() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "quiet", 2).await;
+        put(&connection, &target, &rows(&keyed(0, 3))).await;
+        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let (mut opened, mut caught) = (Vec::new(), [0, 0]);
+        let got = read_until(&mut lanes[0], |_, read| {
+            match read {
+                Read::Opened(partition) => opened.push(*partition),
+                Read::CaughtUp(partition) => caught[*partition as usize] += 1,
+                _ => {}
+            }
+            caught.iter().all(|times| *times >= 2)
+        });
+        assert_eq!(got.await.unwrap().len(), 3);
+        assert_eq!(opened, [0, 1]);
+    });
+}
+
+#[test]
+fn broken_connections_and_tokens_lose_and_repeat_nothing() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "broken", 2).await;
+        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
+        let mut seen = Vec::new();
+        for round in 0..4 {
+            put(&connection, &target, &rows(&keyed(round * 50, round * 50 + 50))).await;
+            seen.extend(read_until(&mut lanes[0], |got, _| got.len() == 50).await.unwrap());
+            let path = if round % 2 == 0 { "/peer/disconnect" } else { "/peer/expire-tokens" };
+            order(&service, path, &json!({}));
+        }
+        put(&connection, &target, &rows(&keyed(200, 210))).await;
+        seen.extend(read_until(&mut lanes[0], |got, _| got.len() == 10).await.unwrap());
+        let order: Vec<_> = seen.iter().map(|one| (one.partition, one.offset)).collect();
+        assert_eq!(payloads(&seen), (0..210).collect::<Vec<_>>());
+        for partition in 0..2 {
+            let offsets: Vec<_> = order.iter().filter(|one| one.0 == partition).map(|one| one.1).collect();
+            assert!(offsets.windows(2).all(|two| two[0] + 1 == two[1]), "{offsets:?}");
+        }
+    });
+}
+
+#[test]
+fn giving_up_a_wait_loses_nothing() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "cancel", 1).await;
+        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let records = keyed(0, 2_000);
+        let writing = async {
+            for part in records.chunks(40) {
+                put(&connection, &target, &rows(part)).await;
+            }
+        };
+        let reading = async {
+            let (mut seen, mut given_up) = (Vec::new(), 0);
+            let until = Instant::now() + LONG;
+            while seen.len() < 2_000 {
+                assert!(Instant::now() < until, "{} records after {given_up} given up waits", seen.len());
+                // As the runtime does at each checkpoint, only far more often.
+                match tokio::time::timeout(Duration::from_micros(300), lanes[0].next()).await {
+                    Ok(Ok(Read::Records(batch))) => seen.extend(crate::support::records(&batch)),
+                    Ok(read) => drop(read.unwrap()),
+                    Err(_) => given_up += 1,
+                }
+            }
+            (seen, given_up)
+        };
+        let ((), (seen, given_up)) = futures::join!(writing, reading);
+        assert_eq!(seen.iter().map(|one| one.offset).collect::<Vec<_>>(), (0..2_000).collect::<Vec<_>>());
+        assert!(given_up > 10, "{given_up}");
+    });
+}
+
+#[test]
+fn a_later_owner_cuts_the_former_one_off_and_stays() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "owner", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 5))).await;
+        let mut former = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut former[0], |got, _| got.len() == 5).await.unwrap();
+        let mut later = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut later[0], |got, _| got.len() == 5).await.unwrap();
+        let error = read_until(&mut former[0], |_, _| false).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Conflict);
+        assert!(error.message.contains("epoch") && error.message.contains("stream `stream`"), "{error}");
+        put(&connection, &target, &rows(&keyed(5, 9))).await;
+        let got = read_until(&mut later[0], |got, _| got.len() == 4).await.unwrap();
+        assert_eq!(payloads(&got), [5, 6, 7, 8]);
+        // Somebody who looks disturbs nobody.
+        assert_eq!(all(&connection, &target).await.len(), 9);
+    });
+}
+
+#[test]
+fn an_owner_whose_clock_is_behind_still_takes_over() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "clock", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 5))).await;
+        // An owner of another program (or from the future).
+        let client = azure_messaging_eventhubs::ConsumerClient::builder()
+            .with_custom_endpoint(format!("amqp://{}", service.endpoint()))
+            .with_consumer_group("test.peers.stream".into());
+        let mut own = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let text = options(&service)["connection_string"].as_str().unwrap().to_owned();
+        let client = client.open_with_connection_string(&text, Some(&target.name)).await.unwrap();
+        let future = azure_messaging_eventhubs::OpenReceiverOptions {
+            owner_level: Some(Host::real().now() / 1000 + 3_600_000),
+            start_position: Some(azure_messaging_eventhubs::StartPosition {
+                location: azure_messaging_eventhubs::StartLocation::Earliest,
+                inclusive: false,
+            }),
+            ..Default::default()
+        };
+        let receiver = client.open_receiver_on_partition("0".into(), Some(future)).await.unwrap();
+        let mut events = std::pin::pin!(receiver.stream_events());
+        futures::StreamExt::next(&mut events).await.unwrap().unwrap();
+        let got = read_until(&mut own[0], |got, _| got.len() == 5).await.unwrap();
+        assert_eq!(payloads(&got), [0, 1, 2, 3, 4]);
+    });
+}
+
+#[test]
+fn more_readers_than_allowed_are_told_so() {
+    let service = need!(Service::start());
+    run(async {
+        let mut options = options(&service);
+        options["retry"] = json!({ "first": "10ms", "longest": "50ms", "for": "500ms" });
+        let connection = connect(&options).await;
+        let target = hub(&connection, "five", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 2))).await;
+        let mut open = Vec::new();
+        for _ in 0..5 {
+            let mut lanes = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+            read_until(&mut lanes[0], |got, _| got.len() == 2).await.unwrap();
+            open.push(lanes);
+        }
+        let mut sixth = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+        let error = read_until(&mut sixth[0], |_, _| false).await.unwrap_err();
+        assert!(error.kind == ErrorKind::Conflict && error.message.contains("which is 5"), "{error}");
+    });
+}
+
+#[test]
+fn what_retention_removed_is_skipped_and_the_rest_is_read() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "gap", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 10))).await;
+        let mut first = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut first[0], |got, _| got.len() == 10).await.unwrap();
+        let position = json!({ "partitions": { "0": { "sequence": 3 } } });
+        first[0].close().await.unwrap();
+        let now = Host::real();
+        now.sleep_until(now.now() + 30_000).await;
+        order(&service, "/peer/retention", &json!({ "hub": target.name, "milliseconds": 20 }));
+        order(&service, "/peer/retention", &json!({ "hub": target.name, "milliseconds": 3_600_000 }));
+        put(&connection, &target, &rows(&keyed(10, 12))).await;
+        let state = connection.describe(&target, None).await.unwrap().unwrap();
+        assert_eq!(state.partitions[0].earliest.as_deref(), Some("10"));
+        assert_eq!(state.partitions[0].end.as_deref(), Some("12"));
+        let ownership = Ownership::Owned { positions: vec![position] };
+        let mut again = lanes(&connection, &target, context(ownership, 1, StartAt::Earliest)).await;
+        again[0].writers_finished().await.unwrap();
+        let got = read_until(&mut again[0], |_, read| matches!(read, Read::End)).await.unwrap();
+        assert_eq!(payloads(&got), [10, 11]);
+        assert_eq!(by_partition(&got).len(), 1);
+    });
+}

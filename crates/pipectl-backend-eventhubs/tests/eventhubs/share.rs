@@ -1,0 +1,190 @@
+//! Several workers share a stream through Blob storage.
+
+use std::{collections::BTreeMap, time::Instant};
+
+use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
+use pipectl_host::Host;
+use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, EventHubs as Service, Peer, need};
+
+use crate::support::{
+    CONTAINER, Got, LONG, connect, context, http, hub, lanes, options, put, records, run, with_checkpoints,
+};
+
+/// Azurite has no container at first; the object store client makes none, so a signed request does.
+fn container(blobs: &Peer<Azurite>) {
+    let script = format!(
+        "import hmac,hashlib,base64,email.utils,urllib.request\n\
+         date=email.utils.formatdate(usegmt=True)\n\
+         text='PUT\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\nx-ms-date:'+date+'\\nx-ms-version:2021-08-06\\n/{AZURITE_ACCOUNT}/{AZURITE_ACCOUNT}/{CONTAINER}\\nrestype:container'\n\
+         sig=base64.b64encode(hmac.new(base64.b64decode('{AZURITE_KEY}'),text.encode(),hashlib.sha256).digest()).decode()\n\
+         print(date+'|'+sig)\n"
+    );
+    let output = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (date, signature) = text.trim().split_once('|').unwrap();
+    let (status, answer) = http(
+        "PUT",
+        blobs.endpoint(),
+        &format!("/{AZURITE_ACCOUNT}/{CONTAINER}?restype=container"),
+        &[
+            ("x-ms-date", date),
+            ("x-ms-version", "2021-08-06"),
+            ("Authorization", &format!("SharedKey {AZURITE_ACCOUNT}:{signature}")),
+        ],
+        "",
+    );
+    assert!(status == 201 || status == 409, "{status} {answer}");
+}
+
+/// A worker of the test: its lane, and what it has read.
+struct Worker {
+    lane: Box<dyn SourceReader>,
+    got: Vec<Got>,
+    held: std::collections::BTreeSet<u32>,
+}
+
+impl Worker {
+    fn new(lane: Box<dyn SourceReader>) -> Self {
+        Self { lane, got: Vec::new(), held: Default::default() }
+    }
+
+    async fn step(&mut self) {
+        match self.lane.next().await.unwrap() {
+            Read::Records(batch) => self.got.extend(records(&batch)),
+            Read::Opened(partition) => drop(self.held.insert(partition)),
+            Read::Lost(partition) => drop(self.held.remove(&partition)),
+            _ => {}
+        }
+    }
+
+    async fn commit(&mut self) {
+        let position = self.lane.position();
+        self.lane.committed(&position).await.unwrap();
+    }
+}
+
+fn rows(records: &[(String, String)]) -> Vec<(Option<&str>, &str)> {
+    records.iter().map(|(key, payload)| (Some(key.as_str()), payload.as_str())).collect()
+}
+
+fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
+    (from..to).map(|number| (format!("k{}", number % 31), number.to_string())).collect()
+}
+
+#[test]
+fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
+    let service = need!(Service::start());
+    let blobs = need!(Azurite::shared());
+    container(blobs);
+    run(async {
+        let options = with_checkpoints(options(&service), blobs, "2s");
+        let connection = connect(&options).await;
+        let target = hub(&connection, "share", 4).await;
+        put(&connection, &target, &rows(&keyed(0, 100))).await;
+        let open = || async {
+            let mut lanes = lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
+            Worker::new(lanes.remove(0))
+        };
+        let mut one = open().await;
+        while one.got.len() < 100 {
+            one.step().await;
+        }
+        one.commit().await;
+        let mut two = open().await;
+        let until = Instant::now() + LONG;
+        while one.held.len() != 2 || two.held.len() != 2 {
+            assert!(Instant::now() < until, "{:?} {:?}", one.held, two.held);
+            futures::join!(one.step(), two.step());
+        }
+        assert!(one.held.is_disjoint(&two.held));
+        assert_eq!(two.got, [], "it begins behind the checkpoint");
+
+        put(&connection, &target, &rows(&keyed(100, 200))).await;
+        let until = Instant::now() + LONG;
+        while one.got.len() + two.got.len() < 200 {
+            assert!(Instant::now() < until, "{} {}", one.got.len(), two.got.len());
+            futures::join!(one.step(), two.step());
+        }
+        // The one commits, the other dies before it has: its records come again, and only those.
+        two.commit().await;
+        let uncommitted: Vec<String> = one.got[100..].iter().map(|got| got.payload.clone()).collect();
+        drop(one);
+        put(&connection, &target, &rows(&keyed(200, 220))).await;
+        let before = two.got.len();
+        let until = Instant::now() + LONG;
+        while two.got.len() < before + uncommitted.len() + 20 {
+            assert!(Instant::now() < until, "{} of {}", two.got.len() - before, uncommitted.len() + 20);
+            two.step().await;
+        }
+        assert_eq!(two.held.len(), 4);
+        let mut again: Vec<u32> = two.got[before..].iter().map(|got| got.payload.parse().unwrap()).collect();
+        let mut wanted: Vec<u32> = uncommitted.iter().map(|text| text.parse().unwrap()).chain(200..220).collect();
+        again.sort_unstable();
+        wanted.sort_unstable();
+        assert_eq!(again, wanted);
+
+        two.commit().await;
+        let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
+        assert!(state.partitions.iter().all(|one| one.lag == Some(0)), "{state:?}");
+        two.lane.close().await.unwrap();
+        put(&connection, &target, &rows(&keyed(220, 223))).await;
+        let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
+        assert_eq!(state.partitions.iter().map(|one| one.lag.unwrap()).sum::<u64>(), 3);
+        // What was given up is free at once: no lease has to run out.
+        let started = Instant::now();
+        let mut three = open().await;
+        while three.got.len() < 3 {
+            three.step().await;
+        }
+        assert!(started.elapsed().as_millis() < 1_900, "{:?}", started.elapsed());
+    });
+}
+
+#[test]
+fn a_former_owner_cannot_commit() {
+    let service = need!(Service::start());
+    let blobs = need!(Azurite::shared());
+    container(blobs);
+    run(async {
+        let options = with_checkpoints(options(&service), blobs, "1s");
+        let connection = connect(&options).await;
+        let target = hub(&connection, "fenced", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 10))).await;
+        let open = || async {
+            let mut lanes = lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
+            Worker::new(lanes.remove(0))
+        };
+        let mut former = open().await;
+        while former.got.len() < 10 {
+            former.step().await;
+        }
+        let position = former.lane.position();
+        // It gives the partition up, but wants to commit all the same, as one that was paused would.
+        let host = Host::real();
+        former.lane.close().await.unwrap();
+        let mut later = open().await;
+        let until = Instant::now() + LONG;
+        while later.got.len() < 10 {
+            assert!(Instant::now() < until);
+            later.step().await;
+        }
+        former.lane.committed(&position).await.unwrap();
+        let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
+        assert_eq!(state.partitions[0].lag, Some(10), "nothing was committed");
+        later.commit().await;
+        let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
+        assert_eq!(state.partitions[0].lag, Some(0));
+        assert!(host.now() > 0);
+        let counted: BTreeMap<u32, usize> = later.got.iter().fold(BTreeMap::new(), |mut sum, got| {
+            *sum.entry(got.partition).or_default() += 1;
+            sum
+        });
+        assert_eq!(counted, BTreeMap::from([(0, 10)]));
+        // Its checkpoints go with the hub.
+        connection.delete(&target).await.unwrap();
+        connection.create(&target).await.unwrap();
+        put(&connection, &target, &rows(&keyed(0, 4))).await;
+        let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
+        assert_eq!(state.partitions[0].lag, Some(4));
+    });
+}
