@@ -22,9 +22,11 @@ use serde_json::{Value, json};
 /// No test may wait longer than this for anything.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// No output may show it.
+pub(crate) const SECRET: &str = "a-secret-canary";
+
 pub(crate) struct Bench {
     pub(crate) connection: Arc<KinesisConnection>,
-    pub(crate) host: Host,
     pub(crate) stream: StreamTarget,
 }
 
@@ -32,7 +34,7 @@ pub(crate) fn options(endpoint: &str, dynamo: &str) -> KinesisOptions {
     serde_json::from_value(json!({
         "region": "us-east-1", "endpoint": endpoint, "dynamodb_endpoint": dynamo, "retry_for": "20s", "lease": "2s",
         "discover_every": "1s",
-        "credentials": { "access_key_id": "AKIATEST", "secret_access_key": "a-secret-canary" },
+        "credentials": { "access_key_id": "AKIATEST", "secret_access_key": SECRET },
     }))
     .unwrap()
 }
@@ -61,7 +63,7 @@ impl Bench {
         let connection = connect(options(endpoint, dynamo)).await;
         let stream = stream(partitions, stream_options);
         connection.create(&stream).await.unwrap();
-        Self { connection, host: Host::real(), stream }
+        Self { connection, stream }
     }
 
     pub(crate) async fn producer(&self) -> Box<dyn SinkWriter> {

@@ -2,4 +2,8 @@
 #![allow(clippy::disallowed_methods, missing_docs, reason = "tests wait for real servers in real time")]
 
 mod bench;
+mod conformance;
+mod leases;
+mod reading;
+mod sharding;
 mod writing;
