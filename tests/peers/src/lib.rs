@@ -31,6 +31,7 @@ mod ports;
 mod process;
 pub mod proxy;
 mod python;
+pub mod running;
 mod shell;
 
 pub use cache::{cache, lock};

@@ -14,12 +14,12 @@ use std::{
 
 use crate::{
     Fault, Skip,
-    ports::Port,
+    ports::{Port, is_free},
     process::{End, Process},
 };
 
 /// How long a server may take until it answers; the slowest needs ten seconds on an idle machine.
-const READY: Duration = Duration::from_secs(180);
+const READY: Duration = Duration::from_mins(3);
 /// How often a server is asked whether it is ready.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How much of a log is shown when a server does not come up.
@@ -31,6 +31,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
     const NAME: &'static str;
     /// Whether what was written is still there after a restart.
     const KEEPS_DATA: bool;
+    /// The ports that people expect, taken by servers that are started by hand if they are free. Tests never take them.
+    const USUAL_PORTS: &'static [u16];
+
+    /// The variables with which the project's Environments find it.
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)>;
 
     #[doc(hidden)]
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault>;
@@ -41,15 +46,27 @@ pub trait Kind: Sized + Send + Sync + 'static {
 pub struct Place {
     pub(crate) folder: PathBuf,
     ports: Vec<Port>,
+    preferred: &'static [u16],
 }
 
 impl Place {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, ports: Vec::new() }
+        Self::preferring(folder, &[])
+    }
+
+    /// A place that tries these ports first, in the order in which ports are asked for.
+    pub(crate) fn preferring(folder: PathBuf, preferred: &'static [u16]) -> Self {
+        Self { folder, ports: Vec::new(), preferred }
     }
 
     /// One more free port, kept until the peer is gone.
     pub(crate) fn port(&mut self) -> Result<u16, Skip> {
+        if let Some((&first, rest)) = self.preferred.split_first() {
+            self.preferred = rest;
+            if is_free(first) {
+                return Ok(first);
+            }
+        }
         let port = Port::reserve()?;
         let number = port.number();
         self.ports.push(port);

@@ -50,7 +50,7 @@ impl Port {
 }
 
 /// On all interfaces, since some servers know no other way to listen.
-fn is_free(number: u16) -> bool {
+pub(crate) fn is_free(number: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok()
         && TcpListener::bind((Ipv4Addr::UNSPECIFIED, number)).is_ok()
 }

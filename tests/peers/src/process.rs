@@ -112,13 +112,12 @@ pub(crate) fn detach(server: &Command, log: &Path) -> Result<u32, String> {
 /// What tells a process from a later one with the same id: when it began, in the system's own words.
 pub(crate) fn began(id: u32) -> Option<String> {
     if let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) {
-        // Fields are counted after the name, which stands in parentheses: state is the third, the start the 22nd
-        // (proc(5)). A zombie has ended.
-        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-        if fields.next()? == "Z" {
-            return None;
-        }
-        return fields.nth(18).map(str::to_owned);
+        // Fields are counted after the name, which stands in parentheses: state is the third, the number of threads the
+        // 20th, the start the 22nd (proc(5)). A zombie has ended, but only when its other threads have as well: until
+        // then its ports are taken.
+        let fields: Vec<_> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        let has_ended = *fields.first()? == "Z" && fields.get(17)?.parse::<u32>().ok()? <= 1;
+        return if has_ended { None } else { fields.get(19).map(|start| (*start).to_owned()) };
     }
     if Path::new("/proc/self").exists() {
         return None;

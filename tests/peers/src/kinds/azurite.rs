@@ -24,6 +24,11 @@ pub struct Azurite {}
 impl Kind for Azurite {
     const NAME: &'static str = "azurite";
     const KEEPS_DATA: bool = true;
+    const USUAL_PORTS: &'static [u16] = &[10000];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("AZURITE_ENDPOINT", endpoint.to_owned())]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;

@@ -1,4 +1,4 @@
-//! DynamoDB, for tables of leases and checkpoints: dynalite, whose conditions hold when many writers race.
+//! `DynamoDB`, for tables of leases and checkpoints: dynalite, whose conditions hold when many writers race.
 
 use std::process::Command;
 
@@ -12,7 +12,7 @@ use crate::{
 /// On npm.
 const VERSION: &str = "4.0.0";
 
-/// A server that speaks DynamoDB, on plain HTTP, any credentials.
+/// A server that speaks `DynamoDB`, on plain HTTP, any credentials.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Dynamo {}
@@ -20,6 +20,11 @@ pub struct Dynamo {}
 impl Kind for Dynamo {
     const NAME: &'static str = "dynamo";
     const KEEPS_DATA: bool = true;
+    const USUAL_PORTS: &'static [u16] = &[4568];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("DYNAMODB_ENDPOINT", endpoint.to_owned())]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;

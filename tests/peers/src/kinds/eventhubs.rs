@@ -25,6 +25,11 @@ pub struct EventHubs {
 impl Kind for EventHubs {
     const NAME: &'static str = "eventhubs";
     const KEEPS_DATA: bool = false;
+    const USUAL_PORTS: &'static [u16] = &[5672, 5673];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("EVENTHUBS_ENDPOINT", format!("amqp://{endpoint}")), ("EVENTHUBS_MANAGEMENT", self.control.clone())]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;
@@ -36,7 +41,7 @@ impl Kind for EventHubs {
         Ok(Launch {
             command,
             endpoint: format!("127.0.0.1:{port}"),
-            ready: Box::new(move || ask::amqp(port)),
+            ready: Box::new(move || ask::amqp(port).and_then(|()| ask::http(control, "GET /", "", "", "HTTP/1.1"))),
             kind: Self { control: format!("http://127.0.0.1:{control}") },
         })
     }
@@ -70,9 +75,10 @@ fn files(folder: &Path) -> std::io::Result<Vec<(String, Vec<u8>)>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let is_wanted = name.ends_with(".mjs") || name.ends_with(".json");
+        let path = entry.path();
+        let is_wanted = path.extension().is_some_and(|extension| extension == "mjs" || extension == "json");
         if entry.file_type()?.is_file() && is_wanted && !name.contains(".test.") {
-            files.push((name, fs::read(entry.path())?));
+            files.push((name, fs::read(&path)?));
         }
     }
     files.sort();

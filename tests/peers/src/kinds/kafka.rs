@@ -1,4 +1,4 @@
-//! Apache Kafka itself: one node that is broker and controller (KRaft), its jars from Maven Central.
+//! Apache Kafka itself: one node that is broker and controller (`KRaft`), its jars from Maven Central.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::kafka_secured::Secured;
+use super::kafka_secured::{Listener, Secured};
 use crate::{
     Fault, Kind, Peer, Skip, ask,
     cache::installed,
@@ -33,6 +33,11 @@ pub struct Kafka {
 impl Kind for Kafka {
     const NAME: &'static str = "kafka";
     const KEEPS_DATA: bool = true;
+    const USUAL_PORTS: &'static [u16] = &[9092];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("KAFKA_BROKERS", endpoint.to_owned())]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         prepare(place, None, None)
@@ -93,8 +98,8 @@ fn prepare(place: &mut Place, secured: Option<Secured>, proxied: Option<(u16, u1
     };
     let mut format = start("kafka.tools.StorageTool");
     format.args(["format", "--cluster-id", CLUSTER, "--config"]).arg(&settings);
-    if let Some(secured) = &secured {
-        format.args(secured.users());
+    if secured.is_some() {
+        format.args(Secured::users());
     }
     run(&mut format).map_err(|why| Fault::Broken(format!("kafka cannot format its storage: {why}")))?;
     let mut command = start("kafka.Kafka");
@@ -116,30 +121,28 @@ fn properties(
     secured: Option<&Secured>,
     proxied: Option<(u16, u16)>,
 ) -> String {
-    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port}");
-    let mut advertised = listeners.clone();
-    let mut protocols = "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
-    let mut more = String::new();
+    let mut listeners = vec![("PLAINTEXT", format!("127.0.0.1:{port}"), "PLAINTEXT")];
+    let mut advertised = vec![format!("PLAINTEXT://127.0.0.1:{port}")];
     if let Some((port, proxy)) = proxied {
-        listeners += &format!(",PROXIED://127.0.0.1:{port}");
-        advertised += &format!(",PROXIED://127.0.0.1:{proxy}");
-        protocols += ",PROXIED:PLAINTEXT";
+        listeners.push(("PROXIED", format!("127.0.0.1:{port}"), "PLAINTEXT"));
+        advertised.push(format!("PROXIED://127.0.0.1:{proxy}"));
     }
-    if let Some(secured) = secured {
-        for listener in secured.listeners() {
-            listeners += &format!(",{}://{}", listener.name, listener.endpoint);
-            advertised += &format!(",{}://{}", listener.name, listener.endpoint);
-            protocols += &format!(",{}:{}", listener.name, listener.protocol);
-        }
-        more = secured.properties();
+    for Listener { name, protocol, endpoint } in secured.into_iter().flat_map(Secured::listeners) {
+        listeners.push((name, endpoint.to_owned(), protocol));
+        advertised.push(format!("{name}://{endpoint}"));
     }
+    listeners.push(("CONTROLLER", format!("127.0.0.1:{controller}"), "PLAINTEXT"));
+    let protocols: Vec<_> = listeners.iter().map(|(name, _, protocol)| format!("{name}:{protocol}")).collect();
+    let listeners: Vec<_> = listeners.iter().map(|(name, address, _)| format!("{name}://{address}")).collect();
+    let (listeners, advertised, protocols) = (listeners.join(","), advertised.join(","), protocols.join(","));
+    let more = secured.map(Secured::properties).unwrap_or_default();
     let data = folder.join("data");
     let data = data.display();
     format!(
         "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+listeners={listeners}
 advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT

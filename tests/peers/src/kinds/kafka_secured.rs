@@ -123,9 +123,10 @@ listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={module}.oaut
         )
     }
 
-    /// Arguments that make the users known when the storage is formatted: SCRAM's live in the cluster's metadata.
-    pub(super) fn users(&self) -> Vec<String> {
-        let user = |mechanism| format!("{mechanism}=[name={USER},password=\"{}\"]", quoted(PASSWORD));
+    /// Arguments that make the users known when the storage is formatted: SCRAM's live in the cluster's metadata. What
+    /// stands between the quotes is taken as it is, other than in the settings.
+    pub(super) fn users() -> Vec<String> {
+        let user = |mechanism| format!("{mechanism}=[name={USER},password=\"{PASSWORD}\"]");
         ["SCRAM-SHA-256", "SCRAM-SHA-512"]
             .map(user)
             .into_iter()

@@ -38,6 +38,11 @@ impl Kind for Kinesis {
     const NAME: &'static str = "kinesis";
     // It can write its data down, but crashes while it does (ERR_STREAM_DESTROYED) and cannot read the rest.
     const KEEPS_DATA: bool = false;
+    const USUAL_PORTS: &'static [u16] = &[4567];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("KINESIS_ENDPOINT", endpoint.to_owned())]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;

@@ -32,6 +32,11 @@ pub struct PubSub {
 impl Kind for PubSub {
     const NAME: &'static str = "pubsub";
     const KEEPS_DATA: bool = false;
+    const USUAL_PORTS: &'static [u16] = &[8085];
+
+    fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
+        vec![("PUBSUB_ENDPOINT", format!("http://{endpoint}"))]
+    }
 
     fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
         match (emulator(), find("java")) {

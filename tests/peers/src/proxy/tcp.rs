@@ -221,8 +221,9 @@ fn accept(port: u16, shared: &Arc<Shared>) {
                 });
                 let shared = Arc::clone(shared);
                 thread::spawn(move || {
-                    serve(&client, &shared, cuts);
-                    reset(&client);
+                    if !serve(&client, &shared, cuts) {
+                        reset(&client);
+                    }
                     drop(client);
                     shared.change(|state| state.open -= 1);
                 });
@@ -243,24 +244,22 @@ fn reset(stream: &TcpStream) {
     drop(SockRef::from(stream).set_linger(Some(Duration::ZERO)));
 }
 
-/// Moves bytes both ways until both ends have ended properly, or the connection is to be reset.
-fn serve(client: &TcpStream, shared: &Shared, cuts: u64) {
+/// Moves bytes both ways. True if both ends have ended properly; otherwise the connection is to be reset.
+fn serve(client: &TcpStream, shared: &Shared, cuts: u64) -> bool {
     if client.set_nonblocking(false).is_err() || client.set_nodelay(true).is_err() {
-        return;
+        return false;
     }
-    let Some(server) = reach(shared, cuts) else { return };
+    let Some(server) = reach(shared, cuts) else { return false };
     let broken = AtomicBool::new(false);
-    thread::scope(|scope| {
+    let ended = thread::scope(|scope| {
         let back = scope.spawn(|| copy(&server, client, shared, cuts, &broken));
         let there = copy(client, &server, shared, cuts, &broken);
-        let back = back.join().unwrap_or(false);
-        if there && back {
-            // Both directions were closed in order: no reset.
-            drop(SockRef::from(client).set_linger(None));
-        } else {
-            reset(&server);
-        }
+        back.join().unwrap_or(false) && there
     });
+    if !ended {
+        reset(&server);
+    }
+    ended
 }
 
 /// The connection to the server, as soon as connections are let through.
@@ -289,44 +288,64 @@ fn is_cut(state: &State, cuts: u64) -> bool {
 }
 
 /// Moves bytes one way. True if the sender ended properly and the receiver was told so.
-fn copy(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, cuts: u64, broken: &AtomicBool) -> bool {
-    let mut moved = || -> Option<()> {
-        from.set_read_timeout(Some(LOOK)).ok()?;
-        let mut bytes = vec![0; CHUNK];
-        loop {
-            let count = match from.read(&mut bytes) {
-                Ok(count) => Some(count),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-                Err(_) => return None,
-            };
-            // What was read when the hole opened stays in the hole until it closes.
-            let pause = loop {
-                let state = shared.state();
-                if is_cut(&state, cuts) || broken.load(Ordering::Relaxed) {
-                    return None;
-                }
-                match state.mode {
-                    Mode::Delay(time) => break time,
-                    Mode::BlackHole if count.is_some() => {}
-                    _ => break Duration::ZERO,
-                }
-                drop(state);
-                thread::sleep(LOOK);
-            };
-            match count {
-                None => {}
-                Some(0) => return to.shutdown(Shutdown::Write).ok(),
-                Some(count) => {
-                    thread::sleep(pause);
-                    to.write_all(&bytes[..count]).ok()?;
-                }
-            }
-        }
-    };
-    let ended = moved().is_some();
+fn copy(from: &TcpStream, to: &TcpStream, shared: &Shared, cuts: u64, broken: &AtomicBool) -> bool {
+    let ended = moved(from, to, shared, cuts, broken).is_some();
     if !ended {
         // The other direction must not wait for bytes that nobody will send.
         broken.store(true, Ordering::Relaxed);
     }
     ended
+}
+
+fn moved(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, cuts: u64, broken: &AtomicBool) -> Option<()> {
+    from.set_read_timeout(Some(LOOK)).ok()?;
+    to.set_write_timeout(Some(LOOK)).ok()?;
+    let mut bytes = vec![0; CHUNK];
+    loop {
+        let count = in_time(from.read(&mut bytes))?;
+        let pause = gate(shared, cuts, broken, count.is_some())?;
+        match count {
+            None => {}
+            Some(0) => return to.shutdown(Shutdown::Write).ok(),
+            Some(count) => {
+                thread::sleep(pause);
+                let mut rest = &bytes[..count];
+                // A receiver that does not read must not keep a cut from being seen.
+                while !rest.is_empty() {
+                    let written = in_time(to.write(rest))?.unwrap_or(0);
+                    rest = &rest[written..];
+                    gate(shared, cuts, broken, true)?;
+                }
+            }
+        }
+    }
+}
+
+/// Waits while a black hole is open (if there are bytes to keep in it); the time for which a piece is to be delayed, or
+/// nothing if the connection is over.
+fn gate(shared: &Shared, cuts: u64, broken: &AtomicBool, holds_bytes: bool) -> Option<Duration> {
+    loop {
+        let state = shared.state();
+        if is_cut(&state, cuts) || broken.load(Ordering::Relaxed) {
+            return None;
+        }
+        match state.mode {
+            Mode::Delay(time) => return Some(time),
+            Mode::BlackHole if holds_bytes => {}
+            _ => return Some(Duration::ZERO),
+        }
+        drop(state);
+        thread::sleep(LOOK);
+    }
+}
+
+/// What a call on a stream has moved; nothing if its time was up.
+fn in_time(moved: std::io::Result<usize>) -> Option<Option<usize>> {
+    match moved {
+        Ok(count) => Some(Some(count)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
+            Some(None)
+        }
+        Err(_) => None,
+    }
 }
