@@ -30,7 +30,7 @@ impl Default for Budget {
         Self {
             records: 1_000,
             partitions: 4,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
             quiet: Duration::from_secs(2),
             gap: Duration::from_millis(1_100),
             checkpoint_every: Duration::from_secs(10),

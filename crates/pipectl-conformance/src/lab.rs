@@ -228,11 +228,6 @@ impl Lab {
         seen.records
     }
 
-    /// Every record has come once, and no other has.
-    pub(crate) fn expect(&self, samples: &[Sample], seen: &Seen, when: &str) -> Result<(), Stop> {
-        judge(&ids(samples), &seen.ids(), |_| false).map_err(|why| Stop::Failed(format!("{when}: {why}")))
-    }
-
     /// Every record has come; only the named ones may have come twice. Where each record is acknowledged by itself, an
     /// acknowledgement can get lost, so there any may.
     pub(crate) fn expect_all(
@@ -264,6 +259,11 @@ impl Lab {
             Lever::Lacking(why) => Err(Stop::LeftOut(LeftOut::Peer, format!("{}: {why}", self.harness.peer()))),
         }
     }
+}
+
+/// Every record has come once, and no other has.
+pub(crate) fn expect(samples: &[Sample], seen: &Seen, when: &str) -> Result<(), Stop> {
+    judge(&ids(samples), &seen.ids(), |_| false).map_err(|why| Stop::Failed(format!("{when}: {why}")))
 }
 
 /// The numbers of samples.

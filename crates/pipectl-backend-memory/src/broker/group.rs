@@ -80,10 +80,10 @@ impl Group {
         for partition in partitions {
             let member = wanted.get(partition).copied();
             match self.owners.get_mut(partition) {
-                // Nobody else is there: whoever has it keeps it, unless it is going itself.
+                // With nobody else there, whoever has it keeps it, unless it is going itself.
                 Some(owner) => {
-                    owner.leaving = member != Some(owner.member)
-                        && (member.is_some() || self.members.get(&owner.member).is_some_and(|member| member.leaving))
+                    let goes = self.members.get(&owner.member).is_some_and(|member| member.leaving);
+                    owner.leaving = member != Some(owner.member) && (member.is_some() || goes);
                 }
                 None => {
                     if let Some(member) = member {

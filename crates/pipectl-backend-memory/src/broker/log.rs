@@ -4,13 +4,16 @@ use std::{collections::VecDeque, ops::RangeInclusive, time::Duration};
 
 use pipectl_data::Micros;
 
+/// A header: its name, and a value that may be missing.
+pub(crate) type Header = (Box<str>, Option<Box<[u8]>>);
+
 /// A record as it was written.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) arrival: Micros,
     pub(crate) key: Option<Box<[u8]>>,
     pub(crate) payload: Option<Box<[u8]>>,
-    pub(crate) headers: Vec<(Box<str>, Option<Box<[u8]>>)>,
+    pub(crate) headers: Vec<Header>,
 }
 
 impl Record {

@@ -43,16 +43,13 @@ impl Stream {
 
     /// Puts a record where its key belongs.
     pub(crate) fn append(&mut self, record: Record) {
-        let place = match &record.key {
-            Some(key) => {
-                let hash = key_hash::hash(key);
-                self.logs.iter_mut().find(|log| log.open && log.range.contains(&hash))
-            }
-            None => {
-                let open = self.logs.iter().filter(|log| log.open).count().max(1) as u64;
-                self.turn += 1;
-                self.logs.iter_mut().filter(|log| log.open).nth(((self.turn - 1) % open) as usize)
-            }
+        let place = if let Some(key) = &record.key {
+            let hash = key_hash::hash(key);
+            self.logs.iter_mut().find(|log| log.open && log.range.contains(&hash))
+        } else {
+            let open = self.logs.iter().filter(|log| log.open).count().max(1) as u64;
+            self.turn += 1;
+            self.logs.iter_mut().filter(|log| log.open).nth(((self.turn - 1) % open) as usize)
         };
         if let Some(log) = place {
             log.append(record);

@@ -1,6 +1,8 @@
 //! The suite proves itself: a memory broker that is broken on purpose, in one way at a time, fails the cases that are
 //! there to find just that; and there is no case that nothing can fail.
 
+#![allow(clippy::unwrap_used, reason = "all of it is a test, its helpers too")]
+
 #[path = "../common/mod.rs"]
 mod common;
 mod connection;
@@ -51,6 +53,7 @@ pub(crate) enum Fault {
     NeverCloses,
     NeverEnds,
     NeverIdle,
+    Nothing,
     OpensSilently,
     OverlooksNewPartitions,
     RejectsWholeBatches,
@@ -131,6 +134,8 @@ fn failures(fault: Fault) -> BTreeMap<String, String> {
 fn each_fault_is_found_by_the_right_cases() {
     // A few threads, each with a virtual clock of its own.
     let missed: Vec<String> = std::thread::scope(|scope| {
+        // Beside them all, the same wrapper without a fault: what is found is the fault's and not the wrapper's.
+        let whole = scope.spawn(|| (0..8).map(|_| failures(Nothing)).collect::<Vec<_>>());
         let quarters: Vec<_> = FOUND_BY
             .chunks(FOUND_BY.len().div_ceil(4))
             .map(|faults| {
@@ -140,6 +145,10 @@ fn each_fault_is_found_by_the_right_cases() {
                         let failures = failures(*fault);
                         println!("{fault:?}: {failures:#?}");
                         let unseen: Vec<_> = cases.iter().filter(|case| !failures.contains_key(**case)).collect();
+                        let secret = failures.get("shows_no_secret").is_some_and(|why| why.contains("a secret"));
+                        if secret != matches!(fault, ErrorsShowSecrets | LogsSecrets) {
+                            missed.push(format!("{fault:?} and secrets: {:?}", failures.get("shows_no_secret")));
+                        }
                         if !unseen.is_empty() {
                             missed.push(format!("{fault:?} was not found by {unseen:?}"));
                         }
@@ -148,6 +157,9 @@ fn each_fault_is_found_by_the_right_cases() {
                 })
             })
             .collect();
+        for failures in whole.join().unwrap() {
+            assert_eq!(failures, BTreeMap::new(), "nothing is broken");
+        }
         quarters.into_iter().flat_map(|quarter| quarter.join().unwrap()).collect()
     });
     assert!(missed.is_empty(), "{missed:#?}");

@@ -78,8 +78,9 @@ impl SourceReader for BrokenReader {
         }
         Ok(match (self.fault, read) {
             (Fault::OverlooksNewPartitions, Read::Records(batch)) if batch.partition >= 4 => Read::Quiet,
-            (Fault::OpensSilently, Read::Opened(_)) | (Fault::NeverIdle, Read::CaughtUp(_)) => Read::Quiet,
-            (Fault::NeverCloses, Read::Closed(_)) => Read::Quiet,
+            (Fault::OpensSilently, Read::Opened(_))
+            | (Fault::NeverIdle, Read::CaughtUp(_))
+            | (Fault::NeverCloses, Read::Closed(_)) => Read::Quiet,
             (Fault::EndsUnasked, Read::Quiet) => Read::End,
             (Fault::NeverEnds, Read::End) => {
                 // As if it went on waiting for records.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use pipectl_contract::{Consumption, Ownership};
 
 use crate::{
-    lab::{Lab, Reading, Stop, ensure, ids, owned},
+    lab::{Lab, Reading, Stop, ensure, expect, ids, owned},
     sample::Sample,
 };
 
@@ -15,7 +15,7 @@ pub(super) async fn writes_and_reads(lab: &Lab) -> Result<(), Stop> {
     let samples = lab.samples(1.0, 16);
     lab.write(&stream, &samples).await?;
     let seen = lab.look(&stream, samples.len()).await?;
-    lab.expect(&samples, &seen, "after writing")?;
+    expect(&samples, &seen, "after writing")?;
     lab.keep(seen);
     Ok(())
 }
@@ -39,7 +39,7 @@ pub(super) async fn resumes_where_a_checkpoint_stood(lab: &Lab) -> Result<(), St
     worker.until("the first half", |seen| seen.distinct() >= first.len()).await?;
     let checkpoint = worker.checkpoint_and_commit().await?;
     let seen = worker.close().await?;
-    lab.expect(&first, &seen, "before the restart")?;
+    expect(&first, &seen, "before the restart")?;
     lab.keep(seen);
     lab.write(&stream, &second).await?;
     let positions = checkpoint.positions;
@@ -60,7 +60,7 @@ pub(super) async fn resumes_where_the_group_stood(lab: &Lab) -> Result<(), Stop>
     worker.until("the first half", |seen| seen.distinct() >= first.len()).await?;
     worker.checkpoint_and_commit().await?;
     let seen = worker.close().await?;
-    lab.expect(&first, &seen, "before the restart")?;
+    expect(&first, &seen, "before the restart")?;
     lab.keep(seen);
     lab.write(&stream, &second).await?;
     let mut worker = lab.worker(&stream, "resumes", Ownership::Shared, WATCHFUL).await?;
@@ -96,7 +96,7 @@ pub(super) async fn comes_again_after_a_crash(lab: &Lab) -> Result<(), Stop> {
         let mut worker = lab.worker(&stream, name, ownership, WATCHFUL).await?;
         lab.read_all(&mut worker, samples.len()).await?;
         let seen = worker.close().await?;
-        lab.expect(&samples, &seen, &format!("{name}, after a crash before the first commit"))?;
+        expect(&samples, &seen, &format!("{name}, after a crash before the first commit"))?;
         lab.keep(seen);
     }
     Ok(())
@@ -171,7 +171,7 @@ pub(super) async fn the_checkpoint_is_the_truth(lab: &Lab) -> Result<(), Stop> {
     let mut worker = lab.worker(&stream, "truth", Ownership::Owned { positions }, WATCHFUL).await?;
     lab.read_all(&mut worker, second.len()).await?;
     let seen = worker.close().await?;
-    lab.expect(&second, &seen, "from an older checkpoint")?;
+    expect(&second, &seen, "from an older checkpoint")?;
     lab.keep(seen);
     Ok(())
 }
@@ -188,7 +188,7 @@ pub(super) async fn interrupted_reads_lose_nothing(lab: &Lab) -> Result<(), Stop
     }
     lab.read_all(&mut worker, samples.len()).await?;
     let seen = worker.close().await?;
-    lab.expect(&samples, &seen, "with reads that were given up every 7 ms")?;
+    expect(&samples, &seen, "with reads that were given up every 7 ms")?;
     lab.keep(seen);
     Ok(())
 }
@@ -206,14 +206,14 @@ pub(super) async fn ends_when_the_writers_have_finished(lab: &Lab) -> Result<(),
     worker.until_end().await?;
     worker.checkpoint_and_commit().await?;
     let seen = worker.close().await?;
-    lab.expect(&samples, &seen, "at the end")?;
+    expect(&samples, &seen, "at the end")?;
     lab.keep(seen);
     // The same for a reader that finds the stream finished.
     let mut worker = lab.worker(&stream, "ends-later", owned(), Reading::default()).await?;
     worker.writers_finished().await?;
     worker.until_end().await?;
     let seen = worker.close().await?;
-    lab.expect(&samples, &seen, "at the end of a finished stream")?;
+    expect(&samples, &seen, "at the end of a finished stream")?;
     lab.keep(seen);
     Ok(())
 }

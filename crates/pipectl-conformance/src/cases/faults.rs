@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::{Either, select};
 
 use crate::{
-    lab::{Lab, Reading, Stop, ids, owned},
+    lab::{Lab, Reading, Stop, expect, ids, owned},
     sample::{Sample, batch},
     seen::{judge, judge_order},
 };
@@ -88,7 +88,7 @@ pub(super) async fn records_that_fail_are_sent_again(lab: &Lab) -> Result<(), St
     let seen = lab.look(&stream, samples.len()).await?;
     judge_order(&seen.records).map_err(Stop::failed)?;
     // Only what failed is sent again, so nothing comes twice.
-    lab.expect(&samples, &seen, "after calls that failed in part")?;
+    expect(&samples, &seen, "after calls that failed in part")?;
     lab.keep(seen);
     Ok(())
 }

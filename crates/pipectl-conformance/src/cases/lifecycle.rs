@@ -3,7 +3,7 @@
 use pipectl_contract::{ConnectorError, ConsumerContext, ErrorKind, FindingOutcome, Ownership, StartAt};
 
 use crate::{
-    lab::{Lab, Reading, Stop, ensure, owned},
+    lab::{Lab, Reading, Stop, ensure, expect, owned},
     sample::{Sample, batch},
 };
 
@@ -39,7 +39,7 @@ pub(super) async fn creating_again_changes_nothing(lab: &Lab) -> Result<(), Stop
         format!("partitions were {:?} and are {:?}", count(&before), count(&after))
     })?;
     let seen = lab.look(&stream, samples.len()).await?;
-    lab.expect(&samples, &seen, "after creating the stream again")?;
+    expect(&samples, &seen, "after creating the stream again")?;
     lab.keep(seen);
     Ok(())
 }
@@ -59,7 +59,7 @@ pub(super) async fn deleting_twice_is_fine(lab: &Lab) -> Result<(), Stop> {
     let samples = Sample::range(100, 108, 2);
     lab.write(&stream, &samples).await?;
     let seen = lab.look(&stream, samples.len()).await?;
-    lab.expect(&samples, &seen, "in a new stream of the name")?;
+    expect(&samples, &seen, "in a new stream of the name")?;
     lab.keep(seen);
     Ok(())
 }

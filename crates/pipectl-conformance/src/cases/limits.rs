@@ -1,7 +1,7 @@
 //! Batches and records at the limits.
 
 use crate::{
-    lab::{Lab, Reading, Stop, ensure, owned},
+    lab::{Lab, Reading, Stop, ensure, expect, owned},
     sample::Sample,
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn takes_batches_of_any_size(lab: &Lab) -> Result<(), Stop> {
     let count = rejections.len() + refused.len();
     ensure(count == 0, || format!("{count} records of a large batch were not taken: {rejections:?} {refused:?}"))?;
     let seen = lab.look(&stream, samples.len()).await?;
-    lab.expect(&samples, &seen, "after one large batch")?;
+    expect(&samples, &seen, "after one large batch")?;
     lab.keep(seen);
     Ok(())
 }
@@ -52,7 +52,7 @@ pub(super) async fn an_oversize_record_is_rejected_alone(lab: &Lab) -> Result<()
     let mut worker = lab.worker(&stream, "limits", owned(), Reading::default()).await?;
     lab.read_all(&mut worker, samples.len()).await?;
     let seen = worker.close().await?;
-    lab.expect(&samples, &seen, "beside the oversize record")?;
+    expect(&samples, &seen, "beside the oversize record")?;
     let large =
         seen.records.iter().any(|record| record.sample.payload.as_ref().is_some_and(|payload| *payload == oversize));
     ensure(!large, || "the oversize record was rejected and came all the same".to_owned())?;

@@ -3,7 +3,7 @@
 use futures::future::try_join_all;
 
 use crate::{
-    lab::{Lab, Reading, Stop, owned},
+    lab::{Lab, Reading, Stop, expect, owned},
     sample::{Sample, batch},
     seen::judge_order,
 };
@@ -33,7 +33,7 @@ pub(super) async fn keeps_the_order_of_each_key(lab: &Lab) -> Result<(), Stop> {
     lab.read_all(&mut worker, samples.len()).await?;
     let seen = worker.close().await?;
     judge_order(&seen.records).map_err(Stop::failed)?;
-    lab.expect(&samples, &seen, "with three writers")?;
+    expect(&samples, &seen, "with three writers")?;
     lab.keep(seen);
     Ok(())
 }

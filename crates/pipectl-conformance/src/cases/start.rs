@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipectl_contract::StartAt;
 
 use crate::{
-    lab::{Lab, Reading, Stop, ensure, owned},
+    lab::{Lab, Reading, Stop, ensure, expect, owned},
     sample::Sample,
     seen::Seen,
 };
@@ -33,7 +33,7 @@ pub(super) async fn starts_at_the_earliest(lab: &Lab) -> Result<(), Stop> {
     let (first, _) = parts(lab);
     lab.write(&stream, &first).await?;
     let seen = read_from(lab, &stream, StartAt::Earliest, first.len()).await?;
-    lab.expect(&first, &seen, "from the earliest")?;
+    expect(&first, &seen, "from the earliest")?;
     lab.keep(seen);
     Ok(())
 }
@@ -52,14 +52,14 @@ pub(super) async fn starts_at_the_latest(lab: &Lab) -> Result<(), Stop> {
     lab.write(&stream, &second).await?;
     worker.until("the new records", |seen| seen.distinct() >= second.len()).await?;
     let seen = worker.kill().await;
-    lab.expect(&second, &seen, "from the latest")?;
+    expect(&second, &seen, "from the latest")?;
     lab.keep(seen);
     let ownership = pipectl_contract::Ownership::Owned { positions: checkpoint.positions };
     let reading = Reading { start: StartAt::Latest, ..Reading::default() };
     let mut worker = lab.worker(&stream, "start", ownership, reading).await?;
     lab.read_all(&mut worker, second.len()).await?;
     let seen = worker.close().await?;
-    lab.expect(&second, &seen, "from a checkpoint before the first record")?;
+    expect(&second, &seen, "from a checkpoint before the first record")?;
     lab.keep(seen);
     Ok(())
 }
@@ -81,7 +81,7 @@ pub(super) async fn starts_at_a_time(lab: &Lab) -> Result<(), Stop> {
     let (last, next) = (arrivals(false).max().unwrap_or(0), arrivals(true).min().unwrap_or(0));
     ensure(last < next, || format!("records that lie apart arrived at {last} and {next}: later is not later"))?;
     let seen = read_from(lab, &stream, StartAt::Time(next), second.len()).await?;
-    lab.expect(&second, &seen, "from the moment between")?;
+    expect(&second, &seen, "from the moment between")?;
     lab.keep(seen);
     lab.keep(looked);
     Ok(())
@@ -109,7 +109,7 @@ pub(super) async fn starts_at_positions(lab: &Lab) -> Result<(), Stop> {
     }
     ensure(lab.budget.partitions < 2 || !positions.is_empty(), || "all records are in one partition".to_owned())?;
     let seen = read_from(lab, &stream, StartAt::Positions(positions), expected.len()).await?;
-    lab.expect(&expected, &seen, "from the middle of the partitions")?;
+    expect(&expected, &seen, "from the middle of the partitions")?;
     lab.keep(seen);
     lab.keep(looked);
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use pipectl_contract::{Ownership, StreamState};
 
 use crate::{
-    lab::{Lab, Reading, Stop, ensure, owned},
+    lab::{Lab, Reading, Stop, ensure, expect, owned},
     sample::Sample,
 };
 
@@ -82,7 +82,7 @@ pub(super) async fn tells_of_partitions_and_idleness(lab: &Lab) -> Result<(), St
         let foreign = seen.records.iter().any(|record| record.partition == *partition && record.lane != *lane);
         ensure(!foreign, || format!("records of partition {partition} came on more than one reader"))?;
     }
-    lab.expect(&samples, &seen, "while partitions were told of")?;
+    expect(&samples, &seen, "while partitions were told of")?;
     lab.keep(seen);
     Ok(())
 }
@@ -98,7 +98,7 @@ pub(super) async fn a_look_leaves_no_trace(lab: &Lab) -> Result<(), Stop> {
         worker.until("all records", |seen| seen.distinct() >= samples.len()).await?;
         worker.checkpoint_and_commit().await?;
         let seen = worker.close().await?;
-        lab.expect(&samples, &seen, "in a look")?;
+        expect(&samples, &seen, "in a look")?;
         lab.keep(seen);
     }
     let more = Sample::range(samples.len(), samples.len() + 16, 8);
@@ -107,7 +107,7 @@ pub(super) async fn a_look_leaves_no_trace(lab: &Lab) -> Result<(), Stop> {
     let mut worker = lab.worker(&stream, "traces", ownership, Reading::default()).await?;
     lab.read_all(&mut worker, samples.len()).await?;
     let seen = worker.close().await?;
-    lab.expect(&samples, &seen, "by the group, after others have looked")?;
+    expect(&samples, &seen, "by the group, after others have looked")?;
     lab.keep(seen);
     Ok(())
 }
