@@ -7,6 +7,7 @@
     reason = "tests of real servers live in real time, and a failing one may panic and say why it skips"
 )]
 
+mod http;
 mod secured;
 mod servers;
 mod supervision;

@@ -35,7 +35,7 @@ fn ask(stream: &mut TcpStream, api: u8, version: u8, body: &[u8]) -> Vec<u8> {
     answer.split_off(4)
 }
 
-/// The error code of SASL with a mechanism and its first message (SaslHandshake v1, SaslAuthenticate v0), and what else
+/// The error code of SASL with a mechanism and its first message (`SaslHandshake` v1, `SaslAuthenticate` v0), and what else
 /// the server says: 0 and nothing is a welcome.
 fn sasl(endpoint: &str, mechanism: &str, message: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(endpoint).unwrap();

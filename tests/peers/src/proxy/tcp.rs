@@ -302,7 +302,7 @@ fn moved(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, cuts: u64, b
     to.set_write_timeout(Some(LOOK)).ok()?;
     let mut bytes = vec![0; CHUNK];
     loop {
-        let count = in_time(from.read(&mut bytes))?;
+        let count = in_time(from.read(&mut bytes)).ok()?;
         let pause = gate(shared, cuts, broken, count.is_some())?;
         match count {
             None => {}
@@ -312,7 +312,7 @@ fn moved(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, cuts: u64, b
                 let mut rest = &bytes[..count];
                 // A receiver that does not read must not keep a cut from being seen.
                 while !rest.is_empty() {
-                    let written = in_time(to.write(rest))?.unwrap_or(0);
+                    let written = in_time(to.write(rest)).ok()?.unwrap_or(0);
                     rest = &rest[written..];
                     gate(shared, cuts, broken, true)?;
                 }
@@ -340,12 +340,12 @@ fn gate(shared: &Shared, cuts: u64, broken: &AtomicBool, holds_bytes: bool) -> O
 }
 
 /// What a call on a stream has moved; nothing if its time was up.
-fn in_time(moved: std::io::Result<usize>) -> Option<Option<usize>> {
+fn in_time(moved: std::io::Result<usize>) -> std::io::Result<Option<usize>> {
     match moved {
-        Ok(count) => Some(Some(count)),
+        Ok(count) => Ok(Some(count)),
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {
-            Some(None)
+            Ok(None)
         }
-        Err(_) => None,
+        Err(error) => Err(error),
     }
 }
