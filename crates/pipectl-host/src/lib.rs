@@ -8,7 +8,14 @@
 mod rng;
 mod signal;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 pub use rng::Rng;
 pub use signal::Interrupts;
@@ -26,7 +33,7 @@ pub struct Host {
 #[derive(Debug)]
 struct Inner {
     seed: u64,
-    retries: std::sync::atomic::AtomicU64,
+    retries: AtomicU64,
     world: World,
 }
 
@@ -40,7 +47,7 @@ impl Host {
     /// The machine's own clock, random numbers and environment.
     pub fn real() -> Self {
         let seed = u64::from_le_bytes(uuid::Uuid::new_v4().as_bytes()[..8].try_into().unwrap_or([0; 8]));
-        Self { inner: Arc::new(Inner { seed, retries: Default::default(), world: World::Real }) }
+        Self { inner: Arc::new(Inner { seed, retries: AtomicU64::default(), world: World::Real }) }
     }
 
     /// A virtual clock that starts at `epoch`, and random numbers that follow from `seed`.
@@ -49,17 +56,17 @@ impl Host {
     /// If called outside of [`simulate`].
     pub fn simulated(seed: u64, epoch: Micros) -> Self {
         let world = World::Simulated { epoch, started: tokio::time::Instant::now() };
-        Self { inner: Arc::new(Inner { seed, retries: Default::default(), world }) }
+        Self { inner: Arc::new(Inner { seed, retries: AtomicU64::default(), world }) }
     }
 
     /// Notes that an outside system was asked again after a refusal or a fault, for the reports of a run.
     pub fn note_retry(&self) {
-        self.inner.retries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.inner.retries.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How often an outside system was asked again.
     pub fn retries(&self) -> u64 {
-        self.inner.retries.load(std::sync::atomic::Ordering::Relaxed)
+        self.inner.retries.load(Ordering::Relaxed)
     }
 
     /// Whether time is virtual.

@@ -37,13 +37,17 @@ impl Write for Beside {
     }
 }
 
-/// Starts logging. A filter that cannot be read is reported once logging runs, and `info` stands in for it.
+/// What is logged unless `PIPECTL_LOG` says otherwise: the official clients of the backends talk of every retry, which
+/// pipectl tells in its own words where it matters.
+const DEFAULT: &str = "error,pipectl=info";
+
+/// Starts logging. A filter that cannot be read is reported once logging runs, and the default stands in for it.
 pub(crate) fn start(global: &Global) {
     let given = Host::real().variable("PIPECTL_LOG").unwrap_or_default();
-    let parsed = EnvFilter::builder().parse(if given.is_empty() { "info" } else { &given });
+    let parsed = EnvFilter::builder().parse(if given.is_empty() { DEFAULT } else { &given });
     let (filter, problem) = match parsed {
         Ok(filter) => (filter, None),
-        Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
+        Err(error) => (EnvFilter::new(DEFAULT), Some(error.to_string())),
     };
     let builder = fmt().with_env_filter(filter).with_writer(|| Beside).with_target(false);
     let started = match global.log_format {

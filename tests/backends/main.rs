@@ -1,0 +1,9 @@
+//! The real binary over real brokers: one pipeline, five backends, one result.
+//!
+//! Servers come from `pipectl-peers`; one that cannot be had is told as `skipped: why`.
+#![allow(clippy::disallowed_methods, reason = "these tests stand outside of the process that they test, in real time")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "skipped peers are for who reads a test run")]
+
+mod by_hand;
+mod compare;
+mod place;

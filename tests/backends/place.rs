@@ -1,0 +1,117 @@
+//! A folder to work in, the peers that can be had, and the binary run against them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use pipectl_peers::{Dynamo, EventHubs, Kafka, Kinesis, PubSub};
+
+/// A folder that goes away, and where the peers are.
+pub(crate) struct Place {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+    /// The backends whose peers could be had, with their sizes: how many records the peer carries in a few seconds.
+    pub(crate) backends: Vec<(&'static str, u32)>,
+}
+
+impl Place {
+    /// With no peer at all.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, variables: Vec::new(), backends: Vec::new() }
+    }
+
+    /// With every peer that can be had; the others are told.
+    pub(crate) fn with_all() -> Self {
+        let mut place = Self::empty();
+        match Kafka::shared() {
+            Ok(kafka) => place.add("kafka", 20_000, [("KAFKA_BROKERS", kafka.endpoint().to_owned())]),
+            Err(why) => println!("{why}"),
+        }
+        match (Kinesis::shared(), Dynamo::shared()) {
+            (Ok(kinesis), Ok(dynamo)) => {
+                let variables =
+                    [("KINESIS_ENDPOINT", kinesis.endpoint().to_owned()), ("DYNAMODB_ENDPOINT", dynamo.endpoint().to_owned())];
+                place.add("kinesis", 1_000, variables);
+            }
+            (Err(why), _) | (_, Err(why)) => println!("{why}"),
+        }
+        match PubSub::shared() {
+            Ok(pubsub) => place.add("pubsub", 1_000, [("PUBSUB_ENDPOINT", pubsub.endpoint().to_owned())]),
+            Err(why) => println!("{why}"),
+        }
+        match EventHubs::shared() {
+            Ok(hubs) => {
+                let endpoint = format!("amqp://{}", hubs.endpoint());
+                let variables = [("EVENTHUBS_ENDPOINT", endpoint), ("EVENTHUBS_MANAGEMENT", hubs.control.clone())];
+                place.add("eventhubs", 3_000, variables);
+            }
+            Err(why) => println!("{why}"),
+        }
+        place
+    }
+
+    fn add<const N: usize>(&mut self, kind: &'static str, records: u32, variables: [(&'static str, String); N]) {
+        self.backends.push((kind, records));
+        self.variables.extend(variables);
+    }
+
+    /// Where a file of the folder is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file of the folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a file");
+        path
+    }
+
+    /// Runs pipectl in the folder.
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
+        command.current_dir(self.folder.path()).args(arguments).env("NO_COLOR", "1");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("pipectl starts");
+        if let Some(mut stdin) = child.stdin.take() {
+            use std::io::Write as _;
+            stdin.write_all(input.as_bytes()).expect("pipectl reads");
+        }
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("pipectl ends");
+        Ran {
+            code: status.code(),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Fails unless it ended with this code.
+    pub(crate) fn code(self, expected: i32) -> Self {
+        assert_eq!(self.code, Some(expected), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// What it printed, as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+}
+
+/// An example of the repository.
+pub(crate) fn example(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines").join(name);
+    path.display().to_string()
+}
