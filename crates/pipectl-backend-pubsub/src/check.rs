@@ -212,3 +212,6 @@ fn dedup(options: &PubSubOptions, own: &PubSubStreamOptions) -> Option<Diagnosti
     let help = format!("Write at least `{deadline}`: a record whose acknowledgement was lost comes again after it.");
     wrong("dedup_for", title, help)
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,8 @@ use pipectl_data::Micros;
 use pipectl_host::Host;
 
 use crate::{
-    PubSubOptions, beginning, clients::Clients, examine, names, producer::Producer, reading, replay, settings,
-    settings::Stream, subscriptions, topics,
+    PubSubOptions, clients::Clients, examine, names, producer::Producer, reading, replay, settings, settings::Stream,
+    subscriptions, topics,
 };
 
 /// A connection to Pub/Sub.
@@ -127,9 +127,7 @@ impl Connection for PubSubConnection {
 
     async fn create(&self, target: &StreamTarget) -> Result<(), ConnectorError> {
         let stream = self.own(target, "create")?;
-        if topics::create(&self.clients, &stream).await? && self.options.is_emulator() {
-            beginning::remember(&self.clients, &stream).await?;
-        }
+        topics::create(&self.clients, &stream).await?;
         if let Some(path) = &stream.subscription {
             subscriptions::create(&self.clients, &stream, path).await?;
         }
@@ -145,9 +143,6 @@ impl Connection for PubSubConnection {
     async fn delete(&self, target: &StreamTarget) -> Result<bool, ConnectorError> {
         let stream = self.own(target, "delete")?;
         subscriptions::delete_ours(&self.clients, &stream).await?;
-        if self.options.is_emulator() {
-            beginning::forget(&self.clients, &stream).await?;
-        }
         topics::delete(&self.clients, &stream).await
     }
 

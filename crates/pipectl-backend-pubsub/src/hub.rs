@@ -46,7 +46,8 @@ pub(crate) struct Delivery {
 pub(crate) struct Hub {
     pub(crate) host: Host,
     subscription: String,
-    stream: tokio::sync::Mutex<BoxStream<'static, Delivered>>,
+    /// `None` when it is closed.
+    stream: tokio::sync::Mutex<Option<BoxStream<'static, Delivered>>>,
     shutdown: ShutdownToken,
     lanes: Vec<(Mutex<VecDeque<Delivery>>, Notify)>,
     /// Told when acknowledgements make room.
@@ -80,7 +81,7 @@ impl Hub {
         Self {
             host: host.clone(),
             subscription: names::short(subscription).to_owned(),
-            stream: tokio::sync::Mutex::new(stream.boxed()),
+            stream: tokio::sync::Mutex::new(Some(stream.boxed())),
             shutdown,
             lanes: (0..lanes).map(|_| (Mutex::default(), Notify::new())).collect(),
             room: Notify::new(),
@@ -113,7 +114,7 @@ impl Hub {
 
     /// Reads what is there, at least one delivery.
     async fn read(&self) -> Result<(), ConnectorError> {
-        let mut stream = self.stream.lock().await;
+        let mut held = self.stream.lock().await;
         loop {
             let room = self.room.notified();
             if !self.is_full() {
@@ -121,9 +122,7 @@ impl Hub {
             }
             room.await;
         }
-        if self.failed.load(SeqCst) {
-            return Err(self.gone());
-        }
+        let Some(stream) = held.as_mut().filter(|_| !self.failed.load(SeqCst)) else { return Err(self.gone()) };
         let mut delivered = stream.next().await;
         for _ in 0..AT_ONCE {
             match delivered {
@@ -219,7 +218,13 @@ impl Hub {
             return Ok(());
         }
         let farewell = self.farewell.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let ended = self.bounded(self.shutdown.shutdown()).await;
+        // First the stream: what is given back while it is open would come down the same way, to nobody.
+        let ended = self
+            .bounded(async {
+                drop(self.stream.lock().await.take());
+                self.shutdown.shutdown().await;
+            })
+            .await;
         for (queue, _) in &self.lanes {
             queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }

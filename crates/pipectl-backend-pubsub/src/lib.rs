@@ -18,7 +18,6 @@
 //! | `pipectl.empty` | the payload is empty (the service refuses a message without payload and attributes) |
 
 mod attributes;
-mod beginning;
 mod check;
 mod clients;
 mod connection;

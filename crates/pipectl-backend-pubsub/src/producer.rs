@@ -217,3 +217,6 @@ impl SinkWriter for Producer {
         self.confirm_all().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use pipectl_host::Host;
 use serde_json::Value;
 
 use crate::{
-    PubSubOptions, beginning,
+    PubSubOptions,
     clients::Clients,
     hub::Hub,
     ids::Ids,
@@ -133,8 +133,8 @@ impl Place<'_> {
         let from = match context.start {
             // Others read it already, or the checkpoint knows where to go on.
             _ if !ours || !first => None,
-            StartAt::Time(at) => self.from_time(&path, at).await?,
-            StartAt::Latest if !made => self.from_time(&path, self.host.now()).await?,
+            StartAt::Time(at) => self.from_time(&path, at, made).await?,
+            StartAt::Latest => self.from_now(&path, made).await?,
             StartAt::Earliest if made => self.from_the_oldest(&path).await?,
             _ => None,
         };
@@ -147,9 +147,9 @@ impl Place<'_> {
         let path = names::path(&self.clients.project, "subscriptions", &name)?;
         subscriptions::create_for_look(self.clients, self.stream, &path).await?;
         let set = match start {
-            StartAt::Time(at) => self.from_time(&path, *at).await,
+            StartAt::Time(at) => self.from_time(&path, *at, true).await,
             StartAt::Earliest => self.from_the_oldest(&path).await,
-            StartAt::Latest | StartAt::Positions(_) => Ok(None),
+            StartAt::Latest | StartAt::Positions(_) => self.from_now(&path, true).await,
         };
         match set {
             Ok(from) => Ok((path, from)),
@@ -163,19 +163,34 @@ impl Place<'_> {
         }
     }
 
-    async fn from_time(&self, path: &str, at: Micros) -> Result<Option<Micros>, ConnectorError> {
-        if self.emulated {
-            beginning::seek(self.clients, self.stream, path).await?;
-            return Ok(Some(at));
+    /// Sets a subscription to a moment. Google's emulator cannot: there a new subscription begins with the oldest record
+    /// that the topic keeps, and what came before the moment is passed over.
+    async fn from_time(&self, path: &str, at: Micros, made: bool) -> Result<Option<Micros>, ConnectorError> {
+        if !self.emulated {
+            replay::seek_to_time(self.clients, path, at).await?;
+            return Ok(None);
         }
-        replay::seek_to_time(self.clients, path, at).await?;
-        Ok(None)
+        if !made {
+            subscriptions::delete(self.clients, path).await?;
+            subscriptions::create(self.clients, self.stream, path).await?;
+        }
+        Ok(Some(at))
+    }
+
+    /// Sets a subscription to this moment.
+    async fn from_now(&self, path: &str, made: bool) -> Result<Option<Micros>, ConnectorError> {
+        match (self.emulated, made) {
+            // A new subscription of the service begins with what comes from now on.
+            (false, true) => Ok(None),
+            // The emulator cuts times to milliseconds.
+            (true, _) => Ok(Some(self.host.now() / 1_000 * 1_000)),
+            (false, false) => self.from_time(path, self.host.now(), made).await,
+        }
     }
 
     /// Sets a new subscription back to the oldest record that the topic keeps.
     async fn from_the_oldest(&self, path: &str) -> Result<Option<Micros>, ConnectorError> {
         if self.emulated {
-            beginning::seek(self.clients, self.stream, path).await?;
             return Ok(None);
         }
         let topic = topics::get(self.clients, self.stream).await?;

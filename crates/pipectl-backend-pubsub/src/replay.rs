@@ -22,18 +22,12 @@ pub(crate) async fn seek_to_time(clients: &Clients, path: &str, at: Micros) -> R
 
 /// Sets a subscription to a snapshot.
 pub(crate) async fn seek_to_snapshot(clients: &Clients, path: &str, snapshot: &str) -> Result<(), ConnectorError> {
-    let what = || format!("set subscription `{}` to snapshot `{snapshot}`", names::short(path));
-    seek(clients, path, snapshot).await?.map_err(|error| errors::call(what(), error))
-}
-
-/// The same with the service's own answer.
-pub(crate) async fn seek(
-    clients: &Clients,
-    path: &str,
-    snapshot: &str,
-) -> Result<google_cloud_pubsub::Result<()>, ConnectorError> {
-    let snapshot = names::path(&clients.project, "snapshots", snapshot)?;
-    Ok(clients.subscriptions.seek().set_subscription(path).set_snapshot(snapshot).send().await.map(drop))
+    let snapshot_path = names::path(&clients.project, "snapshots", snapshot)?;
+    let call = clients.subscriptions.seek().set_subscription(path).set_snapshot(snapshot_path);
+    call.send().await.map_err(|error| {
+        errors::call(format_args!("set subscription `{}` to snapshot `{snapshot}`", names::short(path)), error)
+    })?;
+    Ok(())
 }
 
 /// Keeps which records of a subscription are acknowledged at this moment. Idempotent: one of this name stays as it is.

@@ -42,10 +42,11 @@ fn is_there(error: &google_cloud_pubsub::Error) -> bool {
     error.status().map_or_else(|| error.http_status_code() == Some(409), |status| status.code == Code::AlreadyExists)
 }
 
-/// Makes a topic unless there is one; answers whether it was made now.
-pub(crate) async fn create(clients: &Clients, stream: &Stream) -> Result<bool, ConnectorError> {
+/// Makes a topic unless there is one.
+pub(crate) async fn create(clients: &Clients, stream: &Stream) -> Result<(), ConnectorError> {
     made(clients.topics.create_topic().with_request(stream.topic()).send().await)
-        .map_err(|error| errors::call(format_args!("create topic `{}`", stream.name), error))
+        .map_err(|error| errors::call(format_args!("create topic `{}`", stream.name), error))?;
+    Ok(())
 }
 
 /// Brings a topic to what it should be.

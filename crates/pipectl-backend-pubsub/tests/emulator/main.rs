@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests run in real time")]
 
 mod admin;
+mod conformance;
 mod deliveries;
 mod records;
 mod replay;
