@@ -85,23 +85,33 @@ pub(crate) async fn create(
     if stream.existing {
         return Err(missing(&stream.name));
     }
-    let made = api
-        .call("CreateStream", &format!("create stream `{}`", stream.name), || {
-            let call = api.kinesis.create_stream().stream_name(&stream.name);
-            match mode(options.mode) {
-                Some(details) if options.mode == Mode::OnDemand => call.stream_mode_details(details),
-                _ => call.shard_count(stream.partitions.unwrap_or(DEFAULT_SHARDS) as i32),
-            }
-            .send()
-        })
-        .await;
-    match made {
-        // Somebody else makes it at this moment, or the first of two tries has got through.
-        Err(failed) if failed.is("ResourceInUseException") => {}
-        other => drop(other?),
+    // A stream that was just deleted, or just made, may be told of wrongly for a moment: what counts is that it is there
+    // in the end.
+    let until = api.host.now() + api.options.retry_for.micros();
+    loop {
+        let made = api
+            .call("CreateStream", &format!("create stream `{}`", stream.name), || {
+                let call = api.kinesis.create_stream().stream_name(&stream.name);
+                match mode(options.mode) {
+                    Some(details) if options.mode == Mode::OnDemand => call.stream_mode_details(details),
+                    _ => call.shard_count(stream.partitions.unwrap_or(DEFAULT_SHARDS) as i32),
+                }
+                .send()
+            })
+            .await;
+        match made {
+            // Somebody else makes it at this moment, or the first of two tries has got through.
+            Err(failed) if failed.is("ResourceInUseException") => {}
+            other => drop(other?),
+        }
+        if let Some(seen) = settled(api, &stream.name).await? {
+            return bring(api, stream, options, &seen).await;
+        }
+        if api.host.now() > until {
+            return Err(missing(&stream.name));
+        }
+        api.host.sleep(LOOK_EVERY).await;
     }
-    let seen = settled(api, &stream.name).await?.ok_or_else(|| missing(&stream.name))?;
-    bring(api, stream, options, &seen).await
 }
 
 pub(crate) async fn update(

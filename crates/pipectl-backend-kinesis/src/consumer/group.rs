@@ -44,7 +44,8 @@ pub(super) struct State {
     pub(super) listed_at: Micros,
     /// They should be listed anew.
     pub(super) relist: bool,
-    pub(super) listing: bool,
+    /// A lane lists them; others leave it to that one until then, since it may have come to its end meanwhile.
+    pub(super) listing_until: Micros,
     /// Shards that are done with: their children may be read.
     pub(super) done: BTreeSet<u32>,
     /// Shards that a lane has told of.
@@ -89,7 +90,7 @@ impl Group {
         let listed = shards::list(&self.api, &self.stream).await;
         {
             let mut state = self.state();
-            state.listing = false;
+            state.listing_until = 0;
             let listed = listed?;
             state.shards.retain(|number, _| listed.contains_key(number));
             for (number, shard) in listed {

@@ -28,6 +28,8 @@ const IDLE: Duration = Duration::from_millis(250);
 const TELL: Micros = 1_000_000;
 /// A shard whose records are not known yet is read as if they were this large.
 const GUESS: usize = 1_024;
+/// How long one lane leaves listing the shards to another.
+const LISTING: Micros = 2_000_000;
 /// How often the children of a closed shard are looked for before it is believed that there are none.
 const LOOKS: u32 = 20;
 
@@ -182,8 +184,8 @@ impl Lane {
         }
         let mut state = group.state();
         let list_at = state.listed_at + group.api.options.discover_every.micros();
-        if !state.listing && (state.relist || now >= list_at) {
-            (state.listing, state.relist) = (true, false);
+        if now >= state.listing_until && (state.relist || now >= list_at) {
+            (state.listing_until, state.relist) = (now + LISTING, false);
             let group = Arc::clone(&group);
             self.work.push(Box::pin(async move { Done::Listed(group.list().await) }));
         }
@@ -231,7 +233,8 @@ impl Lane {
             };
             self.readers.insert(number, reader);
         }
-        let listed_at = state.listed_at;
+        let list_at = (state.listed_at + group.api.options.discover_every.micros()).max(state.listing_until);
+        let list_at = if state.relist { state.listing_until } else { list_at };
         let closed = self.close(&mut state, now);
         drop(state);
         for (shard, mark) in closed {
@@ -239,7 +242,7 @@ impl Lane {
         }
         self.marks.retain(|shard, mark| mark.at != At::End || group.state().shards.contains_key(shard));
         let soon = if self.ending.is_empty() { Micros::MAX } else { now + IDLE.as_micros() as Micros };
-        self.start(now).min(soon).min(listed_at + group.api.options.discover_every.micros()).max(now + 1_000)
+        self.start(now).min(soon).min(list_at).max(now + 1_000)
     }
 
     /// Shards at their end whose children are known to those who will read them, so that no watermark runs ahead of them.
@@ -247,7 +250,7 @@ impl Lane {
         let mut closed = Vec::new();
         for (&shard, ending) in &mut self.ending {
             if state.listed_at <= ending.since {
-                state.relist |= !state.listing;
+                state.relist = true;
                 continue;
             }
             let children: Vec<u32> = state.children(shard).collect();

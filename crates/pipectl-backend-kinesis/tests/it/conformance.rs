@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pipectl_backend_kinesis::Kinesis;
-use pipectl_conformance::{Budget, Harness};
+use pipectl_conformance::{Budget, Harness, Lever};
 use pipectl_contract::{Backend, Capabilities, ConnectContext, Connection, ConnectorError};
 
-use crate::{bench, peers};
+use crate::{bench, peers, proxy::Proxy};
 
 struct Mock {
+    proxy: Proxy,
     endpoint: String,
     dynamo: String,
 }
@@ -37,6 +38,20 @@ impl Harness for Mock {
         Budget { records: 400, ..Budget::default() }
     }
 
+    async fn throttle(&self, on: bool) -> Lever {
+        self.proxy.throttle(on);
+        Lever::Done
+    }
+
+    async fn fail_some_records(&self, on: bool) -> Lever {
+        self.proxy.fail_some_records(on);
+        Lever::Done
+    }
+
+    async fn restart_peer(&self) -> Lever {
+        Lever::lacking("it keeps nothing across a restart; the proxy's resets stand in for it in another test")
+    }
+
     fn secrets(&self) -> Vec<String> {
         vec![bench::SECRET.to_owned()]
     }
@@ -45,7 +60,9 @@ impl Harness for Mock {
 #[test]
 fn the_suite() {
     let (kinesis, dynamo) = peers!();
-    let harness = Mock { endpoint: kinesis.endpoint().to_owned(), dynamo: dynamo.endpoint().to_owned() };
+    let proxy = Proxy::start(kinesis.endpoint());
+    let endpoint = proxy.endpoint();
+    let harness = Mock { proxy, endpoint, dynamo: dynamo.endpoint().to_owned() };
     let report = pipectl_conformance::prove(Arc::new(harness));
     assert!(report.failures().is_empty());
 }
