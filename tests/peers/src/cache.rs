@@ -78,4 +78,24 @@ mod tests {
         fs::remove_dir_all(&folder).unwrap();
         fs::remove_file(cache().unwrap().join(format!("{name}.lock"))).unwrap();
     }
+
+    #[test]
+    fn many_that_want_one_tool_install_it_once() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let name = format!("test-of-a-race-{}", std::process::id());
+        let filled = AtomicU32::new(0);
+        let fill = |folder: &std::path::Path| {
+            filled.fetch_add(1, Ordering::SeqCst);
+            fs::write(folder.join("whole"), "x").unwrap();
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(installed(&name, fill).unwrap().join("whole").exists()));
+            }
+        });
+        assert_eq!(filled.load(Ordering::SeqCst), 1);
+        fs::remove_dir_all(cache().unwrap().join(&name)).unwrap();
+        fs::remove_file(cache().unwrap().join(format!("{name}.lock"))).unwrap();
+    }
 }

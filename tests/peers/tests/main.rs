@@ -8,6 +8,7 @@
 )]
 
 mod http;
+mod kept;
 mod secured;
 mod servers;
 mod supervision;
