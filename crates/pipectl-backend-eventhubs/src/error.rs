@@ -167,7 +167,7 @@ fn of_core(error: &azure_core::Error) -> Option<Failure> {
             Some(Failure::new(kind, text()))
         }
         CoreKind::DataConversion => Some(Failure::new(ErrorKind::Invalid, text())),
-        _ => None,
+        CoreKind::Other => None,
     }
 }
 

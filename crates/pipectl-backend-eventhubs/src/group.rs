@@ -61,8 +61,9 @@ pub(crate) struct Group {
     lease: Duration,
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
-    /// Ends the renewal when the last lane is dropped.
-    _renewal: Option<Arc<Renewal>>,
+    /// Ends the renewal when the last lane is dropped; nothing else is asked of it.
+    #[expect(dead_code, reason = "held to be dropped")]
+    renewal: Option<Arc<Renewal>>,
 }
 
 struct Renewal(JoinHandle<()>);
@@ -91,11 +92,11 @@ impl Group {
             lease,
             state: Arc::default(),
             changed: Arc::default(),
-            _renewal: None,
+            renewal: None,
         };
         group.balance().await?;
         let member = group.clone();
-        group._renewal = Some(Arc::new(Renewal(host.spawn(async move { member.keep().await }))));
+        group.renewal = Some(Arc::new(Renewal(host.spawn(async move { member.keep().await }))));
         Ok(group)
     }
 

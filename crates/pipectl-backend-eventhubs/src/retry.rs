@@ -12,7 +12,7 @@ use crate::{error::Failure, options::Retry};
 /// The pauses of one request.
 pub(crate) struct Pauses {
     host: Host,
-    pauses: backon::ExponentialBackoff,
+    growing: backon::ExponentialBackoff,
     retry: Retry,
     until: pipectl_host::Micros,
     repeated: bool,
@@ -21,7 +21,7 @@ pub(crate) struct Pauses {
 impl Pauses {
     pub(crate) fn new(host: &Host, retry: Retry) -> Self {
         let until = host.now().saturating_add(retry.bound.0.as_micros() as i64);
-        Self { host: host.clone(), pauses: pauses(retry), retry, until, repeated: false }
+        Self { host: host.clone(), growing: growing(retry), retry, until, repeated: false }
     }
 
     /// Begins anew, since something has gone well.
@@ -36,7 +36,7 @@ impl Pauses {
             return Err(failure);
         }
         self.repeated = true;
-        let pause = self.pauses.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
+        let pause = self.growing.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
         // Readers and writers that were refused together must not come back together.
         let apart = self.host.rng(&format!("event hubs pause at {now}")).unit() * 0.2;
         let pause = pause.mul_f64(1.0 + apart).as_micros() as i64;
@@ -45,7 +45,7 @@ impl Pauses {
     }
 }
 
-fn pauses(retry: Retry) -> backon::ExponentialBackoff {
+fn growing(retry: Retry) -> backon::ExponentialBackoff {
     ExponentialBuilder::new().with_min_delay(retry.first.0).with_max_delay(retry.longest.0).without_max_times().build()
 }
 

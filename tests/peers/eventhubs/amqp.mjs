@@ -4,8 +4,16 @@ import { LIMITS, Refusal } from './hubs.mjs';
 import { Tokens, check } from './tokens.mjs';
 import { unpack, withMetrics } from './wire.mjs';
 
+/** Milliseconds until an answer to an event, which a service stores first. An answer in less than the time in which a
+ * client gets from sending to waiting would be lost by the official Rust client (fe2o3-amqp 0.16.2). */
+const LATENCY = 5;
+
 const notFound = (what) => new Refusal('amqp:not-found', `The messaging entity '${what}' could not be found.`);
-const refuse = (link, { condition, description }) => link.close({ condition, description });
+const refuse = (link, { condition, description }) => {
+  // What is still on its way to it is not taken.
+  link._refused = true;
+  link.close({ condition, description });
+};
 
 /** `{ hub, group, partition }` of an address, which may be a whole URL. */
 function parse(address) {
@@ -170,6 +178,7 @@ export class Broker {
       delivery.accept();
       return link._node === '$cbs' ? this.putToken(context) : this.manage(context);
     }
+    if (link._refused || !link._hub) return undefined;
     const { namespace } = this;
     const raw = format ? Buffer.from(message) : message._raw;
     namespace.count.sends++;
@@ -191,13 +200,13 @@ export class Broker {
         namespace.faults.answers--;
         link.connection.socket?.destroy();
       } else {
-        delivery.accept();
+        setTimeout(() => delivery.accept(), LATENCY);
       }
       for (const reader of partition.readers) this.pump(reader);
     } catch (error) {
       namespace.count.refusedSends++;
       const { condition, description } = error instanceof Refusal ? error : new Refusal('amqp:decode-error', String(error));
-      delivery.reject({ condition, description });
+      setTimeout(() => delivery.reject({ condition, description }), LATENCY);
     }
   }
 

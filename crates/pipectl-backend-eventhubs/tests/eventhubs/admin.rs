@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use pipectl_contract::{ErrorKind, FindingOutcome, StreamTarget};
+use pipectl_contract::{
+    ErrorKind,
+    FindingOutcome::{Bad, Doubtful, Good},
+    StreamTarget,
+};
 use pipectl_peers::{EventHubs as Service, need};
 use serde_json::json;
 
@@ -80,7 +84,6 @@ fn an_examination_finds_what_is_wrong_without_changing_anything() {
         connection.create(&there).await.unwrap();
         let findings = connection.examine(&[there, target("to-come", 1), StreamTarget::existing("absent")]).await;
         let outcomes: Vec<_> = findings.iter().map(|finding| finding.outcome).collect();
-        use FindingOutcome::{Bad, Doubtful, Good};
         assert_eq!(outcomes, [Good, Good, Bad, Good, Doubtful], "{findings:#?}");
         assert!(findings.iter().filter(|finding| finding.outcome != Good).all(|finding| finding.help.is_some()));
         assert_eq!(connection.list().await.unwrap().len(), 1);

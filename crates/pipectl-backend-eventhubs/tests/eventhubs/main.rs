@@ -1,5 +1,9 @@
 //! The backend against our look-alike of Event Hubs and Microsoft's emulator of Blob storage, each started by the test.
-#![allow(clippy::disallowed_methods, reason = "the peers live in real time")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests: the peers live in real time, and what cannot be is a failure"
+)]
 
 mod admin;
 mod read;

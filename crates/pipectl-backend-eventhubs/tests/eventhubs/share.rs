@@ -1,9 +1,11 @@
 //! Several workers share a stream through Blob storage.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
 
 use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
-use pipectl_host::Host;
 use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, EventHubs as Service, Peer, need};
 
 use crate::support::{
@@ -40,12 +42,12 @@ fn container(blobs: &Peer<Azurite>) {
 struct Worker {
     lane: Box<dyn SourceReader>,
     got: Vec<Got>,
-    held: std::collections::BTreeSet<u32>,
+    held: BTreeSet<u32>,
 }
 
 impl Worker {
     fn new(lane: Box<dyn SourceReader>) -> Self {
-        Self { lane, got: Vec::new(), held: Default::default() }
+        Self { lane, got: Vec::new(), held: BTreeSet::new() }
     }
 
     async fn step(&mut self) {
@@ -160,7 +162,6 @@ fn a_former_owner_cannot_commit() {
         }
         let position = former.lane.position();
         // It gives the partition up, but wants to commit all the same, as one that was paused would.
-        let host = Host::real();
         former.lane.close().await.unwrap();
         let mut later = open().await;
         let until = Instant::now() + LONG;
@@ -174,7 +175,6 @@ fn a_former_owner_cannot_commit() {
         later.commit().await;
         let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
         assert_eq!(state.partitions[0].lag, Some(0));
-        assert!(host.now() > 0);
         let counted: BTreeMap<u32, usize> = later.got.iter().fold(BTreeMap::new(), |mut sum, got| {
             *sum.entry(got.partition).or_default() += 1;
             sum

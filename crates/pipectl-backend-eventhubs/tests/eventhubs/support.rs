@@ -12,7 +12,6 @@ use std::{
 };
 
 use arrow_array::{Array, BinaryViewArray, Int64Array};
-use object_store as _;
 use pipectl_backend_eventhubs::EventHubs;
 use pipectl_contract::{
     Backend, ConnectContext, Connection, ConnectorError, ConsumerContext, Ownership, ProducerContext, Read, SinkWriter,
@@ -26,7 +25,7 @@ use serde_json::{Value, json};
 /// The only key that the look-alike knows, unless told otherwise.
 pub const SECRET: &str = "SAS_KEY_VALUE";
 /// Nothing here takes longer.
-pub const LONG: Duration = Duration::from_secs(60);
+pub const LONG: Duration = Duration::from_mins(1);
 pub const MEMORY: u64 = 32 << 20;
 pub const CONTAINER: &str = "checkpoints";
 
@@ -204,7 +203,7 @@ pub fn by_partition(got: &[Got]) -> BTreeMap<u32, Vec<String>> {
 pub fn http(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let host = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).unwrap();
-    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n{body}",
