@@ -72,5 +72,5 @@ impl Shape {
 
 /// Equal within the tolerance, taken relative for numbers above 1.
 pub(crate) fn close(one: f64, other: f64, tolerance: f64) -> bool {
-    one == other || (one - other).abs() <= tolerance * one.abs().max(other.abs()).max(1.0)
+    one.total_cmp(&other).is_eq() || (one - other).abs() <= tolerance * one.abs().max(other.abs()).max(1.0)
 }

@@ -204,6 +204,7 @@ mod tests {
                     Read::Records(batch) => offsets.extend(batch.offsets.values().to_vec()),
                     Read::Quiet => {}
                     Read::End => break,
+                    other => panic!("{other:?}"),
                 }
             }
             assert_eq!(offsets, [5, 6, 7]);

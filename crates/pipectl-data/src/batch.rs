@@ -166,7 +166,7 @@ impl Batch {
             event_time: concat_all(batches, |batch| batch.event_time.as_ref())?,
             keys: concat_all(batches, |batch| batch.keys.as_ref())?,
             payload: concat_all(batches, |batch| batch.payload.as_ref())?,
-            headers: concat_headers(batches)?,
+            headers: concat_headers(batches),
             positions: concat_all(batches, |batch| batch.positions.as_ref())?,
             format: first.format,
             columns,
@@ -197,9 +197,9 @@ impl Batch {
 }
 
 /// Some batches may have headers and others none.
-fn concat_headers(batches: &[Batch]) -> Result<Option<Headers>, ArrowError> {
+fn concat_headers(batches: &[Batch]) -> Option<Headers> {
     if batches.iter().all(|batch| batch.headers.is_none()) {
-        return Ok(None);
+        return None;
     }
     let mut builder = HeadersBuilder::default();
     for batch in batches {
@@ -210,7 +210,7 @@ fn concat_headers(batches: &[Batch]) -> Result<Option<Headers>, ArrowError> {
             builder.end_record();
         }
     }
-    Ok(builder.finish())
+    builder.finish()
 }
 
 /// The bytes that the views themselves stand for, not the buffers that they share with other batches.
@@ -269,7 +269,7 @@ mod tests {
         let payload = BinaryViewArray::from_iter_values(texts());
         let numbers = Int64Array::from_iter_values(0..2_000);
         let schema = Schema::new([Field::new("text", DataType::String)]);
-        let text = arrow_array::StringViewArray::from_iter_values(texts());
+        let text = StringViewArray::from_iter_values(texts());
         let columns = RecordBatch::try_new(schema.arrow(), vec![Arc::new(text)]).unwrap();
         let block = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json).with_columns(columns);
         let held = |batch: &Batch| {

@@ -47,11 +47,14 @@ pub trait Connectors: Send + Sync {
     }
 }
 
+/// Connections by Environment and by what it calls the backend.
+type Connections = BTreeMap<(String, String), Arc<dyn Connection>>;
+
 /// The kinds of a registry, as they are. Everything that one Environment calls by one name shares one connection.
 #[derive(Clone)]
 pub struct RegistryConnectors {
     registry: Registry,
-    connections: Arc<Mutex<BTreeMap<(String, String), Arc<dyn Connection>>>>,
+    connections: Arc<Mutex<Connections>>,
 }
 
 impl std::fmt::Debug for RegistryConnectors {

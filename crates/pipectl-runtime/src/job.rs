@@ -158,11 +158,8 @@ impl Job {
 
 /// The durable streams that a plan reads.
 pub fn reads(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
-    let read = |input| match input {
-        &StageInput::Stream(ref stream) => Some(stream),
-        _ => None,
-    };
-    plan.stages.iter().filter_map(|stage| read(&stage.input)).collect()
+    let inputs = plan.stages.iter().map(|stage| &stage.input);
+    inputs.filter_map(|input| if let StageInput::Stream(stream) = input { Some(stream) } else { None }).collect()
 }
 
 /// The durable streams that a plan writes.

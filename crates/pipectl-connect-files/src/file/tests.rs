@@ -56,6 +56,7 @@ async fn read(directory: &std::path::Path, given: Value, positions: Vec<Value>) 
             }
             Read::Quiet => {}
             Read::End => return Ok(seen),
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -35,6 +35,7 @@ async fn drain(reader: &mut Reader) -> Vec<String> {
                 lines.extend(payload.iter().flatten().map(|line| String::from_utf8_lossy(line).into_owned()));
             }
             Read::Quiet | Read::End => return lines,
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -177,6 +178,7 @@ fn until_idle_ends_after_the_last_partial_line() {
                 Read::Records(batch) => lines.push(batch.len()),
                 Read::Quiet => {}
                 Read::End => break,
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(lines, [1, 1]);
@@ -331,6 +333,7 @@ proptest! {
                     }
                     Read::Quiet => {}
                     Read::End => break,
+                    other => panic!("{other:?}"),
                 }
             }
             let whole = String::from_utf8_lossy(&bytes).into_owned();

@@ -50,6 +50,7 @@ async fn drain(reader: &mut dyn SourceReader, limit: usize) -> Vec<Record> {
             Read::Records(batch) => all.extend(records(&batch)),
             Read::Quiet => {}
             Read::End => break,
+            other => panic!("{other:?}"),
         }
     }
     all
