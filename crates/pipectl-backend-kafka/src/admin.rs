@@ -120,7 +120,8 @@ impl Admin {
         let what = format!("change the settings of topic `{name}`");
         let kept = current.iter().filter(|(key, setting)| setting.own && !wanted.contains_key(*key));
         let all = kept.map(|(key, setting)| (key, &setting.value)).chain(wanted.iter());
-        let change = all.fold(AlterConfig::new(ResourceSpecifier::Topic(name)), |change, (key, value)| change.set(key, value));
+        let change =
+            all.fold(AlterConfig::new(ResourceSpecifier::Topic(name)), |change, (key, value)| change.set(key, value));
         let done = self.client.alter_configs([&change], &self.options()).await;
         let results = done.map_err(|problem| self.watch.explain(&what, problem))?;
         match results.into_iter().next() {

@@ -64,7 +64,10 @@ impl Backend for Kafka {
             diagnostics.push(Diagnostic::error(INVALID_OPTION, title).at(&Path::here(), "").help(help));
         };
         for fault in settings::faults(options) {
-            wrong(format!("the Kafka backend of stream `{}`: {fault}", stream.name), "Change the Environment's `backends`.");
+            wrong(
+                format!("the Kafka backend of stream `{}`: {fault}", stream.name),
+                "Change the Environment's `backends`.",
+            );
         }
         if let Err(why) = topic::check_name(stream.target) {
             wrong(
@@ -73,7 +76,10 @@ impl Backend for Kafka {
             );
         }
         if let Some(fault) = topic::fault(stream_options, stream.retention) {
-            wrong(format!("the Kafka options of stream `{}`: {fault}", stream.name), "Change the stream in the Environment.");
+            wrong(
+                format!("the Kafka options of stream `{}`: {fault}", stream.name),
+                "Change the stream in the Environment.",
+            );
         }
         if stream_options.transactional {
             let timeout = topic::transaction_timeout(stream_options);

@@ -44,7 +44,7 @@ pub(crate) struct KafkaConnection {
     client_id: String,
     owner: String,
     asking: Arc<Asking>,
-    pub(crate) admin: Admin,
+    admin: Option<Admin>,
     ids: Ids,
 }
 
@@ -68,7 +68,9 @@ impl KafkaConnection {
         let watch = || Watch::new(Tokens::new(&options, &context.host));
         let asking = Asking::from_config_and_context(&config, watch())
             .map_err(|problem| error::client("connect to Kafka", problem))?;
-        let admin = Admin::new(&config, watch(), options.request_timeout.0)?;
+        // The library's administrator cannot be given a token.
+        let tokens = Tokens::new(&options, &context.host).is_some();
+        let admin = if tokens { None } else { Some(Admin::new(&config, watch(), options.request_timeout.0)?) };
         let connection = Self {
             owner: format!("{}.{}", context.pipeline, context.environment),
             host: context.host,
@@ -81,6 +83,17 @@ impl KafkaConnection {
         let what = format!("reach Kafka at {}", connection.options.brokers.join(", "));
         connection.ask(what, |client, timeout| client.fetch_metadata(None, timeout).map(drop)).await?;
         Ok(connection)
+    }
+
+    /// The administrator.
+    pub(crate) fn admin(&self) -> Result<&Admin, ConnectorError> {
+        self.admin.as_ref().ok_or_else(|| {
+            ConnectorError::new(
+                ErrorKind::Denied,
+                "topics cannot be made, changed or deleted with `aws_msk_iam`; make them with the service's own tools, and \
+                 mark the streams `existing`",
+            )
+        })
     }
 
     fn watch(&self) -> Watch {
@@ -159,18 +172,15 @@ impl KafkaConnection {
     }
 
     /// Waits until a topic is as it should be.
-    async fn until(
-        &self,
-        name: &str,
-        what: &str,
-        done: impl Fn(Option<&Seen>) -> bool,
-    ) -> Result<(), ConnectorError> {
+    async fn until(&self, name: &str, what: &str, done: impl Fn(Option<&Seen>) -> bool) -> Result<(), ConnectorError> {
         let until = self.host.now() + i64::try_from(self.options.retry_for.0.as_micros()).unwrap_or(i64::MAX / 4);
         while !done(self.see(name).await?.as_ref()) {
             if self.host.now() > until {
                 return Err(ConnectorError::new(
                     ErrorKind::Unavailable,
-                    format!("topic `{name}` {what} was asked for, and the brokers took it, but it has not come about yet"),
+                    format!(
+                        "topic `{name}` {what} was asked for, and the brokers took it, but it has not come about yet"
+                    ),
                 ));
             }
             self.host.sleep(ASK_AGAIN).await;
@@ -180,7 +190,8 @@ impl KafkaConnection {
 
     /// Settings of a topic; none where the user may not look at them.
     async fn settings(&self, name: &str) -> Result<BTreeMap<String, Setting>, ConnectorError> {
-        match retry::within(&self.host, self.options.retry_for.0, || self.admin.settings(name)).await {
+        match retry::within(&self.host, self.options.retry_for.0, || async { self.admin()?.settings(name).await }).await
+        {
             Err(problem) if problem.kind == ErrorKind::Denied => {
                 tracing::debug!(%problem, "going on without");
                 Ok(BTreeMap::new())
@@ -193,18 +204,20 @@ impl KafkaConnection {
         let what = format!("look up the positions of group `{group}` in topic `{name}`");
         let mut config = self.config();
         config.set("group.id", group).set("enable.auto.commit", "false");
-        let client = Asking::from_config_and_context(&config, self.watch())
-            .map_err(|problem| error::client(&what, problem))?;
-        let (topic, timeout) = (name.to_owned(), self.options.request_timeout.0);
-        self.host
-            .blocking(move || {
+        let client =
+            Asking::from_config_and_context(&config, self.watch()).map_err(|problem| error::client(&what, problem))?;
+        let (client, timeout) = (Arc::new(client), self.options.request_timeout.0);
+        retry::within(&self.host, self.options.retry_for.0, || {
+            let (client, topic, what) = (Arc::clone(&client), name.to_owned(), what.clone());
+            self.host.blocking(move || {
                 serve(&client);
                 let committed = client
                     .committed_offsets(list(&topic, 0..partitions), timeout)
                     .map_err(|problem| client.context().explain(what, problem))?;
                 Ok(places(&committed))
             })
-            .await
+        })
+        .await
     }
 
     /// What the brokers answer for a place in each partition (see `Lookup::at`, which does it for a lane).
@@ -311,12 +324,15 @@ impl Connection for KafkaConnection {
         let options = topic::options(stream)?;
         let partitions = stream.partitions.unwrap_or(DEFAULT_PARTITIONS).max(1);
         let settings = topic::settings(stream, &options);
-        let made = retry::within(&self.host, self.options.retry_for.0, || {
-            self.admin.create(name, partitions, options.replication_factor, &settings, true)
+        let made = retry::within(&self.host, self.options.retry_for.0, || async {
+            self.admin()?.create(name, partitions, options.replication_factor, &settings, true).await
         })
         .await?;
         tracing::debug!(topic = name, made, "create");
-        self.until(name, "being made", |seen| seen.is_some_and(|seen| seen.ready)).await
+        self.until(name, "being made", |seen| seen.is_some_and(|seen| seen.ready)).await?;
+        // Metadata come before the leaders know of their office: only an answer of theirs shows that it can be read.
+        let seen = self.find(name).await?;
+        self.places(name, seen.partitions, rdkafka::Offset::End).await.map(drop)
     }
 
     async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
@@ -337,11 +353,15 @@ impl Connection for KafkaConnection {
                 ));
             }
             if wanted > seen.partitions {
-                retry::within(&self.host, self.options.retry_for.0, || self.admin.grow(name, wanted)).await?;
+                retry::within(&self.host, self.options.retry_for.0, || async {
+                    self.admin()?.grow(name, wanted).await
+                })
+                .await?;
                 self.until(name, "with more partitions", |seen| {
                     seen.is_some_and(|seen| seen.ready && seen.partitions >= wanted)
                 })
                 .await?;
+                self.places(name, wanted, rdkafka::Offset::End).await?;
             }
         }
         if let Some(wanted) = options.replication_factor
@@ -363,12 +383,16 @@ impl Connection for KafkaConnection {
         let differs = |current: &BTreeMap<String, Setting>| {
             wanted.iter().any(|(key, value)| current.get(key).is_none_or(|setting| setting.value != *value))
         };
-        let settings = || retry::within(&self.host, self.options.retry_for.0, || self.admin.settings(name));
+        let settings =
+            || retry::within(&self.host, self.options.retry_for.0, || async { self.admin()?.settings(name).await });
         let current = settings().await?;
         if !differs(&current) {
             return Ok(());
         }
-        retry::within(&self.host, self.options.retry_for.0, || self.admin.change(name, &current, &wanted)).await?;
+        retry::within(&self.host, self.options.retry_for.0, || async {
+            self.admin()?.change(name, &current, &wanted).await
+        })
+        .await?;
         let until = self.host.now() + i64::try_from(self.options.retry_for.0.as_micros()).unwrap_or(i64::MAX / 4);
         while differs(&settings().await?) {
             if self.host.now() > until {
@@ -390,7 +414,8 @@ impl Connection for KafkaConnection {
                 format!("topic `{name}` is marked `existing`: somebody else made it, and pipectl does not delete it"),
             ));
         }
-        let was = retry::within(&self.host, self.options.retry_for.0, || self.admin.delete(name)).await?;
+        let was =
+            retry::within(&self.host, self.options.retry_for.0, || async { self.admin()?.delete(name).await }).await?;
         if was {
             self.until(name, "being deleted", |seen| seen.is_none()).await?;
         }
@@ -420,7 +445,8 @@ impl Connection for KafkaConnection {
         let setting = |name: &str| settings.get(name).map(|setting| setting.value.as_str());
         let facts = Facts {
             max_message: setting("max.message.bytes").and_then(|text| text.parse().ok()).unwrap_or(MAX_MESSAGE),
-            compacted: setting("cleanup.policy").is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+            compacted: setting("cleanup.policy")
+                .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
         };
         let opening = Opening {
             host: &self.host,

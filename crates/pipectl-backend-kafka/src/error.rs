@@ -102,7 +102,9 @@ fn help(code: Code) -> &'static str {
         Code::InvalidProducerEpoch | Code::ProducerFenced | Code::Fenced => {
             "; another producer with the same transactional id has taken over: is the pipeline running twice?"
         }
-        Code::InvalidTransactionTimeout => "; set a `transaction_timeout` within the brokers' transaction.max.timeout.ms",
+        Code::InvalidTransactionTimeout => {
+            "; set a `transaction_timeout` within the brokers' transaction.max.timeout.ms"
+        }
         _ => "",
     }
 }
@@ -113,6 +115,7 @@ pub(crate) fn coded(what: impl std::fmt::Display, code: Code) -> ConnectorError 
 }
 
 /// A client's error while doing `what`.
+#[allow(clippy::needless_pass_by_value, reason = "made for map_err, which hands the error over")]
 pub(crate) fn client(what: impl std::fmt::Display, error: KafkaError) -> ConnectorError {
     let code = match &error {
         KafkaError::AdminOp(code) => Some(*code),

@@ -62,9 +62,10 @@ fn identity(connection: &KafkaConnection) -> Finding {
         Some(_) => format!("the brokers accept the credentials; {tls}; librdkafka {version}"),
         None => format!("nobody in particular; {tls}; librdkafka {version}"),
     };
-    let local = connection.options.brokers.iter().all(|broker| {
-        broker.starts_with("localhost:") || broker.starts_with("127.") || broker.starts_with("[::1]:")
-    });
+    let local =
+        connection.options.brokers.iter().all(|broker| {
+            broker.starts_with("localhost:") || broker.starts_with("127.") || broker.starts_with("[::1]:")
+        });
     if connection.options.tls.is_none() && !local {
         let help = Some("Add `tls: {}` where the brokers offer it.");
         return finding("connection".into(), FindingOutcome::Doubtful, detail, help);
@@ -105,13 +106,16 @@ async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, fin
         Err(problem) => bad(what, &problem),
     });
     let what = format!("settings of topic {name}");
-    findings.push(match connection.admin.settings(name).await {
+    let settings = async { connection.admin()?.settings(name).await };
+    findings.push(match settings.await {
         Ok(settings) => {
             let policy = settings.get("cleanup.policy").map_or("not told", |setting| setting.value.as_str());
             finding(what, FindingOutcome::Good, format!("readable; cleanup.policy is {policy}"), None)
         }
         Err(problem) => {
-            let help = Some("A run goes on without them; grant DESCRIBE_CONFIGS to let records be checked before they are sent.");
+            let help = Some(
+                "A run goes on without them; grant DESCRIBE_CONFIGS to let records be checked before they are sent.",
+            );
             finding(what, FindingOutcome::Doubtful, problem.message, help)
         }
     });
@@ -127,7 +131,7 @@ async fn creatable(connection: &KafkaConnection, stream: &StreamTarget) -> Findi
         let options = topic::options(stream)?;
         let settings = topic::settings(stream, &options);
         let partitions = stream.partitions.unwrap_or(DEFAULT_PARTITIONS);
-        connection.admin.create(&stream.name, partitions, options.replication_factor, &settings, false).await
+        connection.admin()?.create(&stream.name, partitions, options.replication_factor, &settings, false).await
     };
     match asked.await {
         Ok(_) => finding(what, FindingOutcome::Good, "there is none yet, and it may be made".into(), None),
@@ -145,8 +149,13 @@ async fn clocks(connection: &KafkaConnection, name: &str, partitions: u32) -> Fi
             finding(what, FindingOutcome::Good, detail, None)
         }
         Ok(places) => {
-            let detail = format!("{} partitions hold records that are more than 5 s later than this machine's clock", places.len());
-            let help = Some("Set this machine's clock by NTP, and those of the producers: times decide which records are late.");
+            let detail = format!(
+                "{} partitions hold records that are more than 5 s later than this machine's clock",
+                places.len()
+            );
+            let help = Some(
+                "Set this machine's clock by NTP, and those of the producers: times decide which records are late.",
+            );
             finding(what, FindingOutcome::Doubtful, detail, help)
         }
         Err(problem) => finding(what, FindingOutcome::Unknown, problem.message, None),

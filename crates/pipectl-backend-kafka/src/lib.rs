@@ -19,6 +19,4 @@ mod topic;
 mod watch;
 
 pub use backend::Kafka;
-pub use options::{
-    Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, OnGap, Sasl, Tls,
-};
+pub use options::{Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, OnGap, Sasl, Tls};

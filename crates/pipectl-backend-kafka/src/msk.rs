@@ -119,3 +119,50 @@ fn encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 2026-11-21T08:00:00Z.
+    const NOW: Micros = 1_795_248_000_000_000;
+
+    fn credentials(session_token: Option<&str>) -> Credentials {
+        Credentials {
+            region: "eu-central-1".into(),
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".into(),
+            session_token: session_token.map(ToOwned::to_owned),
+        }
+    }
+
+    #[test]
+    fn the_signature_is_that_of_botocore() {
+        // From botocore 1.43.11: SigV4QueryAuth(credentials, "kafka-cluster", "eu-central-1", expires=900).
+        for (token, signature) in [
+            (None, "a025a1bb7d8216884a7b027382edbf1e622b2ba4bc2b3d899eeffc4ae654aba2"),
+            (Some("to+ken/="), "61f2169ada0a4fd51bdf999f5653e1d94ea21a5f3fbbdd110514ac6b29088803"),
+        ] {
+            let url = signed(&credentials(token), NOW).unwrap();
+            assert!(url.ends_with(&format!("&X-Amz-Signature={signature}")), "{url}");
+        }
+        let (token, until) = token(&credentials(None), NOW).unwrap();
+        assert_eq!(until, NOW / 1_000 + 900_000);
+        let url = String::from_utf8(URL_SAFE_NO_PAD.decode(token).unwrap()).unwrap();
+        assert!(url.starts_with("https://kafka.eu-central-1.amazonaws.com/?Action=kafka-cluster%3AConnect&"), "{url}");
+        assert!(url.contains("&User-Agent=pipectl-"), "{url}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named_and_a_token_never_joins_another_key() {
+        let none = |_: &str| None;
+        let missing = Credentials::find(&MskIam::default(), none).err().unwrap();
+        assert!(missing.contains("`region`") && missing.contains("AWS_REGION"), "{missing}");
+        let variables = |name: &str| Some(format!("from {name}"));
+        let found = Credentials::find(&MskIam::default(), variables).unwrap();
+        assert_eq!(found.session_token.as_deref(), Some("from AWS_SESSION_TOKEN"));
+        let own = MskIam { access_key_id: Some(Secret::new("AKID".into())), ..MskIam::default() };
+        let found = Credentials::find(&own, variables).unwrap();
+        assert_eq!((found.access_key_id.as_str(), found.session_token), ("AKID", None));
+    }
+}

@@ -73,9 +73,7 @@ pub enum Sasl {
     ScramSha256(Login),
     /// A name and a password, never sent, hashed with SHA-512.
     ScramSha512(Login),
-    /// A token that a token endpoint gives for client credentials.
-    Oauthbearer(Oauth),
-    /// A token signed with AWS credentials, for Amazon MSK with IAM.
+    /// A token signed with AWS credentials, for Amazon MSK with IAM. It cannot make, change or delete topics.
     AwsMskIam(MskIam),
 }
 
@@ -87,22 +85,6 @@ pub struct Login {
     pub username: String,
     /// The password.
     pub password: Secret,
-}
-
-/// Client credentials for a token endpoint (OAuth 2.0, RFC 6749 section 4.4).
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Oauth {
-    /// Where tokens are given.
-    #[schemars(example = &"https://login.example.com/oauth2/token")]
-    pub token_endpoint: String,
-    /// Who we are there.
-    pub client_id: String,
-    /// What only we know.
-    pub client_secret: Secret,
-    /// What the token is to be good for.
-    #[serde(default)]
-    pub scope: Option<String>,
 }
 
 /// AWS credentials for Amazon MSK with IAM. What is not said comes from the usual variables (`AWS_REGION`,

@@ -10,17 +10,12 @@ use pipectl_host::Host;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Does it until it is done, fails for good, or `bound` is over.
-pub(crate) async fn within<T, F>(
-    host: &Host,
-    bound: Duration,
-    mut what: impl FnMut() -> F,
-) -> Result<T, ConnectorError>
+pub(crate) async fn within<T, F>(host: &Host, bound: Duration, mut what: impl FnMut() -> F) -> Result<T, ConnectorError>
 where
     F: Future<Output = Result<T, ConnectorError>>,
 {
     let until = host.now() + i64::try_from(bound.as_micros()).unwrap_or(i64::MAX / 4);
-    let pauses =
-        ExponentialBuilder::new().with_min_delay(PAUSES.0).with_max_delay(PAUSES.1).without_max_times();
+    let pauses = ExponentialBuilder::new().with_min_delay(PAUSES.0).with_max_delay(PAUSES.1).without_max_times();
     let sleeper = host.clone();
     (|| what())
         .retry(pauses)

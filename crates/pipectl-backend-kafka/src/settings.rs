@@ -70,7 +70,7 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
     {
         faults.push("`tls.certificate` and `tls.key` belong together: give both or none".to_owned());
     }
-    if let Some(Sasl::Plain(_) | Sasl::Oauthbearer(_) | Sasl::AwsMskIam(_)) = &options.sasl
+    if let Some(Sasl::Plain(_) | Sasl::AwsMskIam(_)) = &options.sasl
         && options.tls.is_none()
         && !options.brokers.iter().all(|broker| is_local(broker))
     {
@@ -162,7 +162,7 @@ fn authenticate(config: &mut ClientConfig, sasl: &Sasl) {
         Sasl::ScramSha256(user) => login("SCRAM-SHA-256", user),
         Sasl::ScramSha512(user) => login("SCRAM-SHA-512", user),
         // The tokens are ours to make: see crate::token.
-        Sasl::Oauthbearer(_) | Sasl::AwsMskIam(_) => {
+        Sasl::AwsMskIam(_) => {
             config.set("sasl.mechanism", "OAUTHBEARER");
         }
     }
@@ -188,5 +188,33 @@ pub(crate) fn refuse(options: &KafkaOptions) -> Result<(), ConnectorError> {
             pipectl_contract::ErrorKind::Invalid,
             format!("the options of the Kafka backend are not right: {fault}"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(options: serde_json::Value) -> String {
+        faults(&serde_json::from_value(options).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn faults_are_found_without_a_broker() {
+        use serde_json::json;
+        assert_eq!(told(json!({})), "");
+        assert_eq!(told(json!({ "settings": { "socket.keepalive.enable": "true" } })), "");
+        assert!(told(json!({ "brokers": [] })).contains("is empty"));
+        assert!(told(json!({ "brokers": ["http://x:9092", "x", "[::1]:9092"] })).lines().count() == 2);
+        for name in ["enable.idempotence", "group.id", "sasl.password", "dr_cb"] {
+            let told = told(json!({ "settings": { name: "canary" } }));
+            assert!(told.contains(name) && !told.contains("canary"), "{told}");
+        }
+        assert!(told(json!({ "settings": { "no.such.setting": "1" } })).contains("no.such.setting"));
+        assert!(told(json!({ "tls": { "certificate": "c.pem" } })).contains("belong together"));
+        let login = json!({ "plain": { "username": "u", "password": "canary" } });
+        let open = told(json!({ "brokers": ["broker.example.com:9092"], "sasl": login }));
+        assert!(open.contains("add `tls: {}`") && !open.contains("canary"), "{open}");
+        assert_eq!(told(json!({ "brokers": ["localhost:9092"], "sasl": login })), "");
     }
 }

@@ -50,7 +50,10 @@ pub(crate) fn options(target: &StreamTarget) -> Result<KafkaStreamOptions, Conne
         || Ok(KafkaStreamOptions::default()),
         |options| {
             KafkaStreamOptions::deserialize(options).map_err(|error| {
-                ConnectorError::new(ErrorKind::Invalid, format!("the options of topic `{}` are not right: {error}", target.name))
+                ConnectorError::new(
+                    ErrorKind::Invalid,
+                    format!("the options of topic `{}` are not right: {error}", target.name),
+                )
             })
         },
     )

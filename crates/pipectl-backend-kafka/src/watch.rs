@@ -10,11 +10,7 @@ use std::{
 
 use pipectl_contract::{ConnectorError, ErrorKind};
 use rdkafka::{
-    ClientContext,
-    client::OAuthToken,
-    config::RDKafkaLogLevel,
-    consumer::ConsumerContext,
-    error::KafkaError,
+    ClientContext, client::OAuthToken, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
     types::RDKafkaErrorCode as Code,
 };
 

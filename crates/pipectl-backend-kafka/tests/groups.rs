@@ -52,14 +52,14 @@ fn a_second_worker_takes_over_its_share_and_nothing_is_read_twice() {
 }
 
 #[test]
-fn a_worker_that_dies_without_a_word_costs_at_most_what_it_had_not_committed() {
+fn a_worker_that_hangs_is_replaced_and_cannot_commit_when_it_wakes() {
     with_kafka(async |lab| {
         let target = lab.stream("dies", 4).await;
         let mut context = consuming(&target.name, 1, Ownership::Shared);
         context.group = format!("{}-workers", target.name);
         let connection = crate::lab::connect(serde_json::json!({
             "brokers": [lab.brokers],
-            "settings": { "session.timeout.ms": "2000", "heartbeat.interval.ms": "300" },
+            "settings": { "session.timeout.ms": "2000", "heartbeat.interval.ms": "300", "max.poll.interval.ms": "2500" },
         }))
         .await
         .unwrap();
@@ -75,10 +75,12 @@ fn a_worker_that_dies_without_a_word_costs_at_most_what_it_had_not_committed() {
         let mut first = Seen::default();
         lab.write(&target, &borrowed(&numbered(400..800, 40))).await;
         drive(&mut workers, &mut first, |seen| seen.records.len() == 400).await;
-        // The first worker is never heard of again; what it read since its last commit comes again.
-        let silent = workers.remove(0);
-        let uncommitted = first.records.iter().filter(|record| held(silent.as_ref()).contains(&record.0)).count();
-        std::mem::forget(silent);
+        // The first worker hangs; what it read since its last commit comes again.
+        let mut silent = workers.remove(0);
+        let stale = silent.position();
+        let theirs = held(silent.as_ref());
+        let uncommitted = first.records.iter().filter(|record| theirs.contains(&record.0)).count();
+        assert!(uncommitted > 0);
         let position = workers[0].position();
         workers[0].committed(&position).await.unwrap();
         let mut after = Seen::default();
@@ -86,10 +88,23 @@ fn a_worker_that_dies_without_a_word_costs_at_most_what_it_had_not_committed() {
         lab.write(&target, &borrowed(&numbered(800..900, 40))).await;
         drive(&mut workers, &mut after, |seen| seen.numbers().iter().filter(|number| **number >= 800).count() == 100)
             .await;
-        let all: BTreeSet<u32> =
-            seen.numbers().into_iter().chain(first.numbers()).chain(after.numbers()).collect();
+        let all: BTreeSet<u32> = seen.numbers().into_iter().chain(first.numbers()).chain(after.numbers()).collect();
         assert_eq!(all.len(), 900, "nothing is lost");
         assert_eq!(after.records.len(), uncommitted + 100, "only what was not committed comes again");
+        // It wakes: nothing that it commits counts, and it is told what it has lost.
+        let lag = async || {
+            let group = format!("{}-workers", target.name);
+            let state = connection.describe(&target, Some(&group)).await.unwrap().unwrap();
+            state.partitions.iter().map(|partition| partition.lag.unwrap()).collect::<Vec<_>>()
+        };
+        let before = lag().await;
+        silent.committed(&stale).await.unwrap();
+        assert_eq!(lag().await, before);
+        let mut woken = vec![silent];
+        let mut told = Seen::default();
+        drive(&mut woken, &mut told, |seen| seen.lost.len() == theirs.len()).await;
+        assert_eq!(told.lost.iter().copied().collect::<BTreeSet<_>>(), theirs);
+        close(woken).await;
         close(workers).await;
     });
 }
@@ -118,6 +133,27 @@ fn a_position_from_before_is_not_committed_over_a_later_one() {
 }
 
 #[test]
+fn what_comes_between_the_first_owner_and_the_second_is_not_lost_where_reading_begins_at_the_end() {
+    with_kafka(async |lab| {
+        let target = lab.stream("pinned", 1).await;
+        lab.write(&target, &borrowed(&numbered(0..10, 3))).await;
+        let mut context = consuming(&target.name, 1, Ownership::Shared);
+        context.start = pipectl_contract::StartAt::Latest;
+        let mut first = lab.readers(&target, context.clone()).await;
+        let mut seen = Seen::default();
+        drive(&mut first, &mut seen, |seen| !seen.caught_up.is_empty()).await;
+        assert!(seen.records.is_empty());
+        // It goes before its first checkpoint, and records come while nobody reads.
+        close(first).await;
+        lab.write(&target, &borrowed(&numbered(10..20, 3))).await;
+        let mut second = lab.readers(&target, context).await;
+        drive(&mut second, &mut seen, |seen| seen.records.len() >= 10).await;
+        assert_eq!(seen.numbers(), (10..20).collect::<Vec<_>>());
+        close(second).await;
+    });
+}
+
+#[test]
 fn more_lanes_than_partitions_all_come_to_their_end() {
     with_kafka(async |lab| {
         let target = lab.stream("lanes", 2).await;
@@ -131,7 +167,9 @@ fn more_lanes_than_partitions_all_come_to_their_end() {
         let mut ended = BTreeSet::new();
         let began = std::time::Instant::now();
         while ended.len() < 3 {
-            for (lane, reader) in readers.iter_mut().enumerate().filter(|(lane, _)| !ended.contains(lane)).collect::<Vec<_>>() {
+            for (lane, reader) in
+                readers.iter_mut().enumerate().filter(|(lane, _)| !ended.contains(lane)).collect::<Vec<_>>()
+            {
                 if reader.wants_checkpoint() {
                     let position = reader.position();
                     reader.committed(&position).await.unwrap();

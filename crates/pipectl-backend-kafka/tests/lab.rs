@@ -21,24 +21,24 @@ use pipectl_host::Host;
 use serde_json::{Value, json};
 
 /// How long a test waits for anything.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 static STREAMS: AtomicU32 = AtomicU32::new(0);
 
 /// A connection, and names that nobody else uses.
-pub struct Lab {
-    pub connection: Arc<dyn Connection>,
-    pub brokers: String,
+pub(crate) struct Lab {
+    pub(crate) connection: Arc<dyn Connection>,
+    pub(crate) brokers: String,
 }
 
 /// Runs a test against the shared broker, or says why not.
-pub fn with_kafka(test: impl AsyncFnOnce(Lab)) {
+pub(crate) fn with_kafka(test: impl AsyncFnOnce(Lab)) {
     let kafka = pipectl_peers::need!(pipectl_peers::Kafka::shared());
     on(kafka.endpoint(), test);
 }
 
 /// Runs a test against a broker.
-pub fn on(brokers: &str, test: impl AsyncFnOnce(Lab)) {
+pub(crate) fn on(brokers: &str, test: impl AsyncFnOnce(Lab)) {
     pipectl_host::run(Some(2), async {
         let connection = connect(json!({ "brokers": [brokers], "discover_every": "1s" })).await.unwrap();
         test(Lab { connection, brokers: brokers.to_owned() }).await;
@@ -46,7 +46,7 @@ pub fn on(brokers: &str, test: impl AsyncFnOnce(Lab)) {
     .unwrap();
 }
 
-pub async fn connect(options: Value) -> Result<Arc<dyn Connection>, ConnectorError> {
+pub(crate) async fn connect(options: Value) -> Result<Arc<dyn Connection>, ConnectorError> {
     let options: KafkaOptions = serde_json::from_value(options).unwrap();
     let context = ConnectContext { host: Host::real(), pipeline: "tests".into(), environment: "here".into() };
     Kafka.connect(options, context).await
@@ -54,7 +54,7 @@ pub async fn connect(options: Value) -> Result<Arc<dyn Connection>, ConnectorErr
 
 impl Lab {
     /// A stream that does not exist yet.
-    pub fn target(&self, name: &str, partitions: u32) -> StreamTarget {
+    pub(crate) fn target(&self, name: &str, partitions: u32) -> StreamTarget {
         let number = STREAMS.fetch_add(1, Ordering::Relaxed);
         StreamTarget {
             name: format!("{name}-{}-{number}", std::process::id()),
@@ -67,36 +67,36 @@ impl Lab {
     }
 
     /// A stream that was just made.
-    pub async fn stream(&self, name: &str, partitions: u32) -> StreamTarget {
+    pub(crate) async fn stream(&self, name: &str, partitions: u32) -> StreamTarget {
         let target = self.target(name, partitions);
         self.connection.create(&target).await.unwrap();
         target
     }
 
-    pub async fn stream_with(&self, name: &str, partitions: u32, options: Value) -> StreamTarget {
+    pub(crate) async fn stream_with(&self, name: &str, partitions: u32, options: Value) -> StreamTarget {
         let target = StreamTarget { options: Some(options), ..self.target(name, partitions) };
         self.connection.create(&target).await.unwrap();
         target
     }
 
-    pub async fn producer(&self, target: &StreamTarget) -> Box<dyn SinkWriter> {
+    pub(crate) async fn producer(&self, target: &StreamTarget) -> Box<dyn SinkWriter> {
         self.connection.producer(target, producing(16 << 20)).await.unwrap()
     }
 
     /// Writes payloads with keys, and waits for the broker.
-    pub async fn write(&self, target: &StreamTarget, records: &[(&str, String)]) {
+    pub(crate) async fn write(&self, target: &StreamTarget, records: &[(&str, String)]) {
         let mut producer = self.producer(target).await;
         let rejected = producer.write(&batch(records)).await.unwrap();
         assert_eq!(rejected, []);
         producer.checkpoint().await.unwrap();
     }
 
-    pub async fn readers(&self, target: &StreamTarget, context: ConsumerContext) -> Vec<Box<dyn SourceReader>> {
+    pub(crate) async fn readers(&self, target: &StreamTarget, context: ConsumerContext) -> Vec<Box<dyn SourceReader>> {
         self.connection.consumer(target, context).await.unwrap()
     }
 
     /// Everything that is in a stream now.
-    pub async fn all(&self, target: &StreamTarget) -> Seen {
+    pub(crate) async fn all(&self, target: &StreamTarget) -> Seen {
         let mut readers = self.readers(target, consuming(&target.name, 1, Ownership::Look)).await;
         let mut seen = Seen::default();
         readers[0].writers_finished().await.unwrap();
@@ -106,11 +106,11 @@ impl Lab {
     }
 }
 
-pub fn producing(memory: u64) -> ProducerContext {
+pub(crate) fn producing(memory: u64) -> ProducerContext {
     ProducerContext { node: "out".into(), memory }
 }
 
-pub fn consuming(group: &str, lanes: u32, ownership: Ownership) -> ConsumerContext {
+pub(crate) fn consuming(group: &str, lanes: u32, ownership: Ownership) -> ConsumerContext {
     ConsumerContext {
         node: "in".into(),
         group: group.into(),
@@ -123,7 +123,7 @@ pub fn consuming(group: &str, lanes: u32, ownership: Ownership) -> ConsumerConte
 }
 
 /// Records as a producer gets them.
-pub fn batch(records: &[(&str, String)]) -> Batch {
+pub(crate) fn batch(records: &[(&str, String)]) -> Batch {
     let numbers = Int64Array::from_iter_values(0..records.len() as i64);
     let payload = BinaryViewArray::from_iter_values(records.iter().map(|(_, payload)| payload));
     let mut batch = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json);
@@ -132,27 +132,29 @@ pub fn batch(records: &[(&str, String)]) -> Batch {
 }
 
 /// Numbered records over a number of keys.
-pub fn numbered(range: std::ops::Range<u32>, keys: u32) -> Vec<(String, String)> {
+pub(crate) fn numbered(range: std::ops::Range<u32>, keys: u32) -> Vec<(String, String)> {
     range.map(|number| (format!("k{}", number % keys), number.to_string())).collect()
 }
 
-pub fn borrowed(records: &[(String, String)]) -> Vec<(&str, String)> {
+pub(crate) fn borrowed(records: &[(String, String)]) -> Vec<(&str, String)> {
     records.iter().map(|(key, payload)| (key.as_str(), payload.clone())).collect()
 }
 
+/// Partition, offset, key, payload.
+pub(crate) type Record = (u32, i64, Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// What readers have told.
 #[derive(Default)]
-pub struct Seen {
-    /// Partition, offset, key, payload.
-    pub records: Vec<(u32, i64, Option<Vec<u8>>, Option<Vec<u8>>)>,
-    pub batches: Vec<Batch>,
-    pub opened: Vec<u32>,
-    pub caught_up: Vec<u32>,
-    pub lost: Vec<u32>,
+pub(crate) struct Seen {
+    pub(crate) records: Vec<Record>,
+    pub(crate) batches: Vec<Batch>,
+    pub(crate) opened: Vec<u32>,
+    pub(crate) caught_up: Vec<u32>,
+    pub(crate) lost: Vec<u32>,
 }
 
 impl Seen {
-    pub fn take(&mut self, read: &Read) {
+    pub(crate) fn take(&mut self, read: &Read) {
         match read {
             Read::Records(batch) => {
                 assert!(batch.offsets.values().windows(2).all(|pair| pair[0] < pair[1]), "offsets ascend in a batch");
@@ -176,13 +178,13 @@ impl Seen {
         }
     }
 
-    pub fn payloads(&self) -> Vec<String> {
+    pub(crate) fn payloads(&self) -> Vec<String> {
         let text = |payload: &Option<Vec<u8>>| String::from_utf8(payload.clone().unwrap_or_default()).unwrap();
         self.records.iter().map(|(_, _, _, payload)| text(payload)).collect()
     }
 
     /// The payloads of each key, in the order in which they came.
-    pub fn by_key(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn by_key(&self) -> BTreeMap<String, Vec<String>> {
         let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for ((_, _, key, _), payload) in self.records.iter().zip(self.payloads()) {
             keys.entry(String::from_utf8(key.clone().unwrap_or_default()).unwrap()).or_default().push(payload);
@@ -191,7 +193,7 @@ impl Seen {
     }
 
     /// The numbers that came, each once.
-    pub fn numbers(&self) -> Vec<u32> {
+    pub(crate) fn numbers(&self) -> Vec<u32> {
         let mut numbers: Vec<u32> = self.payloads().iter().map(|payload| payload.parse().unwrap()).collect();
         numbers.sort_unstable();
         numbers
@@ -199,19 +201,23 @@ impl Seen {
 }
 
 /// Drives readers in turn until `done`.
-pub async fn drive(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen, mut done: impl FnMut(&Seen) -> bool) {
+pub(crate) async fn drive(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen, mut done: impl FnMut(&Seen) -> bool) {
     let began = Instant::now();
     while !done(seen) {
         for reader in readers.iter_mut() {
             let read = reader.next().await.unwrap();
             seen.take(&read);
+            if reader.wants_checkpoint() {
+                let position = reader.position();
+                reader.committed(&position).await.unwrap();
+            }
         }
         assert!(began.elapsed() < PATIENCE, "waited in vain; {} records so far", seen.records.len());
     }
 }
 
 /// Drives readers until each has told its end.
-pub async fn until_end(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen) {
+pub(crate) async fn until_end(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen) {
     let began = Instant::now();
     for reader in readers {
         loop {
@@ -225,7 +231,7 @@ pub async fn until_end(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen) {
     }
 }
 
-pub async fn close(readers: Vec<Box<dyn SourceReader>>) {
+pub(crate) async fn close(readers: Vec<Box<dyn SourceReader>>) {
     for mut reader in readers {
         reader.close().await.unwrap();
     }

@@ -69,11 +69,11 @@ fn reading_begins_where_it_is_told_to() {
             seen.numbers()
         };
         assert_eq!(from(StartAt::Earliest).await, (0..10).collect::<Vec<_>>());
-        assert_eq!(from(StartAt::Latest).await, []);
+        assert!(from(StartAt::Latest).await.is_empty());
         assert_eq!(from(StartAt::Positions(BTreeMap::from([(0, "7".into())]))).await, [7, 8, 9]);
         let times = lab.all(&target).await.batches;
         let last = times.last().unwrap().arrival.values().last().copied().unwrap();
-        assert_eq!(from(StartAt::Time(last + 60_000_000)).await, []);
+        assert!(from(StartAt::Time(last + 60_000_000)).await.is_empty());
         let from_last = from(StartAt::Time(last)).await;
         assert!(from_last.contains(&9) && !from_last.is_empty(), "{from_last:?}");
         assert_eq!(from(StartAt::Time(0)).await.len(), 10);
@@ -150,7 +150,7 @@ fn records_that_are_gone_are_an_error_or_a_warning_as_the_stream_wishes() {
     with_kafka(async |lab| {
         let target = lab.stream("gap", 1).await;
         lab.write(&target, &borrowed(&numbered(0..100, 3))).await;
-        forget(&lab.brokers, &target.name, 40);
+        forget(&lab.brokers, &target.name, 40).await;
         let positions = vec![json!({ "partitions": { "0": 25 } })];
         let context = || consuming(&target.name, 1, Ownership::Owned { positions: positions.clone() });
         let refused = lab.connection.consumer(&target, context()).await.err().unwrap();
@@ -176,13 +176,13 @@ fn records_that_are_gone_are_an_error_or_a_warning_as_the_stream_wishes() {
 }
 
 /// Makes the broker drop the records before a place.
-fn forget(brokers: &str, topic: &str, before: i64) {
+async fn forget(brokers: &str, topic: &str, before: i64) {
     let admin: rdkafka::admin::AdminClient<rdkafka::client::DefaultClientContext> =
         rdkafka::ClientConfig::new().set("bootstrap.servers", brokers).create().unwrap();
     let mut list = rdkafka::TopicPartitionList::new();
     list.add_partition_offset(topic, 0, rdkafka::Offset::Offset(before)).unwrap();
     let options = rdkafka::admin::AdminOptions::new();
-    futures::executor::block_on(admin.delete_records(&list, &options)).unwrap();
+    admin.delete_records(&list, &options).await.unwrap();
 }
 
 #[test]

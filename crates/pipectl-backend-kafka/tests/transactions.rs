@@ -1,7 +1,5 @@
 //! What lies between two checkpoints is one transaction.
 
-use std::time::Duration;
-
 use pipectl_contract::{ErrorKind, StreamTarget};
 use serde_json::json;
 
@@ -44,7 +42,7 @@ fn a_second_process_takes_over_and_the_first_is_told() {
         let mut latter = other.producer(&target, crate::lab::producing(1 << 20)).await.unwrap();
         latter.write(&batch(&borrowed(&numbered(10..20, 7)))).await.unwrap();
         latter.checkpoint().await.unwrap();
-        let fenced = tokio::time::timeout(Duration::from_secs(60), former.checkpoint()).await.unwrap().unwrap_err();
+        let fenced = tokio::time::timeout(crate::lab::PATIENCE, former.checkpoint()).await.unwrap().unwrap_err();
         assert_eq!(fenced.kind, ErrorKind::Conflict, "{fenced}");
         assert!(fenced.message.contains("running twice"), "{fenced}");
         assert_eq!(lab.all(&target).await.numbers(), (10..20).collect::<Vec<_>>());

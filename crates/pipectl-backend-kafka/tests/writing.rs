@@ -94,10 +94,10 @@ fn a_record_that_is_too_large_is_told_and_the_others_arrive() {
 #[test]
 fn what_the_broker_refuses_later_comes_back_and_the_rest_arrives() {
     with_kafka(async |lab| {
-        let mut target = lab.stream("later", 1).await;
+        let mut target = lab.stream_with("later", 1, json!({ "compression": "none" })).await;
         let mut producer = lab.producer(&target).await;
         // The limit shrinks after the producer has learnt it.
-        target.options = Some(json!({ "config": { "max.message.bytes": "10000" } }));
+        target.options = Some(json!({ "compression": "none", "config": { "max.message.bytes": "10000" } }));
         lab.connection.update(&target).await.unwrap();
         let records = [("k", "x".repeat(20_000))];
         assert_eq!(producer.write(&batch(&records)).await.unwrap(), []);

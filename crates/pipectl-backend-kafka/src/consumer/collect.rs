@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::{
-    Int64Array,
-    builder::BinaryViewBuilder,
-};
+use arrow_array::{Int64Array, builder::BinaryViewBuilder};
 use pipectl_data::{Batch, HeadersBuilder, Micros, PayloadFormat};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 

@@ -4,7 +4,11 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pipectl_contract::{ConnectorError, ErrorKind, StartAt};
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, types::RDKafkaErrorCode as Code};
+use rdkafka::{
+    Offset, TopicPartitionList,
+    consumer::{CommitMode, Consumer as _},
+    types::RDKafkaErrorCode as Code,
+};
 
 use super::group::{Client, list};
 use crate::{error, options::OnGap};
@@ -45,6 +49,17 @@ pub(crate) struct Placed {
 }
 
 impl Lookup {
+    /// Lets a client that reads nothing yet say what it has to say: above all that it needs a token.
+    pub(crate) fn serve(&self) {
+        let watch = self.client.context().watch();
+        loop {
+            let before = watch.served();
+            if self.client.poll(Duration::ZERO).is_none() && watch.served() == before {
+                return;
+            }
+        }
+    }
+
     /// How many partitions the topic has.
     pub(crate) fn partitions(&self) -> Result<u32, ConnectorError> {
         let what = format!("read topic `{}`", self.topic);
@@ -53,7 +68,7 @@ impl Lookup {
             .fetch_metadata(Some(&self.topic), self.timeout)
             .map_err(|error| self.client.context().watch().explain(&what, error))?;
         let topic = metadata.topics().first();
-        if let Some(code) = topic.and_then(|topic| topic.error()) {
+        if let Some(code) = topic.and_then(rdkafka::metadata::MetadataTopic::error) {
             return Err(error::coded(what, code.into()));
         }
         match topic.map_or(0, |topic| topic.partitions().len()) {
@@ -86,7 +101,9 @@ impl Lookup {
         }
         let bounds = self.bounds(partitions)?;
         let times = match start {
-            StartAt::Time(time) if known.is_empty() => self.at(partitions, Offset::Offset((time + 999).div_euclid(1_000)))?,
+            StartAt::Time(time) if known.is_empty() => {
+                self.at(partitions, Offset::Offset((time + 999).div_euclid(1_000)))?
+            }
             _ => BTreeMap::new(),
         };
         bounds
@@ -120,14 +137,44 @@ impl Lookup {
         Ok(numbers(&committed))
     }
 
+    /// Writes the places of partitions that the group has none for to the group before anything is read of them: were they
+    /// to move on before the first checkpoint, "the end" would be another place for the next owner, and what lies between
+    /// would be lost.
+    pub(crate) fn pin(&self, mut placed: Vec<Placed>) -> Result<Vec<Placed>, ConnectorError> {
+        let new =
+            placed.iter().filter(|partition| !partition.known).map(|partition| (partition.number, partition.next));
+        let places = super::group::placed(&self.topic, new)?;
+        if places.count() == 0 {
+            return Ok(placed);
+        }
+        let what = format!("commit where reading topic `{}` begins", self.topic);
+        match self.client.commit(&places, CommitMode::Sync) {
+            Ok(()) => placed.iter_mut().for_each(|partition| partition.known = true),
+            Err(problem) => {
+                let problem = self.client.context().watch().explain(what, problem);
+                // The group has moved on already and will tell so; whoever comes next does it.
+                if problem.kind != ErrorKind::Conflict {
+                    return Err(problem);
+                }
+            }
+        }
+        Ok(placed)
+    }
+
     /// A place that must be there, or what is there instead.
     pub(crate) fn within(&self, number: u32, next: i64, bounds: Bounds) -> Result<i64, ConnectorError> {
         let topic = &self.topic;
         let problem = if next < bounds.low {
             let gone = bounds.low - next;
-            format!("{gone} records of partition {number} of topic `{topic}` are gone: reading had come to {next}, the oldest that the topic still holds is {}", bounds.low)
+            format!(
+                "{gone} records of partition {number} of topic `{topic}` are gone: reading had come to {next}, the oldest that the topic still holds is {}",
+                bounds.low
+            )
         } else if next > bounds.high {
-            format!("partition {number} of topic `{topic}` ends at {}, but reading had already come to {next}: the topic was made anew", bounds.high)
+            format!(
+                "partition {number} of topic `{topic}` ends at {}, but reading had already come to {next}: the topic was made anew",
+                bounds.high
+            )
         } else {
             return Ok(next);
         };
@@ -147,7 +194,10 @@ impl Lookup {
         text.parse().ok().filter(|next: &i64| *next >= 0).ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::Invalid,
-                format!("`{text}` is no position in partition {number} of topic `{}`: write the number of a record", self.topic),
+                format!(
+                    "`{text}` is no position in partition {number} of topic `{}`: write the number of a record",
+                    self.topic
+                ),
             )
         })
     }

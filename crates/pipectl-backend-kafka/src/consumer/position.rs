@@ -24,7 +24,9 @@ pub(crate) fn read(position: &Value) -> Result<BTreeMap<u32, i64>, ConnectorErro
     parse().ok_or_else(|| {
         ConnectorError::new(
             ErrorKind::Invalid,
-            format!("the position `{position}` in the checkpoint is none of Kafka's: was the stream on another backend?"),
+            format!(
+                "the position `{position}` in the checkpoint is none of Kafka's: was the stream on another backend?"
+            ),
         )
     })
 }
@@ -38,7 +40,8 @@ mod tests {
         let position = write([(0, 17), (12, 0)]);
         assert_eq!(position.to_string(), r#"{"partitions":{"0":17,"12":0}}"#);
         assert_eq!(read(&position).unwrap(), BTreeMap::from([(0, 17), (12, 0)]));
-        for other in [json!({}), json!({ "partitions": { "shardId-1": "49" } }), json!({ "partitions": { "0": "x" } })] {
+        for other in [json!({}), json!({ "partitions": { "shardId-1": "49" } }), json!({ "partitions": { "0": "x" } })]
+        {
             assert_eq!(read(&other).unwrap_err().kind, ErrorKind::Invalid, "{other}");
         }
     }

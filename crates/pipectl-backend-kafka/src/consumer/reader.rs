@@ -25,7 +25,7 @@ use super::{
     places::{Bounds, Lookup, Placed},
     position,
 };
-use crate::error;
+use crate::{error, retry};
 
 /// A look at the queue ends with so many bytes: a batch is no larger.
 const BATCH: usize = 1 << 20;
@@ -117,18 +117,17 @@ impl Reader {
     pub(crate) async fn open(plan: Plan, lookup: Lookup, wake: Arc<Notify>) -> Result<Self, ConnectorError> {
         let (look, start, known) = (lookup.clone(), plan.start.clone(), plan.known.clone());
         let (lane, lanes, sharing) = (plan.lane, plan.lanes, plan.sharing);
-        let (at_first, placed) = plan
-            .host
-            .blocking(move || {
-                let count = look.partitions()?;
-                let mine: Vec<u32> = (lane..count).step_by(lanes as usize).collect();
-                let placed = match sharing {
-                    Sharing::Shared => Vec::new(),
-                    Sharing::Owned | Sharing::Look => look.place(&mine, &known, &start, count)?,
-                };
-                Ok((count, placed))
-            })
-            .await?;
+        look.serve();
+        let (at_first, placed) = asked(&plan.host, plan.retry_for, move || {
+            let count = look.partitions()?;
+            let mine: Vec<u32> = (lane..count).step_by(lanes as usize).collect();
+            let placed = match sharing {
+                Sharing::Shared => Vec::new(),
+                Sharing::Owned | Sharing::Look => look.place(&mine, &known, &start, count)?,
+            };
+            Ok((count, placed))
+        })
+        .await?;
         let next_discovery = plan.host.now() + micros(plan.discover_every);
         let mut reader = Self {
             plan,
@@ -284,22 +283,21 @@ impl Reader {
                 Some(Event::Assigned(partitions)) => {
                     self.joined = true;
                     let (start, at_first) = (self.plan.start.clone(), self.at_first);
-                    self.ask(move || {
-                        let placed = || {
-                            if partitions.is_empty() {
-                                return Ok(Vec::new());
-                            }
-                            let known = lookup.committed(lookup.partitions()?)?;
-                            lookup.place(&partitions, &known, &start, at_first)
-                        };
-                        Answer::Assigned(placed())
-                    });
+                    let placed = move || {
+                        if partitions.is_empty() {
+                            return Ok(Vec::new());
+                        }
+                        let known = lookup.committed(lookup.partitions()?)?;
+                        let placed = lookup.place(&partitions, &known, &start, at_first)?;
+                        lookup.pin(placed)
+                    };
+                    self.ask(placed, Answer::Assigned);
                 }
                 Some(Event::Revoked { partitions, lost }) => self.revoke(partitions, lost)?,
                 None if self.must_check => {
                     self.must_check = false;
                     let numbers: Vec<u32> = self.partitions.keys().copied().collect();
-                    self.ask(move || Answer::Checked(lookup.bounds(&numbers)));
+                    self.ask(move || lookup.bounds(&numbers), Answer::Checked);
                 }
                 None if self.plan.host.now() >= self.next_discovery => self.discover(lookup),
                 None => break,
@@ -313,12 +311,16 @@ impl Reader {
         self.next_discovery = self.plan.host.now() + micros(every);
         let have: Vec<u32> = self.partitions.keys().copied().collect();
         let (lane, lanes, sharing) = (self.plan.lane, self.plan.lanes, self.plan.sharing);
-        self.ask(move || Answer::Discovered(newcomers(&lookup, lane, lanes, sharing, &have)));
+        self.ask(move || newcomers(&lookup, lane, lanes, sharing, &have), Answer::Discovered);
     }
 
-    fn ask(&mut self, question: impl FnOnce() -> Answer + Send + 'static) {
-        let host = self.plan.host.clone();
-        self.job = Some(Box::pin(async move { host.blocking(question).await }));
+    fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl Fn() -> Result<T, ConnectorError> + Clone + Send + Sync + 'static,
+        answer: fn(Result<T, ConnectorError>) -> Answer,
+    ) {
+        let (host, bound) = (self.plan.host.clone(), self.plan.retry_for);
+        self.job = Some(Box::pin(async move { answer(asked(&host, bound, question).await) }));
     }
 
     fn answered(&mut self, answer: Answer) -> Result<(), ConnectorError> {
@@ -328,21 +330,10 @@ impl Reader {
                 self.trouble = None;
                 if placed.is_empty() { Ok(()) } else { self.take_on(placed) }
             }
-            Answer::Discovered(Err(problem)) | Answer::Checked(Err(problem)) => self.wait_out(problem),
+            // It was asked again for as long as brokers may be away.
+            Answer::Discovered(Err(problem)) | Answer::Checked(Err(problem)) => Err(problem),
             Answer::Checked(Ok(bounds)) => self.begin_again(&bounds),
         }
-    }
-
-    /// A question that could not be answered is asked again, for as long as brokers may be away.
-    fn wait_out(&mut self, problem: ConnectorError) -> Result<(), ConnectorError> {
-        let now = self.plan.host.now();
-        let since = self.trouble.take().map_or(now, |(since, _)| since);
-        if problem.kind == ErrorKind::Denied || now - since > micros(self.plan.retry_for) {
-            return Err(problem);
-        }
-        self.trouble = Some((since, problem));
-        self.next_discovery = now + micros(TROUBLED);
-        Ok(())
     }
 
     /// The brokers did not have what was asked for: looks where that is so, and begins again from what is there.
@@ -389,9 +380,10 @@ impl Reader {
         self.finishing
             && self.joined
             && !pending
-            && self.partitions.values().all(|partition| {
-                partition.end.is_some_and(|end| partition.next >= end || partition.caught_up)
-            })
+            && self
+                .partitions
+                .values()
+                .all(|partition| partition.end.is_some_and(|end| partition.next >= end || partition.caught_up))
     }
 
     fn quiet(&mut self) -> Result<(), ConnectorError> {
@@ -431,6 +423,19 @@ fn newcomers(
     }
     let new: Vec<u32> = (lane..count).step_by(lanes as usize).filter(|number| !have.contains(number)).collect();
     lookup.place(&new, &BTreeMap::new(), &StartAt::Earliest, count)
+}
+
+/// Asks the brokers where waiting harms nobody, again and again while they are away.
+async fn asked<T: Send + 'static>(
+    host: &Host,
+    bound: Duration,
+    question: impl Fn() -> Result<T, ConnectorError> + Clone + Send + 'static,
+) -> Result<T, ConnectorError> {
+    retry::within(host, bound, || {
+        let question = question.clone();
+        async move { host.blocking(question).await }
+    })
+    .await
 }
 
 pub(super) fn micros(duration: Duration) -> Micros {
@@ -489,15 +494,12 @@ impl SourceReader for Reader {
         let lookup = self.lookup()?.clone();
         let have: Vec<u32> = self.partitions.keys().copied().collect();
         let (lane, lanes, sharing) = (self.plan.lane, self.plan.lanes, self.plan.sharing);
-        let (new, bounds) = self
-            .plan
-            .host
-            .blocking(move || {
-                let new = newcomers(&lookup, lane, lanes, sharing, &have)?;
-                let bounds = if have.is_empty() { BTreeMap::new() } else { lookup.bounds(&have)? };
-                Ok((new, bounds))
-            })
-            .await?;
+        let (new, bounds) = asked(&self.plan.host, self.plan.retry_for, move || {
+            let new = newcomers(&lookup, lane, lanes, sharing, &have)?;
+            let bounds = if have.is_empty() { BTreeMap::new() } else { lookup.bounds(&have)? };
+            Ok((new, bounds))
+        })
+        .await?;
         self.finishing = true;
         // What the client says of the end was true before; what lies between may be the marks of transactions, which
         // only it sees. It says it again when it begins anew.

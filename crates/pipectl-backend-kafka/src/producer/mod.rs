@@ -49,7 +49,12 @@ pub(crate) struct Ids(Arc<Mutex<BTreeSet<String>>>);
 impl Ids {
     fn take(&self, name: &str) -> Id {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = (0..).map(|number: u32| format!("{name}.{number}")).find(|id| !used.contains(id)).unwrap_or_default();
+        let mut number = 0_u32;
+        let mut id = format!("{name}.{number}");
+        while used.contains(&id) {
+            number += 1;
+            id = format!("{name}.{number}");
+        }
         used.insert(id.clone());
         Id { ids: self.clone(), id }
     }

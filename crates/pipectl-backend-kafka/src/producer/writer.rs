@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow_array::Array as _;
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Refused, Rejection, SinkWriter};
 use pipectl_data::Batch;
-use arrow_array::Array as _;
 use pipectl_host::Host;
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -13,7 +13,11 @@ use rdkafka::{
     types::RDKafkaErrorCode as Code,
 };
 
-use super::{Client, account::{Account, reason}, transaction::Transactions};
+use super::{
+    Client,
+    account::{Account, reason},
+    transaction::Transactions,
+};
 use crate::{error, watch::Watch};
 
 /// Writes a topic.
@@ -55,7 +59,8 @@ impl Writer {
         for row in 0..batch.len() {
             self.account.room(slip.each, self.memory).await;
             let key = batch.keys.as_ref().filter(|keys| keys.is_valid(row)).map(|keys| keys.value(row));
-            let payload = batch.payload.as_ref().filter(|payload| payload.is_valid(row)).map(|payload| payload.value(row));
+            let payload =
+                batch.payload.as_ref().filter(|payload| payload.is_valid(row)).map(|payload| payload.value(row));
             self.account.charge(slip);
             if self.compacted && key.is_none() {
                 self.account.withdraw(slip, row);
@@ -118,7 +123,8 @@ impl SinkWriter for Writer {
                 ConnectorError::new(ErrorKind::Internal, format!("cannot {}: {problem}", self.what()))
             })?;
             let rejected = self.send(&part).await?;
-            rejections.extend(rejected.into_iter().map(|Rejection { row, reason }| Rejection { row: row + start, reason }));
+            rejections
+                .extend(rejected.into_iter().map(|Rejection { row, reason }| Rejection { row: row + start, reason }));
         }
         Ok(rejections)
     }
