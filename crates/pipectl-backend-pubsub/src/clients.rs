@@ -39,7 +39,8 @@ pub(crate) struct Clients {
     /// Only to ask for permissions: the calls are the same for topics and subscriptions.
     pub(crate) permissions: SchemaService,
     pub(crate) publisher: BasePublisher,
-    pub(crate) subscriber: Subscriber,
+    endpoint: Option<String>,
+    credentials: Option<Credentials>,
 }
 
 impl Clients {
@@ -85,8 +86,22 @@ impl Clients {
                 .await
                 .map_err(timed)?,
             publisher: built!(retrying BasePublisher::builder()).build().await.map_err(timed)?,
-            subscriber: built!(Subscriber::builder()).build().await.map_err(timed)?,
+            endpoint: options.endpoint.clone(),
+            credentials: credentials.clone(),
         })
+    }
+
+    /// A subscriber with a connection of its own, which ends with its stream: a server that does not notice the end of a
+    /// stream on a connection that lives on would send records to nobody.
+    pub(crate) async fn subscriber(&self) -> Result<Subscriber, ConnectorError> {
+        let mut builder = Subscriber::builder().with_grpc_subchannel_count(1);
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
+        }
+        if let Some(credentials) = &self.credentials {
+            builder = builder.with_credentials(credentials.clone());
+        }
+        builder.build().await.map_err(|error| built(&error))
     }
 }
 

@@ -60,7 +60,8 @@ pub(crate) async fn open(
         usize::try_from(options.max_outstanding_bytes.0.min(context.memory)).unwrap_or(usize::MAX).max(1),
     );
     let pull = clients
-        .subscriber
+        .subscriber()
+        .await?
         .subscribe(&path)
         .set_max_lease(options.max_lease.0)
         .set_max_lease_extension(options.ack_deadline.0)
