@@ -7,6 +7,7 @@ mod generated;
 mod layers;
 #[cfg(test)]
 mod one_build;
+mod peers;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,6 +19,8 @@ cargo xtask layers            fail if a crate depends on one that it must not kn
 cargo xtask files             fail if a source file is over its budget or does not say why it exists
 cargo xtask schemas [--check] write schemas/, or fail if a file there is stale
 cargo xtask docs [--check]    write docs/generated/, or fail if a file there is stale
+cargo xtask peers up|down|status [kafka kinesis dynamo pubsub eventhubs azurite]
+                              real servers to try pipelines against; all of them if none is named
 ";
 
 /// What a chore found: nothing, or lines that say what is wrong.
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         ["files"] => budget::run(&root()),
         [folder @ ("schemas" | "docs")] => generated::write(&root(), folder),
         [folder @ ("schemas" | "docs"), "--check"] => Ok(generated::check(&root(), folder)),
+        ["peers", chore, names @ ..] => peers::run(chore, names),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
