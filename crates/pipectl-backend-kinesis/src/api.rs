@@ -107,7 +107,7 @@ impl Api {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         self.calls.count(operation);
-        call.await.map_err(|error| error::map(what, error))
+        call.await.map_err(|error| error::map(what, &error))
     }
 
     /// A call, repeated with growing pauses while it is throttled or does not get through.

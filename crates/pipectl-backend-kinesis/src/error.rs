@@ -87,19 +87,19 @@ fn advice(kind: ErrorKind) -> &'static str {
 }
 
 /// Says what happened while doing `what` ("write to stream `orders`").
-pub(crate) fn map<E>(what: &str, error: SdkError<E>) -> CallError
+pub(crate) fn map<E>(what: &str, error: &SdkError<E>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let code = error.code().map(str::to_owned);
     let status = error.raw_response().map(|response| response.status().as_u16());
-    let kind = code.as_deref().and_then(kind_of).unwrap_or_else(|| match &error {
+    let kind = code.as_deref().and_then(kind_of).unwrap_or_else(|| match error {
         SdkError::TimeoutError(_) => ErrorKind::Unavailable,
         SdkError::DispatchFailure(failure) => {
-            let denied = !failure.is_io() && !failure.is_timeout() && is_about_credentials(&error);
+            let denied = !failure.is_io() && !failure.is_timeout() && is_about_credentials(error);
             if denied { ErrorKind::Denied } else { ErrorKind::Unavailable }
         }
-        SdkError::ConstructionFailure(_) if is_about_credentials(&error) => ErrorKind::Denied,
+        SdkError::ConstructionFailure(_) if is_about_credentials(error) => ErrorKind::Denied,
         _ => match status {
             Some(429) => ErrorKind::Throttled,
             Some(401 | 403) => ErrorKind::Denied,
@@ -113,7 +113,7 @@ where
     let detail = match (&code, error.message()) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => code.clone(),
-        _ => DisplayErrorContext(&error).to_string(),
+        _ => DisplayErrorContext(error).to_string(),
     };
     let detail: String = detail.lines().map(str::trim).collect::<Vec<_>>().join(" ").chars().take(400).collect();
     let message = format!("cannot {what}: {}{}", detail.trim_end_matches('.'), advice(kind));

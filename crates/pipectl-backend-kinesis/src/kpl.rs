@@ -91,15 +91,12 @@ impl Builder {
     /// Adds a record.
     pub(crate) fn push(&mut self, key: &str, explicit_hash: Option<u128>, data: &[u8]) {
         self.size = self.size_with(key, explicit_hash, data.len()) - MAGIC.len() - CHECKSUM;
-        let partition_key = match self.keys.get(key) {
-            Some(index) => *index,
-            None => {
-                let index = self.message.partition_keys.len() as u64;
-                self.message.partition_keys.push(key.to_owned());
-                self.keys.insert(key.to_owned(), index);
-                index
-            }
-        };
+        let partition_key = self.keys.get(key).copied().unwrap_or_else(|| {
+            let index = self.message.partition_keys.len() as u64;
+            self.message.partition_keys.push(key.to_owned());
+            self.keys.insert(key.to_owned(), index);
+            index
+        });
         let explicit_hash_key = explicit_hash.map(|hash| {
             self.message.explicit_hash_keys.push(hash.to_string());
             self.message.explicit_hash_keys.len() as u64 - 1

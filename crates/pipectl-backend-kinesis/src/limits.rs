@@ -10,9 +10,9 @@ pub(crate) const RECORD: u64 = 1 << 20;
 pub(crate) const RECORD_MOST: u64 = 10 << 20;
 /// Characters of a partition key (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecord.html>).
 pub(crate) const KEY_CHARACTERS: usize = 256;
-/// Records of one PutRecords request (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>).
+/// Records of one `PutRecords` request (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>).
 pub(crate) const REQUEST_RECORDS: usize = 500;
-/// Bytes of one PutRecords request with all keys (the same page).
+/// Bytes of one `PutRecords` request with all keys (the same page).
 pub(crate) const REQUEST_BYTES: usize = 10 << 20;
 /// The shortest retention (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_CreateStream.html>).
 pub(crate) const RETENTION_LEAST: Duration = Duration::from_hours(24);
@@ -21,12 +21,12 @@ pub(crate) const RETENTION_LEAST: Duration = Duration::from_hours(24);
 pub(crate) const RETENTION_MOST: Duration = Duration::from_hours(8_760);
 /// Shards that one stream can have (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_UpdateShardCount.html>).
 pub(crate) const SHARDS: u32 = 10_000;
-/// The time between two GetRecords calls on a shard: five a second
+/// The time between two `GetRecords` calls on a shard: five a second
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_GetRecords.html>).
 pub(crate) const READ_EVERY: Duration = Duration::from_millis(200);
-/// Records of one GetRecords answer (the same page).
+/// Records of one `GetRecords` answer (the same page).
 pub(crate) const READ_RECORDS: usize = 10_000;
-/// The time between two SubscribeToShard calls of a consumer on a shard
+/// The time between two `SubscribeToShard` calls of a consumer on a shard
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_SubscribeToShard.html>).
 pub(crate) const SUBSCRIBE_EVERY: Duration = Duration::from_secs(5);
 /// Bytes of an aggregated record: what Amazon's producer library makes

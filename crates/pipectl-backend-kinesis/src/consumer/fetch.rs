@@ -1,4 +1,4 @@
-//! One step of reading a shard: a GetRecords call, or the next event of an enhanced fan-out subscription.
+//! One step of reading a shard: a `GetRecords` call, or the next event of an enhanced fan-out subscription.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ pub(super) struct Job {
     pub(super) shard: Arc<Shard>,
     pub(super) at: At,
     pub(super) next: Option<Next>,
-    /// The consumer to read with; `None` reads by GetRecords.
+    /// The consumer to read with; `None` reads by `GetRecords`.
     pub(super) consumer: Option<Arc<str>>,
     pub(super) limit: usize,
     /// When this shard may be subscribed to again.

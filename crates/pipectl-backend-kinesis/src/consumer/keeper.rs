@@ -97,12 +97,11 @@ impl Keeper {
             let mut state = group.state();
             // It may have been released in the meantime.
             let Some(held) = state.held.get_mut(&shard).filter(|held| held.fence == fence) else { continue };
-            match row {
-                Some(row) => held.wanted = row.claim.is_some_and(|claim| claim != *me),
-                None => {
-                    tracing::info!(stream = group.node, shard, "another worker has taken the shard");
-                    state.held.remove(&shard);
-                }
+            if let Some(row) = row {
+                held.wanted = row.claim.is_some_and(|claim| claim != *me);
+            } else {
+                tracing::info!(stream = group.node, shard, "another worker has taken the shard");
+                state.held.remove(&shard);
             }
         }
         Ok(())

@@ -59,6 +59,15 @@ struct Reader {
     told: Micros,
 }
 
+impl Reader {
+    /// From now on it asks for records instead of listening for them; what still arrives of its former life is left out
+    /// and asked for again.
+    fn ask(&mut self, life: u64, now: Micros) {
+        self.life = life;
+        (self.consumer, self.next, self.busy, self.not_before) = (None, None, false, now);
+    }
+}
+
 /// A shard read to its end, until its children are known to those who will read them.
 struct Ending {
     since: Micros,
@@ -192,6 +201,15 @@ impl Lane {
         let shards: Vec<Arc<Shard>> = state.shards.values().filter(|s| self.is_mine(s.number)).cloned().collect();
         for shard in shards {
             let number = shard.number;
+            // A subscription should tell of the end of its shard; whether it does or not, asking finds it.
+            if let Some(reader) = self.readers.get_mut(&number)
+                && !shard.open
+                && reader.consumer.is_some()
+                && reader.drained > Micros::MIN
+            {
+                self.lives += 1;
+                reader.ask(self.lives, now);
+            }
             let held = state.held.get(&number).cloned();
             let may_read = match group.mode {
                 Mode::Shared { .. } => held.as_ref().is_some_and(|held| !held.wanted),
@@ -411,8 +429,7 @@ impl Lane {
         self.group.state().relist = true;
         for reader in self.readers.values_mut().filter(|reader| reader.consumer.is_some()) {
             self.lives += 1;
-            reader.life = self.lives;
-            (reader.consumer, reader.next, reader.busy, reader.not_before) = (None, None, false, now);
+            reader.ask(self.lives, now);
         }
         self.group.changed.notify_waiters();
     }

@@ -274,7 +274,7 @@ impl Queue {
     }
 
     /// These records are in the stream.
-    pub(super) fn confirm(&mut self, part: Part, now: Micros) {
+    pub(super) fn confirm(&mut self, part: &Part, now: Micros) {
         self.unconfirmed -= part.items.iter().map(Item::weight).sum::<u64>();
         if let Some(lane) = self.lanes.get_mut(&part.lane) {
             (lane.failures, lane.failing_since, lane.alone) = (0, None, false);
@@ -312,7 +312,7 @@ impl Queue {
                         self.refused.push(Refused { batch: batch.compact(), reason: reason.to_owned() });
                     }
                 }
-                self.confirm(part, now);
+                self.confirm(&part, now);
             }
             return;
         }
@@ -328,19 +328,16 @@ impl Queue {
     fn make_ready(&mut self, id: u64, now: Micros) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.busy = false;
-        match lane.items.front() {
-            Some(first) => {
-                self.hurry |= first.queued + self.max_buffer <= now;
-                self.waiting += lane.bytes;
-                self.ready.push_back(id);
-            }
-            None => {
-                if let Some(key) = &lane.key {
-                    self.by_key.remove(key);
-                }
-                self.lanes.remove(&id);
-            }
+        if let Some(first) = lane.items.front() {
+            self.hurry |= first.queued + self.max_buffer <= now;
+            self.waiting += lane.bytes;
+            self.ready.push_back(id);
+            return;
         }
+        if let Some(key) = &lane.key {
+            self.by_key.remove(key);
+        }
+        self.lanes.remove(&id);
     }
 }
 

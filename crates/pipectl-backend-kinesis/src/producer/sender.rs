@@ -144,7 +144,7 @@ impl Sender {
             if range.is_some_and(|range| !range.contains(part.hash())) {
                 self.shared.queue().retry(part, now, |_| std::time::Duration::ZERO);
             } else {
-                self.shared.queue().confirm(part, now);
+                self.shared.queue().confirm(&part, now);
             }
         }
         Ok(())

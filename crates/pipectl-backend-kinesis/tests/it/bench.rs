@@ -103,7 +103,7 @@ pub(crate) fn batch(records: &[(Option<&str>, &str)]) -> Batch {
     let numbers = Int64Array::from_iter_values(0..records.len() as i64);
     let payload = BinaryViewArray::from_iter_values(records.iter().map(|(_, value)| value));
     let mut batch = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json);
-    batch.keys = Some(BinaryViewArray::from_iter(records.iter().map(|(key, _)| key.map(str::as_bytes))));
+    batch.keys = Some(records.iter().map(|(key, _)| key.map(str::as_bytes)).collect::<BinaryViewArray>());
     batch
 }
 

@@ -67,8 +67,7 @@ fn cut_connections_throttled_reads_and_expired_iterators_lose_and_repeat_nothing
         let records = numbered(300, 30);
         let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
         let mut seen = Seen::default();
-        type Fault = fn(&Proxy, bool);
-        let faults: [Fault; 3] = [Proxy::expire, Proxy::throttle, Proxy::cut];
+        let faults: [fn(&Proxy, bool); 3] = [Proxy::expire, Proxy::throttle, Proxy::cut];
         for (part, fault) in records.chunks(100).zip(faults) {
             bench.put(&refs(part)).await;
             let (before, wanted) = (proxy.done(), seen.rows.len() + 100);

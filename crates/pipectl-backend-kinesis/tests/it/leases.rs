@@ -12,7 +12,7 @@ use crate::{
 
 /// Drives some workers in turn, with a checkpoint whenever one wants it, until `enough`.
 async fn share(workers: &mut [(&mut Box<dyn SourceReader>, &mut Seen)], mut enough: impl FnMut(&[&Seen]) -> bool) {
-    let until = std::time::Instant::now() + Duration::from_secs(60);
+    let until = std::time::Instant::now() + Duration::from_mins(1);
     loop {
         for (reader, seen) in workers.iter_mut() {
             if let Ok(read) = tokio::time::timeout(Duration::from_millis(50), reader.next()).await {
@@ -45,8 +45,8 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
         let mut one = first.consumer(1, Ownership::Shared, StartAt::Earliest).await;
         let mut seen_one = Seen::default();
         read_until(&mut one[0], &mut seen_one, |seen| seen.rows.len() == 200).await;
-        let held = |reader: &Box<dyn SourceReader>| reader.position()["shards"].as_object().unwrap().len();
-        assert_eq!(held(&one[0]), 4);
+        let held = |reader: &dyn SourceReader| reader.position()["shards"].as_object().unwrap().len();
+        assert_eq!(held(one[0].as_ref()), 4);
 
         let mut two = second.consumer(1, Ownership::Shared, StartAt::Earliest).await;
         let mut seen_two = Seen::default();
@@ -56,7 +56,7 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
             lost(seen[0]) == 2 && opened(seen[1]) == 2
         })
         .await;
-        assert_eq!((held(&one[0]), held(&two[0])), (2, 2));
+        assert_eq!((held(one[0].as_ref()), held(two[0].as_ref())), (2, 2));
         first.put(&refs(&records[200..400])).await;
         share(&mut [(&mut one[0], &mut seen_one), (&mut two[0], &mut seen_two)], |seen| {
             seen[0].rows.len() + seen[1].rows.len() == 400
@@ -71,7 +71,7 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
         drop(two);
         first.put(&refs(&records[400..])).await;
         read_until(&mut one[0], &mut seen_one, |seen| seen.rows.len() + seen_two.rows.len() >= 600).await;
-        assert_eq!(held(&one[0]), 4);
+        assert_eq!(held(one[0].as_ref()), 4);
 
         // What it would still write is fenced off: a new worker goes on behind all that was read.
         let position = one[0].position();

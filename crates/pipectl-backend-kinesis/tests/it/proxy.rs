@@ -140,7 +140,7 @@ fn write(mut stream: &TcpStream, head: &[String], body: &[u8]) -> Option<()> {
     let skipped = ["content-length:", "transfer-encoding:", "connection:", "keep-alive:"];
     let kept = head.iter().filter(|line| !skipped.iter().any(|skip| line.to_lowercase().starts_with(skip)));
     let mut text: String = kept.flat_map(|line| [line.as_str(), "\r\n"]).collect();
-    text.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    text.extend(["content-length: ", &body.len().to_string(), "\r\n\r\n"]);
     stream.write_all(text.as_bytes()).ok()?;
     stream.write_all(body).ok()
 }

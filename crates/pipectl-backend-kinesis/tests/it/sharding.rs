@@ -76,6 +76,30 @@ fn children_wait_for_the_checkpoint_of_their_parents_and_closed_shards_stay_clos
 }
 
 #[test]
+fn enhanced_fan_out_follows_a_split() {
+    let (kinesis, dynamo) = peers!();
+    run(async {
+        let bench = Bench::new(kinesis.endpoint(), dynamo.endpoint(), 1, json!({ "fan_out": true })).await;
+        let records = numbered(200, 10);
+        bench.put(&refs(&records[..100])).await;
+        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
+        let mut seen = Seen::default();
+        read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() == 100).await;
+        reshard(&bench, 2).await;
+        bench.put(&refs(&records[100..])).await;
+        read_until(&mut lanes[0], &mut seen, |seen| seen.has("closed 0")).await;
+        let position = lanes[0].position();
+        lanes[0].committed(&position).await.unwrap();
+        read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() == 200).await;
+        assert_complete(&seen, 200, 10);
+        // This peer's subscriptions do not tell of a shard's end, so it is asked for; records come by subscription.
+        let (polls, subscriptions) =
+            (bench.connection.calls().of("GetRecords"), bench.connection.calls().of("SubscribeToShard"));
+        assert!(polls <= 2 && subscriptions == 3, "{polls} polls, {subscriptions} subscriptions");
+    });
+}
+
+#[test]
 fn a_look_follows_splits_over_several_lanes() {
     let (kinesis, dynamo) = peers!();
     run(async {
