@@ -19,6 +19,7 @@ mod limit;
 mod message;
 mod provision;
 mod queue;
+mod reads;
 mod retry;
 mod route;
 mod run;

@@ -23,6 +23,7 @@ use crate::{
     gate::Gate,
     limit::Limits,
     queue::{Receiver, Sender, queue},
+    reads::Reads,
     route::RouteSender,
     state::TaskState,
     stream_writer::StreamWriter,
@@ -249,37 +250,6 @@ struct Built {
     streams: BTreeMap<String, Vec<usize>>,
     sinks: BTreeMap<usize, mpsc::UnboundedSender<crate::task::Command>>,
     bodies: Vec<Body>,
-}
-
-/// What a reader reads: a source or a durable stream.
-struct Reads<'a> {
-    name: &'a str,
-    node: usize,
-    leaves: bool,
-    idle_after: Option<Micros>,
-    durable: bool,
-}
-
-impl<'a> Reads<'a> {
-    fn of(input: &'a StageInput) -> Option<Self> {
-        match input {
-            StageInput::Source(source) => Some(Self {
-                name: &source.name,
-                node: source.node,
-                leaves: source.leaves,
-                idle_after: source.idle_after,
-                durable: false,
-            }),
-            StageInput::Stream(stream) => Some(Self {
-                name: &stream.name,
-                node: stream.node,
-                leaves: stream.leaves,
-                idle_after: stream.idle_after,
-                durable: true,
-            }),
-            StageInput::Routes => None,
-        }
-    }
 }
 
 struct Builder<'a> {
