@@ -79,7 +79,7 @@ fn order(written: &[(&str, usize)]) -> Option<String> {
 pub(crate) fn read(mut attributes: HashMap<String, String>) -> Vec<(String, Value)> {
     let order = attributes.remove(ORDER);
     let mut found: Vec<((String, usize), Value)> =
-        attributes.into_iter().map(|(name, text)| entry(name, text)).collect();
+        attributes.into_iter().map(|(name, text)| entry(&name, text)).collect();
     found.sort_unstable_by(|one, other| one.0.cmp(&other.0));
     let mut headers: Vec<Option<(String, Value)>> =
         found.into_iter().map(|((name, _), value)| Some((name, value))).collect();
@@ -95,7 +95,7 @@ pub(crate) fn read(mut attributes: HashMap<String, String>) -> Vec<(String, Valu
 }
 
 /// What one attribute says. One that only looks like ours is a header like any other.
-fn entry(attribute: String, text: String) -> ((String, usize), Value) {
+fn entry(attribute: &str, text: String) -> ((String, usize), Value) {
     if let Some(rest) = attribute.strip_prefix(NULL_PREFIX) {
         return (repeated(rest), None);
     }
@@ -104,7 +104,7 @@ fn entry(attribute: String, text: String) -> ((String, usize), Value) {
     {
         return (repeated(rest), Some(bytes));
     }
-    (repeated(&attribute), Some(text.into_bytes()))
+    (repeated(attribute), Some(text.into_bytes()))
 }
 
 fn repeated(attribute: &str) -> (String, usize) {

@@ -41,11 +41,13 @@ pub(crate) fn stream(
     Checked::new(StreamFacts { partitions: needs.partitions.unwrap_or(DEFAULT_LANES).max(1), durable: true }, found)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what each check answers")]
 fn wrong(option: &str, title: impl Into<String>, help: impl Into<String>) -> Option<Diagnostic> {
     let path = option.split('.').fold(Path::here(), |path, key| path.key(key));
     Some(Diagnostic::error(INVALID_OPTION, title).at(&path, "").help(help))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what each check answers")]
 /// What is wrong with the backend's own options is told at the stream, the place that was asked about.
 fn of_backend(title: impl Into<String>, help: impl Into<String>) -> Option<Diagnostic> {
     Some(Diagnostic::error(INVALID_OPTION, title).at(&Path::here(), "").help(help))

@@ -80,21 +80,14 @@ async fn one(clients: &Clients, stream: &Stream, found: &mut Vec<Finding>) {
 }
 
 fn of_topic(what: &str, topic: &Topic) -> Finding {
-    match plain(topic.message_retention_duration).filter(|kept| !kept.is_zero()) {
-        Some(kept) => {
-            let kept = pipectl_data::units::Duration(kept);
-            finding(what, FindingOutcome::Good, &format!("it exists and keeps records for {kept}"))
-        }
-        None => {
-            let mut doubtful = finding(
-                what,
-                FindingOutcome::Doubtful,
-                "it exists and keeps no records: a new reader gets only those that come after it",
-            );
-            doubtful.help = Some("Set the topic's message retention (`gcloud pubsub topics update`).".to_owned());
-            doubtful
-        }
+    if let Some(kept) = plain(topic.message_retention_duration).filter(|kept| !kept.is_zero()) {
+        let kept = pipectl_data::units::Duration(kept);
+        return finding(what, FindingOutcome::Good, &format!("it exists and keeps records for {kept}"));
     }
+    let detail = "it exists and keeps no records: a new reader gets only those that come after it";
+    let mut doubtful = finding(what, FindingOutcome::Doubtful, detail);
+    doubtful.help = Some("Set the topic's message retention (`gcloud pubsub topics update`).".to_owned());
+    doubtful
 }
 
 async fn of_subscription(clients: &Clients, stream: &Stream, path: &str, found: &mut Vec<Finding>) {

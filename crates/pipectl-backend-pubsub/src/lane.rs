@@ -8,7 +8,7 @@ use arrow_array::{
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use google_cloud_pubsub::subscriber::handler::Handler;
+use google_cloud_pubsub::subscriber::handler::{ExactlyOnce, Handler};
 use pipectl_contract::{ConnectorError, ErrorKind, Read, SourceReader};
 use pipectl_data::{Batch, HeadersBuilder, Micros, PayloadFormat};
 use serde_json::Value;
@@ -127,7 +127,7 @@ impl Lane {
             self.hub.hand(size);
         }
         self.confirmations.push(Box::pin(async move {
-            let answers = futures::future::join_all(exact.into_iter().map(|handler| handler.confirmed_ack())).await;
+            let answers = futures::future::join_all(exact.into_iter().map(ExactlyOnce::confirmed_ack)).await;
             // An older delivery's lease may have ended; one that was taken is enough.
             (id, size, answers.iter().any(Result::is_ok))
         }));

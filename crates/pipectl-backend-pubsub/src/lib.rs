@@ -5,7 +5,7 @@
 //! is acknowledged when the checkpoint that holds its effect is durable, and its id stays in the checkpoint so that a
 //! redelivery is noticed.
 //!
-//! What Pub/Sub has no place for goes into attributes whose names begin with `pipectl.`: see [`mod@self`]'s table.
+//! What Pub/Sub has no place for goes into attributes whose names begin with `pipectl.`:
 //!
 //! | attribute | what it says |
 //! |---|---|

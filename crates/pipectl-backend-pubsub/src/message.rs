@@ -32,7 +32,7 @@ pub(crate) fn of_row(batch: &Batch, row: usize, ordered: bool) -> Result<Message
             return Err(format!("the key has {} bytes, Pub/Sub takes {MAX_ORDERING_KEY}", key.len()));
         }
         if ordered && !key.is_empty() {
-            message.ordering_key = key.to_owned();
+            key.clone_into(&mut message.ordering_key);
         } else {
             attributes.insert(KEY.to_owned(), key.to_owned());
         }
@@ -113,7 +113,9 @@ mod tests {
         let mut batch = Batch::raw(0, number.clone(), number, payload, PayloadFormat::Json);
         batch.keys = Some(BinaryViewArray::from_iter([key]));
         let mut builder = HeadersBuilder::default();
-        headers.iter().for_each(|(name, value)| builder.header(name, Some(value)));
+        for (name, value) in headers {
+            builder.header(name, Some(value));
+        }
         builder.end_record();
         batch.headers = builder.finish();
         batch

@@ -134,9 +134,9 @@ impl Place<'_> {
         let from = match context.start {
             // Others read it already, or the checkpoint knows where to go on.
             _ if !ours || !first => None,
-            StartAt::Time(at) => self.from_time(&path, at, made).await?,
-            StartAt::Latest => self.from_now(&path, made).await?,
-            StartAt::Earliest if made => self.from_the_oldest(&path).await?,
+            StartAt::Time(at) => self.begin_at(&path, at, made).await?,
+            StartAt::Latest => self.begin_now(&path, made).await?,
+            StartAt::Earliest if made => self.begin_with_the_oldest(&path).await?,
             _ => None,
         };
         Ok((path, from))
@@ -148,9 +148,9 @@ impl Place<'_> {
         let path = names::path(&self.clients.project, "subscriptions", &name)?;
         subscriptions::create_for_look(self.clients, self.stream, &path).await?;
         let set = match start {
-            StartAt::Time(at) => self.from_time(&path, *at, true).await,
-            StartAt::Earliest => self.from_the_oldest(&path).await,
-            StartAt::Latest | StartAt::Positions(_) => self.from_now(&path, true).await,
+            StartAt::Time(at) => self.begin_at(&path, *at, true).await,
+            StartAt::Earliest => self.begin_with_the_oldest(&path).await,
+            StartAt::Latest | StartAt::Positions(_) => self.begin_now(&path, true).await,
         };
         match set {
             Ok(from) => Ok((path, from)),
@@ -166,7 +166,7 @@ impl Place<'_> {
 
     /// Sets a subscription to a moment. Google's emulator cannot: there a new subscription begins with the oldest record
     /// that the topic keeps, and what came before the moment is passed over.
-    async fn from_time(&self, path: &str, at: Micros, made: bool) -> Result<Option<Micros>, ConnectorError> {
+    async fn begin_at(&self, path: &str, at: Micros, made: bool) -> Result<Option<Micros>, ConnectorError> {
         if !self.emulated {
             replay::seek_to_time(self.clients, path, at).await?;
             return Ok(None);
@@ -179,18 +179,18 @@ impl Place<'_> {
     }
 
     /// Sets a subscription to this moment.
-    async fn from_now(&self, path: &str, made: bool) -> Result<Option<Micros>, ConnectorError> {
+    async fn begin_now(&self, path: &str, made: bool) -> Result<Option<Micros>, ConnectorError> {
         match (self.emulated, made) {
             // A new subscription of the service begins with what comes from now on.
             (false, true) => Ok(None),
             // The emulator cuts times to milliseconds.
             (true, _) => Ok(Some(self.host.now() / 1_000 * 1_000)),
-            (false, false) => self.from_time(path, self.host.now(), made).await,
+            (false, false) => self.begin_at(path, self.host.now(), made).await,
         }
     }
 
     /// Sets a new subscription back to the oldest record that the topic keeps.
-    async fn from_the_oldest(&self, path: &str) -> Result<Option<Micros>, ConnectorError> {
+    async fn begin_with_the_oldest(&self, path: &str) -> Result<Option<Micros>, ConnectorError> {
         if self.emulated {
             return Ok(None);
         }

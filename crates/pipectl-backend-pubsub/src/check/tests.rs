@@ -65,7 +65,7 @@ fn retention_is_from_ten_minutes_to_thirty_one_days() {
     for bad in ["9m", "31d1s"] {
         assert_eq!(of_stream(json!({ "message_retention": bad })).len(), 1, "{bad}");
     }
-    let asked = StreamNeeds { retention: Some(Duration::from_secs(60)), ..needs() };
+    let asked = StreamNeeds { retention: Some(Duration::from_mins(1)), ..needs() };
     assert_eq!(faults(&PubSubOptions::default(), json!({}), asked).len(), 1);
     let asked = StreamNeeds { retention: Some(Duration::from_hours(48)), ..needs() };
     assert_eq!(faults(&PubSubOptions::default(), json!({ "message_retention": "1d" }), asked).len(), 1);

@@ -87,7 +87,7 @@ fn the_others_arrive_in_order_and_the_refused_are_told() {
             let options = PubSubOptions { endpoint: endpoint.clone(), ..PubSubOptions::default() };
             let target = StreamTarget { existing: false, ..StreamTarget::existing(name) };
             let test = refused_among_others(key, target, options);
-            let ended = tokio::time::timeout(Duration::from_secs(60), test).await;
+            let ended = tokio::time::timeout(Duration::from_mins(1), test).await;
             assert!(ended.is_ok(), "{name}: not ended in time");
         }
     })

@@ -3,7 +3,7 @@
 use pipectl_contract::{Ownership, Read, StartAt};
 use serde_json::json;
 
-use crate::world::{assert_in_order, batch, numbered, on_topic, with_headers};
+use crate::world::{Pair, assert_in_order, batch, numbered, on_topic, with_headers};
 
 #[test]
 fn records_come_back_as_they_were_written() {
@@ -15,7 +15,7 @@ fn records_come_back_as_they_were_written() {
             let before = world.host.now();
             let headers: [(&str, Option<&[u8]>); 4] =
                 [("z", Some(b"1")), ("bytes", Some(&[0xff, 0])), ("z", Some(b"2")), ("none", None)];
-            let records: [(Option<&[u8]>, Option<&[u8]>); 5] = [
+            let records: [Pair<'_>; 5] = [
                 (Some(b"k"), Some(b"{\"a\":1}")),
                 (Some(b"k"), Some(b"")),
                 (Some(b"k"), None),
@@ -75,7 +75,7 @@ fn what_can_never_be_written_is_answered_and_the_rest_goes() {
             let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
             let long = vec![b'k'; 1_025];
             let large = vec![b'x'; 10_000_001];
-            let records: [(Option<&[u8]>, Option<&[u8]>); 4] = [
+            let records: [Pair<'_>; 4] = [
                 (Some(b"k"), Some(b"1")),
                 (Some(&long), Some(b"2")),
                 (Some(b"k"), Some(&large)),

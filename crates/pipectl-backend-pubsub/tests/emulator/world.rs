@@ -16,7 +16,7 @@ use pipectl_host::Host;
 use serde_json::Value;
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection and a topic.
 pub(crate) struct World {
@@ -69,12 +69,15 @@ pub(crate) fn on_topic<F: Future<Output = ()>>(
     .unwrap();
 }
 
-/// A batch of records: key, payload, no headers.
-pub(crate) fn batch(records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Batch {
-    let payload = BinaryViewArray::from_iter(records.iter().map(|(_, payload)| *payload));
+/// A key and a payload.
+pub(crate) type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+/// A batch of records without headers.
+pub(crate) fn batch(records: &[Pair<'_>]) -> Batch {
+    let payload = records.iter().map(|(_, payload)| *payload).collect::<BinaryViewArray>();
     let offsets = Int64Array::from_iter_values(0..records.len() as i64);
     let mut batch = Batch::raw(0, offsets.clone(), offsets, payload, PayloadFormat::Json);
-    batch.keys = Some(BinaryViewArray::from_iter(records.iter().map(|(key, _)| *key)));
+    batch.keys = Some(records.iter().map(|(key, _)| *key).collect());
     batch
 }
 
@@ -82,7 +85,9 @@ pub(crate) fn batch(records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Batch {
 pub(crate) fn with_headers(mut batch: Batch, headers: &[(&str, Option<&[u8]>)]) -> Batch {
     let mut builder = HeadersBuilder::default();
     for _ in 0..batch.len() {
-        headers.iter().for_each(|(name, value)| builder.header(name, *value));
+        for (name, value) in headers {
+            builder.header(name, *value);
+        }
         builder.end_record();
     }
     batch.headers = builder.finish();
@@ -149,7 +154,9 @@ impl Lanes {
             assert!(self.host.now() - started < PATIENCE.as_micros() as i64, "only {} came", seen.len());
             for reader in &mut self.readers {
                 let next = tokio::time::timeout(Duration::from_millis(20), reader.next()).await;
-                if let Ok(Read::Records(batch)) = next.map_or(Ok(Read::Quiet), |read| read).map(|read| read) {
+                if let Ok(read) = next
+                    && let Read::Records(batch) = read.unwrap()
+                {
                     seen.extend(records(&batch));
                 }
             }
