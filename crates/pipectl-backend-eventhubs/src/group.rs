@@ -62,7 +62,6 @@ pub(crate) struct Group {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
     /// Ends the renewal when the last lane is dropped; nothing else is asked of it.
-    #[expect(dead_code, reason = "held to be dropped")]
     renewal: Option<Arc<Renewal>>,
 }
 

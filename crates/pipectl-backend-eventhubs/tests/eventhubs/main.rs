@@ -6,6 +6,7 @@
 )]
 
 mod admin;
+mod container;
 mod read;
 mod share;
 mod support;

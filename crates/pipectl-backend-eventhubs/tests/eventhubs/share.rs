@@ -6,37 +6,10 @@ use std::{
 };
 
 use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
-use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, EventHubs as Service, Peer, need};
+use pipectl_peers::{Azurite, EventHubs as Service, need};
 
-use crate::support::{
-    CONTAINER, Got, LONG, connect, context, http, hub, lanes, options, put, records, run, with_checkpoints,
-};
-
-/// Azurite has no container at first; the object store client makes none, so a signed request does.
-fn container(blobs: &Peer<Azurite>) {
-    let script = format!(
-        "import hmac,hashlib,base64,email.utils,urllib.request\n\
-         date=email.utils.formatdate(usegmt=True)\n\
-         text='PUT\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\nx-ms-date:'+date+'\\nx-ms-version:2021-08-06\\n/{AZURITE_ACCOUNT}/{AZURITE_ACCOUNT}/{CONTAINER}\\nrestype:container'\n\
-         sig=base64.b64encode(hmac.new(base64.b64decode('{AZURITE_KEY}'),text.encode(),hashlib.sha256).digest()).decode()\n\
-         print(date+'|'+sig)\n"
-    );
-    let output = std::process::Command::new("python3").args(["-c", &script]).output().unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let (date, signature) = text.trim().split_once('|').unwrap();
-    let (status, answer) = http(
-        "PUT",
-        blobs.endpoint(),
-        &format!("/{AZURITE_ACCOUNT}/{CONTAINER}?restype=container"),
-        &[
-            ("x-ms-date", date),
-            ("x-ms-version", "2021-08-06"),
-            ("Authorization", &format!("SharedKey {AZURITE_ACCOUNT}:{signature}")),
-        ],
-        "",
-    );
-    assert!(status == 201 || status == 409, "{status} {answer}");
-}
+use crate::container;
+use crate::support::{Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints};
 
 /// A worker of the test: its lane, and what it has read.
 struct Worker {
@@ -77,7 +50,7 @@ fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
 fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
     let service = need!(Service::start());
     let blobs = need!(Azurite::shared());
-    container(blobs);
+    container::make(blobs);
     run(async {
         let options = with_checkpoints(options(&service), blobs, "2s");
         let connection = connect(&options).await;
@@ -146,7 +119,7 @@ fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
 fn a_former_owner_cannot_commit() {
     let service = need!(Service::start());
     let blobs = need!(Azurite::shared());
-    container(blobs);
+    container::make(blobs);
     run(async {
         let options = with_checkpoints(options(&service), blobs, "1s");
         let connection = connect(&options).await;

@@ -23,14 +23,14 @@ use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, EventHubs as Service,
 use serde_json::{Value, json};
 
 /// The only key that the look-alike knows, unless told otherwise.
-pub const SECRET: &str = "SAS_KEY_VALUE";
+pub(crate) const SECRET: &str = "SAS_KEY_VALUE";
 /// Nothing here takes longer.
-pub const LONG: Duration = Duration::from_mins(1);
-pub const MEMORY: u64 = 32 << 20;
-pub const CONTAINER: &str = "checkpoints";
+pub(crate) const LONG: Duration = Duration::from_mins(1);
+pub(crate) const MEMORY: u64 = 32 << 20;
+pub(crate) const CONTAINER: &str = "checkpoints";
 
 /// Options that lead to this peer.
-pub fn options(service: &Peer<Service>) -> Value {
+pub(crate) fn options(service: &Peer<Service>) -> Value {
     json!({
         "connection_string":
             format!("Endpoint=sb://test.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey={SECRET}"),
@@ -42,7 +42,7 @@ pub fn options(service: &Peer<Service>) -> Value {
 }
 
 /// The same with a container for checkpoints.
-pub fn with_checkpoints(mut options: Value, blobs: &Peer<Azurite>, lease: &str) -> Value {
+pub(crate) fn with_checkpoints(mut options: Value, blobs: &Peer<Azurite>, lease: &str) -> Value {
     options["checkpoints"] = json!({
         "account": AZURITE_ACCOUNT,
         "key": AZURITE_KEY,
@@ -53,32 +53,32 @@ pub fn with_checkpoints(mut options: Value, blobs: &Peer<Azurite>, lease: &str) 
     options
 }
 
-pub async fn connect(options: &Value) -> Arc<dyn Connection> {
+pub(crate) async fn connect(options: &Value) -> Arc<dyn Connection> {
     let options = serde_json::from_value(options.clone()).unwrap();
     let context = ConnectContext { host: Host::real(), pipeline: "test".into(), environment: "peers".into() };
     EventHubs.connect(options, context).await.unwrap()
 }
 
 /// A name that no other test of this process has.
-pub fn fresh(name: &str) -> String {
+pub(crate) fn fresh(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-pub fn target(name: &str, partitions: u32) -> StreamTarget {
+pub(crate) fn target(name: &str, partitions: u32) -> StreamTarget {
     StreamTarget { existing: false, partitions: Some(partitions), ..StreamTarget::existing(name) }
 }
 
 /// A hub that was made for this test.
-pub async fn hub(connection: &Arc<dyn Connection>, name: &str, partitions: u32) -> StreamTarget {
+pub(crate) async fn hub(connection: &Arc<dyn Connection>, name: &str, partitions: u32) -> StreamTarget {
     let target = target(&fresh(name), partitions);
     connection.create(&target).await.unwrap();
     target
 }
 
-pub type Row<'a> = (Option<&'a str>, &'a str);
+pub(crate) type Row<'a> = (Option<&'a str>, &'a str);
 
-pub fn batch(rows: &[Row<'_>]) -> Batch {
+pub(crate) fn batch(rows: &[Row<'_>]) -> Batch {
     let count = rows.len() as i64;
     let payload = BinaryViewArray::from_iter_values(rows.iter().map(|(_, payload)| payload));
     let numbers = Int64Array::from_iter_values(0..count);
@@ -87,7 +87,7 @@ pub fn batch(rows: &[Row<'_>]) -> Batch {
     batch
 }
 
-pub fn with_headers(mut batch: Batch, headers: &[(&str, Option<&[u8]>)]) -> Batch {
+pub(crate) fn with_headers(mut batch: Batch, headers: &[(&str, Option<&[u8]>)]) -> Batch {
     let mut builder = HeadersBuilder::default();
     for _ in 0..batch.len() {
         for (name, value) in headers {
@@ -99,18 +99,18 @@ pub fn with_headers(mut batch: Batch, headers: &[(&str, Option<&[u8]>)]) -> Batc
     batch
 }
 
-pub async fn producer(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Box<dyn SinkWriter> {
+pub(crate) async fn producer(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Box<dyn SinkWriter> {
     connection.producer(target, ProducerContext { node: "stream".into(), memory: MEMORY }).await.unwrap()
 }
 
-pub async fn put(connection: &Arc<dyn Connection>, target: &StreamTarget, rows: &[Row<'_>]) {
+pub(crate) async fn put(connection: &Arc<dyn Connection>, target: &StreamTarget, rows: &[Row<'_>]) {
     let mut writer = producer(connection, target).await;
     assert_eq!(writer.write(&batch(rows)).await.unwrap(), []);
     writer.finish().await.unwrap();
     assert!(writer.refused().is_empty());
 }
 
-pub fn context(ownership: Ownership, lanes: u32, start: StartAt) -> ConsumerContext {
+pub(crate) fn context(ownership: Ownership, lanes: u32, start: StartAt) -> ConsumerContext {
     ConsumerContext {
         node: "stream".into(),
         group: "test.peers.stream".into(),
@@ -122,11 +122,11 @@ pub fn context(ownership: Ownership, lanes: u32, start: StartAt) -> ConsumerCont
     }
 }
 
-pub fn first_owner() -> Ownership {
+pub(crate) fn first_owner() -> Ownership {
     Ownership::Owned { positions: Vec::new() }
 }
 
-pub async fn lanes(
+pub(crate) async fn lanes(
     connection: &Arc<dyn Connection>,
     target: &StreamTarget,
     context: ConsumerContext,
@@ -136,15 +136,15 @@ pub async fn lanes(
 
 /// A record that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Got {
-    pub partition: u32,
-    pub offset: i64,
-    pub key: Option<String>,
-    pub payload: String,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+pub(crate) struct Got {
+    pub(crate) partition: u32,
+    pub(crate) offset: i64,
+    pub(crate) key: Option<String>,
+    pub(crate) payload: String,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
-pub fn records(batch: &Batch) -> Vec<Got> {
+pub(crate) fn records(batch: &Batch) -> Vec<Got> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let payload = batch.payload.as_ref().unwrap();
     let one = |row| Got {
@@ -163,7 +163,7 @@ pub fn records(batch: &Batch) -> Vec<Got> {
 }
 
 /// Reads a lane until `enough` says so.
-pub async fn read_until(
+pub(crate) async fn read_until(
     lane: &mut Box<dyn SourceReader>,
     mut enough: impl FnMut(&[Got], &Read) -> bool,
 ) -> Result<Vec<Got>, ConnectorError> {
@@ -182,7 +182,7 @@ pub async fn read_until(
 }
 
 /// Everything that is in a stream, by a look.
-pub async fn all(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Vec<Got> {
+pub(crate) async fn all(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Vec<Got> {
     let mut lanes = lanes(connection, target, context(Ownership::Look, 1, StartAt::Earliest)).await;
     let lane = &mut lanes[0];
     lane.writers_finished().await.unwrap();
@@ -191,7 +191,7 @@ pub async fn all(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Vec
     got
 }
 
-pub fn by_partition(got: &[Got]) -> BTreeMap<u32, Vec<String>> {
+pub(crate) fn by_partition(got: &[Got]) -> BTreeMap<u32, Vec<String>> {
     let mut sorted: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for one in got {
         sorted.entry(one.partition).or_default().push(one.payload.clone());
@@ -200,7 +200,7 @@ pub fn by_partition(got: &[Got]) -> BTreeMap<u32, Vec<String>> {
 }
 
 /// A request to an HTTP server on loopback; answers status and body.
-pub fn http(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+pub(crate) fn http(method: &str, address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
     let host = address.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).unwrap();
     let headers = headers.iter().fold(String::new(), |all, (name, value)| all + name + ": " + value + "\r\n");
@@ -217,16 +217,16 @@ pub fn http(method: &str, address: &str, path: &str, headers: &[(&str, &str)], b
 }
 
 /// Orders something of the look-alike that no service has: a fault.
-pub fn order(service: &Peer<Service>, path: &str, body: &Value) {
+pub(crate) fn order(service: &Peer<Service>, path: &str, body: &Value) {
     let (status, answer) = http("POST", &service.control, path, &[], &body.to_string());
     assert_eq!(status, 200, "{answer}");
 }
 
-pub fn counters(service: &Peer<Service>) -> Value {
+pub(crate) fn counters(service: &Peer<Service>) -> Value {
     serde_json::from_str(&http("GET", &service.control, "/peer/counters", &[], "").1).unwrap()
 }
 
 /// Runs a test on two threads, as the program does.
-pub fn run<F: Future>(future: F) -> F::Output {
+pub(crate) fn run<F: Future>(future: F) -> F::Output {
     pipectl_host::run(Some(2), future).unwrap()
 }

@@ -1,0 +1,85 @@
+//! The suite that every backend passes, against our look-alike of Event Hubs in the Premium tier (whose partitions grow)
+//! and Microsoft's emulator of Blob storage.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "tests: the peers live in real time, and what cannot be is a failure"
+)]
+
+#[path = "eventhubs/support.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with the other tests")]
+mod support;
+
+#[path = "eventhubs/container.rs"]
+mod container;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pipectl_backend_eventhubs::EventHubs;
+use pipectl_conformance::{Budget, Harness, Lever, prove};
+use pipectl_contract::{Backend, Capabilities, Connection, ConnectorError, ProducerContext, StreamTarget};
+use pipectl_peers::{AZURITE_KEY, Azurite, EventHubs as Service, Peer, need};
+use serde_json::{Value, json};
+
+struct Peers {
+    service: &'static Peer<Service>,
+    options: Value,
+}
+
+#[async_trait]
+impl Harness for Peers {
+    fn backend(&self) -> &'static str {
+        EventHubs::KIND
+    }
+
+    fn peer(&self) -> String {
+        "our look-alike of Event Hubs, with azurite 3.37.0".into()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        EventHubs.capabilities(&serde_json::from_value(self.options.clone()).unwrap())
+    }
+
+    async fn connect(&self) -> Result<Arc<dyn Connection>, ConnectorError> {
+        Ok(support::connect(&self.options).await)
+    }
+
+    fn budget(&self) -> Budget {
+        Budget { gap: Duration::from_millis(50), ..Budget::default() }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![support::SECRET.into(), AZURITE_KEY.into(), "canary-of-a-wrong-key".into()]
+    }
+
+    async fn connect_denied(&self) -> Option<ConnectorError> {
+        let mut wrong = self.options.clone();
+        let text = wrong["connection_string"].as_str().unwrap().replace(support::SECRET, "canary-of-a-wrong-key");
+        wrong["connection_string"] = json!(text);
+        let there = support::target("denied", 1);
+        support::connect(&self.options).await.create(&there).await.unwrap();
+        let context = ProducerContext { node: "denied".into(), memory: 1 << 20 };
+        support::connect(&wrong).await.producer(&StreamTarget::existing("denied"), context).await.err()
+    }
+
+    async fn restart_peer(&self) -> Lever {
+        Lever::lacking("it keeps its data in memory, so that nothing would be left to go on with")
+    }
+
+    async fn throttle(&self, on: bool) -> Lever {
+        support::order(self.service, "/peer/faults", &json!({ "sends": if on { 2 } else { 0 } }));
+        Lever::Done
+    }
+}
+
+#[test]
+fn the_suite_holds() {
+    let service = need!(Service::shared());
+    let blobs = need!(Azurite::shared());
+    container::make(blobs);
+    support::order(service, "/peer/faults", &json!({ "growable": true }));
+    let mut options = support::with_checkpoints(support::options(service), blobs, "3s");
+    options["tier"] = json!("premium");
+    prove(Arc::new(Peers { service, options }));
+}
