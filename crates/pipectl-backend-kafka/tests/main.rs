@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::unused_self, reason = "tests show figures; a lab makes streams")]
 
 mod admin;
+mod conformance;
 mod groups;
 mod lab;
 mod reading;
