@@ -12,7 +12,7 @@ pub(crate) fn run(chore: &str, names: &[&str]) -> Findings {
     let names = if names.is_empty() { KINDS } else { names };
     match chore {
         "up" => start(names),
-        "down" => stop(names),
+        "down" => Ok(stop(names)),
         "status" => list(names),
         _ => Err(format!("no `cargo xtask peers {chore}`; there are up, down and status")),
     }
@@ -31,7 +31,7 @@ fn start(names: &[&str]) -> Findings {
     Ok(missing)
 }
 
-fn stop(names: &[&str]) -> Findings {
+fn stop(names: &[&str]) -> Vec<String> {
     let mut faults = Vec::new();
     for name in names {
         match down(name) {
@@ -40,7 +40,7 @@ fn stop(names: &[&str]) -> Findings {
             Err(fault) => faults.push(format!("{name}: {fault}")),
         }
     }
-    Ok(faults)
+    faults
 }
 
 /// Those that have died are findings: whoever started them would want to know.
