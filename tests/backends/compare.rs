@@ -24,7 +24,8 @@ fn everywhere(place: &Place, pipeline: &str, more: &[&str]) {
     for (kind, records) in &place.backends {
         let backends = format!("memory,{kind}");
         let records = records.to_string();
-        let mut arguments = vec!["compare", pipeline, "--backends", &backends, "--records", &records, "--format", "json"];
+        let mut arguments =
+            vec!["compare", pipeline, "--backends", &backends, "--records", &records, "--format", "json"];
         arguments.extend(more);
         let ran = place.run(&arguments, "").code(0);
         let report = ran.json();

@@ -31,8 +31,10 @@ impl Place {
         }
         match (Kinesis::shared(), Dynamo::shared()) {
             (Ok(kinesis), Ok(dynamo)) => {
-                let variables =
-                    [("KINESIS_ENDPOINT", kinesis.endpoint().to_owned()), ("DYNAMODB_ENDPOINT", dynamo.endpoint().to_owned())];
+                let variables = [
+                    ("KINESIS_ENDPOINT", kinesis.endpoint().to_owned()),
+                    ("DYNAMODB_ENDPOINT", dynamo.endpoint().to_owned()),
+                ];
                 place.add("kinesis", 1_000, variables);
             }
             (Err(why), _) | (_, Err(why)) => println!("{why}"),
