@@ -40,7 +40,7 @@ impl Place {
             (Err(why), _) | (_, Err(why)) => println!("{why}"),
         }
         match PubSub::shared() {
-            Ok(pubsub) => place.add("pubsub", 1_000, [("PUBSUB_ENDPOINT", pubsub.endpoint().to_owned())]),
+            Ok(pubsub) => place.add("pubsub", 1_000, [("PUBSUB_ENDPOINT", format!("http://{}", pubsub.endpoint()))]),
             Err(why) => println!("{why}"),
         }
         match EventHubs::shared() {

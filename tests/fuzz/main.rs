@@ -29,6 +29,8 @@ fn examples() -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).expect("examples").map(|entry| entry.expect("a file").path()).collect();
+    // The Environments beside them are no pipelines.
+    files.retain(|file| file.is_file());
     files.sort();
     files.iter().map(|file| std::fs::read_to_string(file).expect("an example")).collect()
 }

@@ -185,6 +185,8 @@ pub enum Operation {
     Key(Vec<String>),
     /// Nothing: a named place that counts what passes (a sink to another stream).
     Pass,
+    /// Leaves behind the bytes that records came in with: what comes after is written by its columns.
+    DropPayload,
     /// A stream's partition: gives each record its position.
     Partition,
     /// Filter and project.

@@ -4,6 +4,18 @@ use std::collections::BTreeSet;
 
 use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat, TO_STREAM};
 
+/// How the records of a durable stream are written: lines of text where only sources of text fill it, otherwise JSON.
+pub(crate) fn stream_format(dag: &Dag, stream: NodeId) -> SourceFormat {
+    let producers = dag.producers(stream);
+    let is_text =
+        |id: &NodeId| matches!(&dag.node(*id).kind, NodeKind::Source(source) if source.format == SourceFormat::Text);
+    if !producers.is_empty() && producers.iter().all(|(id, _)| is_text(id)) {
+        SourceFormat::Text
+    } else {
+        SourceFormat::Json
+    }
+}
+
 /// What is needed of each node's output.
 #[derive(Debug)]
 pub(crate) struct Needs {
@@ -21,7 +33,9 @@ impl Needs {
         for (id, node) in dag.topological() {
             needs.payload[id.0] = match &node.kind {
                 NodeKind::Source(source) => source.format == SourceFormat::Json,
-                NodeKind::Stream(stream) if cuts && stream.carrier.is_some() => true,
+                NodeKind::Stream(stream) if cuts && stream.carrier.is_some() => {
+                    stream_format(dag, id) == SourceFormat::Json
+                }
                 NodeKind::Stream(_) => dag.producers(id).iter().all(|(from, _)| needs.payload[from.0]),
                 NodeKind::Sink(sink) if sink.kind == TO_STREAM => {
                     dag.producers(id).iter().all(|(from, _)| needs.payload[from.0])
@@ -47,12 +61,20 @@ impl Needs {
         self.payload[id.0]
     }
 
+    /// Whether records go from a node into a durable stream as the bytes that they came in with.
+    pub(crate) fn passes_payload(&self, dag: &Dag, from: NodeId, stream: NodeId) -> bool {
+        match stream_format(dag, stream) {
+            SourceFormat::Text => true,
+            _ => self.payload[from.0],
+        }
+    }
+
     fn by(&self, dag: &Dag, from: NodeId, to: NodeId) -> Vec<String> {
         let all = || dag.node(from).schema.names().map(str::to_owned).collect();
         match &dag.node(to).kind {
             NodeKind::Stream(stream) if self.cuts && stream.carrier.is_some() => {
                 // What came in as JSON goes out as it is; what an operator made is written with all its columns.
-                if self.payload[from.0] { stream.keys.clone() } else { all() }
+                if self.passes_payload(dag, from, to) { stream.keys.clone() } else { all() }
             }
             NodeKind::Stream(stream) => {
                 let time = stream.time.iter().map(|time| time.field.clone());

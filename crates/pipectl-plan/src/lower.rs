@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use pipectl_data::Schema;
 use pipectl_ir::{
     dag::{
-        Carrier, Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceFormat, SourceNode,
-        StreamNode, TO_STREAM, dead_letter_schema,
+        Carrier, Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode,
+        TO_STREAM, dead_letter_schema,
     },
     physical::{
         Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, StreamPlan,
@@ -17,7 +17,7 @@ use pipectl_ir::{
 use serde_json::Value;
 
 use crate::{
-    columns::Needs,
+    columns::{Needs, stream_format},
     regions::{MeetAgain, Region},
 };
 
@@ -158,6 +158,9 @@ impl Lower<'_> {
             if !stream.keys.is_empty() {
                 self.step(&mut outlet, id, (false, false), Operation::Key(stream.keys.clone()));
             }
+            if !self.needs.passes_payload(self.dag, from, id) {
+                self.step(&mut outlet, id, (false, false), Operation::DropPayload);
+            }
             self.route(&outlet, stage, RouteBy::Gather);
         }
     }
@@ -173,7 +176,7 @@ impl Lower<'_> {
         let stage = self.stage(&node.name, Tasks::Fixed(stream.partitions), StageInput::Stream(plan));
         let mut outlet = Outlet { stage, step: None, together: None, keys: stream.keys.clone() };
         if decodes {
-            let operation = Operation::Decode { needed, format: SourceFormat::Json, all: node.schema.clone() };
+            let operation = Operation::Decode { needed, format: stream_format(self.dag, id), all: node.schema.clone() };
             self.step(&mut outlet, id, (false, time.is_none()), operation);
         }
         if let Some(time) = time {
@@ -366,7 +369,7 @@ impl Lower<'_> {
 
     fn finish(mut self) -> PhysicalPlan {
         let settings = self.dag.settings();
-        let dead_letters = &settings.dead_letters;
+        let dead_letters = &self.dead_letters(&settings.dead_letters);
         let mut nodes: Vec<PlanNode> = self
             .dag
             .topological()
@@ -391,9 +394,8 @@ impl Lower<'_> {
             stateful: false,
         });
         let stage = self.stage(DEAD_LETTERS, Tasks::Fixed(1), StageInput::Routes);
-        let dead_letters = self.dead_letters(dead_letters);
         let name = self.name.as_ref().map_or_else(|| DEAD_LETTERS.to_owned(), |name| format!("{DEAD_LETTERS}-{name}"));
-        let sink = sink_plan(nodes.len() - 1, &name, &dead_letters, dead_letter_schema(), false, Vec::new());
+        let sink = sink_plan(nodes.len() - 1, &name, dead_letters, dead_letter_schema(), false, Vec::new());
         self.stages[stage].sink = Some(sink);
         self.routes.extend((0..stage).map(|from| Route { from, to: stage, by: RouteBy::Gather }));
         PhysicalPlan {

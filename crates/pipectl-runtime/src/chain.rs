@@ -16,7 +16,7 @@ use crate::{
     message::Message,
     queue::Closed,
     route::RouteSender,
-    steps::{Decode, EventTimeStep, Key, Partition, PartitionChange, Pass, broken},
+    steps::{Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, broken},
 };
 
 /// Why a task cannot go on.
@@ -366,6 +366,7 @@ fn work(operation: &Operation, index: u32, apart: bool) -> Result<Work, Operator
         Operation::Key(fields) => Box::new(Key::new(fields)),
         Operation::Partition => Box::new(Partition::new(index)),
         Operation::Pass => Box::new(Pass),
+        Operation::DropPayload => Box::new(DropPayload),
         Operation::Sql(query, input) => Box::new(SqlOperator::new(query, input)?),
         Operation::Window(query, input, late) => Box::new(WindowOperator::new(query, input, index, *late)?),
         Operation::Other { kind, options, input } => match kind.as_str() {

@@ -1,7 +1,7 @@
 //! From the engine's batches to what a producer takes: payloads, keys, headers.
 //!
-//! Records that came in as JSON and were not changed go out byte for byte as they came; all others are written as one
-//! JSON object each, by the columns that they have and the types that the stream declares.
+//! Records that nobody changed go out byte for byte as they came; the plan leaves the payload behind where somebody did,
+//! and then each is written as one JSON object, by the columns that it has and the types that the stream declares.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_buffer::Buffer;
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Refused, Rejection, SinkWriter};
-use pipectl_data::{Batch, DataType, Field, Micros, PayloadFormat, Schema, encode::jsonl};
+use pipectl_data::{Batch, DataType, Field, Micros, Schema, encode::jsonl};
 
 /// A producer behind the face of a sink's writer.
 pub(crate) struct StreamWriter {
@@ -29,9 +29,8 @@ impl StreamWriter {
 
     fn outgoing(&self, batch: &Batch) -> Result<Batch, ConnectorError> {
         let payload = match (&batch.payload, &batch.columns) {
-            (Some(payload), _) if batch.format == PayloadFormat::Json => payload.clone(),
-            (_, Some(columns)) => self.encode(columns)?,
-            (Some(payload), None) => payload.clone(),
+            (Some(payload), _) => payload.clone(),
+            (None, Some(columns)) => self.encode(columns)?,
             (None, None) => return Err(broken("a batch has neither payload nor columns")),
         };
         Ok(Batch { payload: Some(payload), columns: None, ..batch.clone() })

@@ -9,6 +9,7 @@ use pipectl_compile::Compiled;
 use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, SourceMap, codes};
 use pipectl_host::Host;
+use pipectl_plan::{MeetAgain, lower_regions};
 use pipectl_spec::{Input, Loaded, Resolver, model::Pipeline};
 
 use crate::registry::kinds;
@@ -91,7 +92,20 @@ pub fn compile_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) 
 
 /// Compiles what was loaded.
 pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled> {
-    let (compiled, found) = pipectl_compile::compile(&source.loaded, registry, source.environment.as_deref());
+    let (compiled, told) = pipectl_compile::compile(&source.loaded, registry, source.environment.as_deref());
+    source.diagnostics.extend(told);
+    let mut found = Vec::new();
+    for compiled in compiled.iter().filter(|_| !source.diagnostics.has_errors()) {
+        if let Err(MeetAgain { stream }) = lower_regions(&compiled.dag) {
+            let title = format!("what comes before `{stream}` and what comes after it meet again in a memory stream");
+            let problem = Diagnostic::error(codes::graph::MEET_AGAIN, title);
+            let problem = match compiled.dag.find(&stream) {
+                Some((_, node)) => problem.at_key(&node.path, "carried by a backend"),
+                None => problem,
+            };
+            found.push(problem.help("carry the stream on which they meet by a backend too"));
+        }
+    }
     source.diagnostics.extend(found);
     if source.loaded.pipelines.is_empty() && !source.diagnostics.has_errors() {
         source.diagnostics.push(

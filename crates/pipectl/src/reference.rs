@@ -267,7 +267,7 @@ fn code(text: &str) -> String {
 }
 
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace("\n\n", "<br>")
+    text.replace('|', "\\|").replace("\n\n", "<br>").replace('\n', " ")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod partition;
 pub(crate) use decode::Decode;
 pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed};
 pub(crate) use key::{Key, keys};
-pub(crate) use partition::{Partition, Pass};
+pub(crate) use partition::{DropPayload, Partition, Pass};
 
 use pipectl_process::OperatorError;
 

@@ -22,6 +22,16 @@ impl Partition {
 /// Passes records on, so that they are counted.
 pub(crate) struct Pass;
 
+/// Leaves the bytes behind that records came in with.
+pub(crate) struct DropPayload;
+
+impl Operator for DropPayload {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
+        out.batches.push(Batch { payload: None, ..batch });
+        Ok(())
+    }
+}
+
 impl Operator for Pass {
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
         out.batches.push(batch);
