@@ -27,16 +27,16 @@ impl Reach {
     pub(crate) fn load(place: &Where, registry: Registry, global: &Global) -> Result<Self, Exit> {
         let source = match (&place.env, &place.backend) {
             (Some(env), _) => load_files(&[], Some(env), &registry),
-            (None, Some(kind)) => match environments::of(kind) {
-                Some(environment) => load_with(&[], environment, &registry),
-                None => {
+            (None, Some(kind)) => {
+                let Some(environment) = environments::of(kind) else {
                     let known: Vec<_> = environments::kinds().collect();
                     let problem = wrong(format!("there is no backend `{kind}`"))
                         .help(format!("there are {}; or name an Environment with `--env FILE`", known.join(", ")));
                     view::problem(problem, global);
                     return Err(Exit::Wrong);
-                }
-            },
+                };
+                load_with(&[], environment, &registry)
+            }
             (None, None) => {
                 let problem = wrong("no Environment is named".to_owned());
                 view::problem(problem.help("give `--env FILE`, or `--backend KIND` for its defaults"), global);

@@ -147,9 +147,10 @@ impl SinkWriter for Recorder {
             .enumerate()
             .filter_map(|(row, text)| {
                 if self.dead_letters {
-                    return Some(Row { text: judged(&text)?, key: None });
+                    judged(&text).map(|text| Row { text, key: None })
+                } else {
+                    Some(Row { text, key: key(row) })
                 }
-                Some(Row { text, key: key(row) })
             })
             .collect();
         let now = self.host.now();

@@ -104,16 +104,16 @@ type Plans = Vec<Vec<PhysicalPlan>>;
 fn compile_for(place: &Place, arguments: &CompareArguments, registry: &Registry) -> (Source, Option<Plans>) {
     let mut source = match place {
         Place::Environment(env) => load_files(&arguments.files, Some(env), registry),
-        Place::Backend(kind) => match environments::of(kind) {
-            Some(environment) => load_with(&arguments.files, environment, registry),
-            None => {
+        Place::Backend(kind) => {
+            let Some(environment) = environments::of(kind) else {
                 let mut source = Source::default();
                 let title = format!("there is no backend `{kind}`");
                 let help = format!("there are: {}", environments::kinds().collect::<Vec<_>>().join(", "));
                 source.diagnostics.push(Diagnostic::error(codes::command::BAD_ARGUMENT, title).help(help));
                 return (source, None);
-            }
-        },
+            };
+            load_with(&arguments.files, environment, registry)
+        }
     };
     for input in &arguments.input {
         if let Err(problem) = replace_source(input, &mut source, registry) {

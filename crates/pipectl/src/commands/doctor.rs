@@ -1,5 +1,7 @@
 //! `pipectl doctor`: reaches every outside part of an Environment and says what to mend.
 
+use std::fmt::Write as _;
+
 use pipectl_contract::{Finding, FindingOutcome};
 use pipectl_host::Host;
 use serde_json::json;
@@ -55,7 +57,7 @@ async fn examine(reach: &Reach, arguments: &DoctorArguments) -> Exit {
 fn text(all: &[(String, Vec<Finding>)]) -> String {
     let mut text = String::new();
     for (name, findings) in all {
-        text.push_str(&format!("{name}\n"));
+        writeln!(text, "{name}").unwrap_or_default();
         if findings.is_empty() {
             text.push_str("  nothing outside of this process\n");
         }
@@ -66,9 +68,9 @@ fn text(all: &[(String, Vec<Finding>)]) -> String {
                 FindingOutcome::Bad => "BAD",
                 FindingOutcome::Unknown => "unknown",
             };
-            text.push_str(&format!("  {word:<8} {}: {}\n", finding.what, finding.detail));
+            writeln!(text, "  {word:<8} {}: {}", finding.what, finding.detail).unwrap_or_default();
             if let Some(help) = &finding.help {
-                text.push_str(&format!("           = help: {help}\n"));
+                writeln!(text, "           = help: {help}").unwrap_or_default();
             }
         }
     }
