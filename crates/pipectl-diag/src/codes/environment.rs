@@ -17,12 +17,12 @@ crate::codes::codes! {
         cause: "A stream's binding asks for something that its backend cannot do: a memory stream does not exist before the run and has no other name.";
         example: "spec:\n  backends: { default: { memory: {} } }\n  streams: { orders: { existing: true } }\n";
         fix: "Remove the key, or bind the stream to a backend that has it.";
-    BACKEND_NOT_BUILT = "PC0706", "backend-not-built";
-        cause: "The Environment names a backend that this pipectl was built without. Each is a feature of the build, since the official clients take longer to build than all the rest.";
-        example: "spec:\n  backends: { default: { kafka: { brokers: [\"127.0.0.1:9092\"] } } }\n";
-        fix: "Build with `--features KIND`, with `--features all-backends`, or take a release, which has all.";
     SERVICE_NOT_FOR_SINK = "PC0705", "service-not-for-sink";
         cause: "The Environment gives a sink a service that does not offer what the sink needs: a database to a sink of files.";
         example: "spec:\n  sinks: { raw: { sqlite: { path: lake.db } } }   # `raw` is an object_store\n";
         fix: "Name one of the services that the message lists.";
+    BACKEND_NOT_BUILT = "PC0706", "backend-not-built";
+        cause: "The Environment names a backend that this pipectl was built without. Each is a feature of the build, since the official clients take longer to build than all the rest.";
+        example: "spec:\n  backends: { default: { kafka: { brokers: [\"127.0.0.1:9092\"] } } }\n";
+        fix: "Build with `--features KIND`, with `--features all-backends`, or take a release, which has all.";
 }
