@@ -58,10 +58,13 @@ impl Document<'_> {
         }
     }
 
-    /// The sound nodes of a section; the names of the others go to `broken`.
+    /// The sound nodes of a section; the names of the others go to `broken`, and that of a section whose key is misspelt.
     fn section<'a>(&self, name: &str, spec: &'a Value, tree: &'a Node, broken: &mut Vec<String>) -> Vec<Sound<'a>> {
         let base = self.path.key("spec").key(name);
         let entries = tree.get(name).map(Node::entries).unwrap_or_default();
+        if tree.get(name).is_none() && !self.findings.sound(&base) {
+            broken.push(name.to_owned());
+        }
         let mut sound = Vec::with_capacity(entries.len());
         for entry in entries.iter().filter(|entry| !entry.key.starts_with("x-")) {
             let path = base.key(&entry.key);

@@ -76,19 +76,33 @@ fn a_range_inside_is_found_behind_a_variable() {
 
 #[test]
 fn a_broken_node_leaves_the_others_standing() {
-    let text = EXAMPLE.replace("devices: 10", "devices: ten").replace("partitions: 4", "partitons: 4");
+    let text = EXAMPLE.replace("devices: 10", "devices: ten").replace("partitions: 4", "shards: 4");
     let (loaded, problems, map) = read_one(&text);
     assert_eq!(
         lines(&problems, &map),
         [
             "error[PC0104] 12:44: `devices` takes a whole number, not a string",
-            "error[PC0102] 23:7: unknown key `partitons`"
+            "error[PC0102] 23:7: unknown key `shards`"
         ]
     );
     let pipeline = &loaded.pipelines[0];
     assert_eq!(pipeline.broken, ["sensors", "sensor_data"]);
     assert_eq!(pipeline.sources.len(), 1);
     assert_eq!(pipeline.sinks.len(), 3);
+}
+
+/// So that what stands behind the node is checked in the same run.
+#[test]
+fn a_misspelt_key_is_told_and_read_as_what_it_means_if_its_value_fits() {
+    let (loaded, problems, map) = read_one(&EXAMPLE.replace("partitions: 4", "partitons: 4"));
+    assert_eq!(lines(&problems, &map), ["error[PC0102] 23:7: unknown key `partitons`"]);
+    let pipeline = &loaded.pipelines[0];
+    assert!(pipeline.broken.is_empty(), "{:?}", pipeline.broken);
+    assert_eq!(pipeline.streams[0].partitions, Some(4));
+
+    let (loaded, problems, map) = read_one(&EXAMPLE.replace("partitions: 4", "partitons: four"));
+    assert_eq!(lines(&problems, &map), ["error[PC0102] 23:7: unknown key `partitons`"]);
+    assert_eq!(loaded.pipelines[0].broken, ["sensor_data"]);
 }
 
 #[test]

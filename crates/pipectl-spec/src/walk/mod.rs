@@ -139,6 +139,11 @@ impl Walker<'_> {
     /// Takes a problem of the node at `path`, and adds through which aliases the node came here.
     fn report(&mut self, problem: Diagnostic, path: &Path) {
         self.findings.broken.insert(path.clone());
+        self.tell(problem);
+    }
+
+    /// Takes a problem that leaves the node such that it can still be relied on.
+    fn tell(&mut self, problem: Diagnostic) {
         let place = |span: &Range<usize>| Place::Span(Span { file: self.file, start: span.start, end: span.end });
         let problem =
             self.through.iter().rev().take(3).fold(problem, |problem, span| problem.related(place(span), "used here"));

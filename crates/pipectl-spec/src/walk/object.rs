@@ -34,7 +34,20 @@ impl Walker<'_> {
             } else if closed {
                 unknown.push(entry.key.as_str());
                 let keys = Self::candidates(node, properties, &kinds);
-                self.unknown_key(entry, &keys, &kinds, &inner);
+                let problem = Self::unknown_key(entry, &keys, &kinds, &inner);
+                match self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key)) {
+                    Some((key, value)) => {
+                        self.tell(problem);
+                        object.entry(key).or_insert(value);
+                    }
+                    None => {
+                        self.report(problem, &inner);
+                        // What it would have said is not known, so that nothing may be concluded from its absence.
+                        if let Some(key) = nearest(&entry.key, keys.iter().copied()) {
+                            self.findings.broken.insert(path.key(key));
+                        }
+                    }
+                }
             } else {
                 // A reference in a key has been reported already.
                 if names.is_some_and(|names| names.get("x-name").is_some())
@@ -86,7 +99,28 @@ impl Walker<'_> {
             .collect()
     }
 
-    fn unknown_key(&mut self, entry: &Entry, known: &[&str], kinds: &[&str], path: &Path) {
+    /// The key that a misspelt one most likely means, and its value there. With it the node can still be relied on, and
+    /// what else is wrong with it and behind it is found in the same run. Only a plain value that fits is taken over: where
+    /// that does not hold, the guess may be a wrong one.
+    fn meant<'k>(
+        &mut self,
+        entry: &Entry,
+        known: &[&'k str],
+        properties: &Map<String, Value>,
+        path: &Path,
+    ) -> Option<(&'k str, Value)> {
+        if matches!(entry.value.kind, Kind::Map(_) | Kind::Seq(_) | Kind::Null | Kind::Broken) {
+            return None;
+        }
+        let near = nearest(&entry.key, known.iter().copied())?;
+        let key = *known.iter().find(|key| **key == near)?;
+        let found = std::mem::take(self.problems);
+        let value = self.entry(entry, properties.get(key)?, path);
+        let fits = std::mem::replace(self.problems, found).is_empty();
+        fits.then_some((key, value))
+    }
+
+    fn unknown_key(entry: &Entry, known: &[&str], kinds: &[&str], path: &Path) -> Diagnostic {
         let key = entry.key.as_str();
         let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
         let near = nearest(key, known.iter().copied());
@@ -103,14 +137,13 @@ impl Walker<'_> {
             }
             _ => problem,
         };
-        let problem = if known.is_empty() {
+        if known.is_empty() {
             problem.help("remove it; keys that begin with `x-` are free")
         } else if let [only] = known {
             problem.help(format!("the only key here is `{only}`"))
         } else {
             problem.help(format!("the keys here are {}", formats::list(known.iter().copied()).replace(" or ", " and ")))
-        };
-        self.report(problem, path);
+        }
     }
 
     fn required(
