@@ -17,6 +17,10 @@ use crate::{
 /// The variable that names a directory for reports: each backend's goes to `<backend>.json` in it.
 pub const REPORTS: &str = "PIPECTL_CONFORMANCE_REPORTS";
 
+/// The variable that names the only cases to run, with commas between them, for whoever mends one of them. A report
+/// of a part is not written, since it would say nothing about the backend.
+pub const CASES_ONLY: &str = "PIPECTL_CONFORMANCE_CASES";
+
 /// A case may take so many times the patience that one step of it has.
 const STEPS: u32 = 6;
 
@@ -42,6 +46,10 @@ pub async fn run(harness: Arc<dyn Harness>, names: &[&str]) -> Report {
         let outcome = one(&harness, case, &id).await;
         let took_ms = u64::try_from((host.now() - began) / 1_000).unwrap_or(0);
         let (name, proves) = (case.name.to_owned(), case.proves.to_owned());
+        if let Outcome::Failed(why) = &outcome {
+            // At once, since a run that is cut off prints no table.
+            let _shown_again_at_the_end = writeln!(std::io::stderr(), "failed: {name}: {why}");
+        }
         tracing::debug!(name, ?outcome, took_ms, "a case of the suite has ended");
         results.push(CaseResult { name, proves, level: case.level, outcome, took_ms });
     }
@@ -89,7 +97,9 @@ async fn bounded(harness: &Arc<dyn Harness>, case: &'static Case, id: &str) -> R
 /// If a case has failed, or there are no threads.
 pub fn prove(harness: Arc<dyn Harness>) -> Report {
     let host = harness.host();
-    match pipectl_host::run(Some(2), suite(harness)) {
+    let only = host.variable(CASES_ONLY);
+    let names = only.as_deref().map_or_else(case_names, |only| only.split(',').collect());
+    match pipectl_host::run(Some(2), run(harness, &names)) {
         Ok(report) => {
             conclude(&report, &host);
             report
@@ -107,7 +117,7 @@ pub fn conclude(report: &Report, host: &Host) {
     if let Err(error) = std::io::stdout().write_all(report.table().as_bytes()) {
         panic!("cannot print the results: {error}");
     }
-    if let Some(directory) = host.variable(REPORTS)
+    if let Some(directory) = host.variable(REPORTS).filter(|_| host.variable(CASES_ONLY).is_none())
         && let Err(error) = write_report(report, Path::new(&directory))
     {
         panic!("cannot write the report to {directory}: {error}");
