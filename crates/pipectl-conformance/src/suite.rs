@@ -25,7 +25,7 @@ pub const CASES_ONLY: &str = "PIPECTL_CONFORMANCE_CASES";
 const STEPS: u32 = 6;
 
 /// The names of all cases, in the order in which they run.
-pub fn case_names() -> Vec<&'static str> {
+pub fn case_names<'a>() -> Vec<&'a str> {
     CASES.iter().map(|case| case.name).collect()
 }
 
@@ -98,7 +98,7 @@ async fn bounded(harness: &Arc<dyn Harness>, case: &'static Case, id: &str) -> R
 pub fn prove(harness: Arc<dyn Harness>) -> Report {
     let host = harness.host();
     let only = host.variable(CASES_ONLY);
-    let names = only.as_deref().map_or_else(case_names, |only| only.split(',').collect());
+    let names = only.as_deref().map_or_else(case_names, |only: &str| -> Vec<&str> { only.split(',').collect() });
     match pipectl_host::run(Some(2), run(harness, &names)) {
         Ok(report) => {
             conclude(&report, &host);
