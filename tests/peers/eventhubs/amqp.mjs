@@ -193,7 +193,7 @@ export class Broker {
       }
       namespace.take(raw.length, events.length);
       const partition = link._partition !== undefined ? link._hub.partitions[link._partition] : link._hub.choose(key);
-      for (const event of events) partition.append(event.raw, event.key);
+      for (const { raw: one, key: its } of events) namespace.change({ hub: link._hub.name, partition: partition.number, raw: one, key: its });
       namespace.count.events += events.length;
       if (namespace.faults.answers > 0) {
         // Stored, but the sender never hears of it.

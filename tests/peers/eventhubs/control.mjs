@@ -42,7 +42,7 @@ export function control(namespace, broker) {
     if (method === 'DELETE') {
       if (!found) return [204];
       broker.removed(found);
-      namespace.hubs.delete(name.toLowerCase());
+      namespace.change({ hub: name, gone: true });
       return [200];
     }
     const wanted = body.properties ?? {};
@@ -51,12 +51,14 @@ export function control(namespace, broker) {
     const bad = (text) => new HttpError(400, 'BadRequest', text);
     if (!(partitions >= 1 && partitions <= LIMITS.partitions)) throw bad(`partitionCount must be from 1 to ${LIMITS.partitions}.`);
     if (!Number.isNaN(hours) && !(hours >= 1 && hours <= LIMITS.retentionHours)) throw bad(`retentionTimeInHours must be from 1 to ${LIMITS.retentionHours}.`);
-    if (!found) return [201, hubResource(base, namespace.add(name, partitions, hours * HOUR))];
+    const retention = Number.isNaN(hours) ? undefined : hours * HOUR;
+    if (!found) {
+      namespace.change({ hub: name, partitions, retention });
+      return [201, hubResource(base, namespace.hub(name))];
+    }
     if (partitions < found.partitions.length) throw bad('The partition count cannot be decreased.');
     if (partitions > found.partitions.length && !namespace.growable) throw bad('The partition count cannot be changed in this tier.');
-    found.grow(partitions);
-    if (!Number.isNaN(hours)) found.retention = hours * HOUR;
-    found.updated = Date.now();
+    namespace.change({ hub: name, partitions, retention });
     return [200, hubResource(base, found)];
   }
 
@@ -66,13 +68,15 @@ export function control(namespace, broker) {
       if (!found) throw new HttpError(404, 'ResourceNotFound', `The consumer group '${name}' was not found.`);
       return [200, groupResource(base, owner, found)];
     }
-    if (method === 'DELETE') return [owner.groups.delete(name.toLowerCase()) ? 200 : 204];
+    if (method === 'DELETE') {
+      if (found) namespace.change({ hub: owner.name, group: name, gone: true });
+      return [found ? 200 : 204];
+    }
     if (found) return [200, groupResource(base, owner, found)];
     if (owner.groups.size >= LIMITS.groups) throw new HttpError(400, 'BadRequest', `A hub has at most ${LIMITS.groups} consumer groups.`);
     if (!/^[A-Za-z0-9$][A-Za-z0-9._-]{0,49}$/.test(name)) throw new HttpError(400, 'BadRequest', `'${name}' is no name of a consumer group.`);
-    const made = { name, created: Date.now() };
-    owner.groups.set(name.toLowerCase(), made);
-    return [201, groupResource(base, owner, made)];
+    namespace.change({ hub: owner.name, group: name });
+    return [201, groupResource(base, owner, owner.groups.get(name.toLowerCase()))];
   }
 
   function manage(request, url, body) {
@@ -107,7 +111,7 @@ export function control(namespace, broker) {
         // sends, answers, bytesPerSecond, eventsPerSecond, tokenLifetime (ms), management; refusals of the management interface
         const { refusals: wanted, growable, ...faults } = body;
         if (wanted !== undefined) refusals = wanted;
-        if (growable !== undefined) namespace.growable = growable;
+        if (growable !== undefined) namespace.change({ growable });
         for (const name of Object.keys(faults)) {
           if (!(name in namespace.faults)) throw new HttpError(400, 'BadRequest', `there is no fault '${name}'`);
         }
@@ -121,10 +125,8 @@ export function control(namespace, broker) {
         for (const connection of broker.connections) connection._tokens.expireAll();
         return [200];
       case '/peer/retention': {
-        const found = namespace.hub(body.hub);
-        if (!found) throw new HttpError(404, 'NotFound', body.hub);
-        found.retention = body.milliseconds;
-        for (const partition of found.partitions) partition.trim();
+        if (!namespace.hub(body.hub)) throw new HttpError(404, 'NotFound', body.hub);
+        namespace.change({ hub: body.hub, retention: body.milliseconds });
         return [200];
       }
       default:

@@ -37,8 +37,8 @@ export class Partition {
     this.readers = new Set();
   }
 
-  append(raw, key) {
-    const time = Math.max(Date.now(), this.last.time);
+  append(raw, key, at) {
+    const time = Math.max(at, this.last.time);
     const event = { sequence: this.last.sequence + 1, offset: String(this.bytes), time };
     event.wire = restamp(raw, event, key);
     this.bytes += event.wire.length;
@@ -88,15 +88,25 @@ export class Partition {
 }
 
 export class Hub {
-  constructor(name, partitions, retention) {
+  constructor(name, partitions, retention, at) {
     this.name = name;
-    this.created = Date.now();
-    this.updated = this.created;
+    this.created = at;
+    this.updated = at;
     this.retention = retention;
     this.groups = new Map([['$default', { name: '$Default', created: this.created }]]);
     this.partitions = Array.from({ length: partitions }, (_, number) => new Partition(this, number));
     this.next = 0;
     this.calls = { second: 0, count: 0 };
+  }
+
+  /** More partitions, or another retention. */
+  set(partitions, retention, at) {
+    if (retention !== undefined) {
+      this.retention = retention;
+      for (const partition of this.partitions) partition.trim(at);
+    }
+    this.grow(partitions);
+    this.updated = at;
   }
 
   grow(count) {
@@ -121,6 +131,8 @@ export class Namespace {
   constructor() {
     this.hubs = new Map();
     this.growable = false;
+    /** Told of each change after it was made. */
+    this.note = () => {};
     /** Key name → secret. */
     this.keys = new Map([['RootManageSharedAccessKey', 'SAS_KEY_VALUE']]);
     this.faults = { sends: 0, answers: 0, bytesPerSecond: 0, eventsPerSecond: 0, tokenLifetime: 0, management: 0 };
@@ -132,10 +144,27 @@ export class Namespace {
     return this.hubs.get(String(name).toLowerCase());
   }
 
-  add(name, partitions, retention) {
-    const hub = new Hub(name, partitions, retention);
-    this.hubs.set(name.toLowerCase(), hub);
-    return hub;
+  /**
+   * The only way in which what is held changes, now or from a journal; `at` is when it was changed first:
+   * `{ hub, partitions?, retention? }`, `{ hub, group }` and both with `gone`, `{ hub, partition, raw, key }`, `{ growable }`.
+   */
+  change(change) {
+    const made = { at: Date.now(), ...change };
+    this.make(made);
+    this.note(made);
+  }
+
+  make({ at, hub: name, partitions, retention, group, partition, raw, key, gone, growable }) {
+    if (growable !== undefined) this.growable = growable;
+    if (name === undefined) return;
+    const lower = name.toLowerCase();
+    const hub = this.hubs.get(lower);
+    if (partition !== undefined) hub.partitions[partition].append(raw, key, at);
+    else if (group !== undefined && gone) hub.groups.delete(group.toLowerCase());
+    else if (group !== undefined) hub.groups.set(group.toLowerCase(), { name: group, created: at });
+    else if (gone) this.hubs.delete(lower);
+    else if (hub) hub.set(partitions ?? 0, retention, at);
+    else this.hubs.set(lower, new Hub(name, partitions, retention, at));
   }
 
   /** Takes a publication from the throughput of this second, or says that there is none left. */

@@ -122,9 +122,21 @@ fn the_fake_of_pubsub_comes_up() {
 }
 
 #[test]
-fn event_hubs_restart() {
+fn event_hubs_keep_hubs_and_groups_over_a_restart() {
     let hubs = need!(EventHubs::start());
+    const { assert!(EventHubs::KEEPS_DATA) };
+    let managed = |method: &str, path: &str, body: &str| {
+        let space = "/subscriptions/s/resourceGroups/g/providers/Microsoft.EventHub/namespaces/test/eventhubs";
+        let line = format!("{method} {space}/{path}?api-version=2024-01-01");
+        http(&hubs.control, &line, "Authorization: Bearer x\r\n", body)
+    };
+    assert_eq!(managed("PUT", "kept", r#"{"properties":{"partitionCount":3}}"#).0, 201);
+    assert_eq!(managed("PUT", "kept/consumergroups/readers", "{}").0, 201);
+    assert_eq!(managed("PUT", "gone", "{}").0, 201);
+    assert_eq!(managed("DELETE", "gone", "").0, 200);
+    let (_, before) = managed("GET", "kept", "");
     restarts(&hubs);
-    let control = hubs.control.trim_start_matches("http://");
-    drop(TcpStream::connect(control).unwrap());
+    assert_eq!(managed("GET", "kept", ""), (200, before));
+    assert_eq!(managed("GET", "kept/consumergroups/readers", "").0, 200);
+    assert_eq!(managed("GET", "gone", "").0, 404);
 }

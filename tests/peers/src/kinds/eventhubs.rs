@@ -24,7 +24,7 @@ pub struct EventHubs {
 
 impl Kind for EventHubs {
     const NAME: &'static str = "eventhubs";
-    const KEEPS_DATA: bool = false;
+    const KEEPS_DATA: bool = true;
     const USUAL_PORTS: &'static [u16] = &[5672, 5673];
 
     fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)> {
@@ -37,6 +37,7 @@ impl Kind for EventHubs {
         let (port, control) = (place.port()?, place.port()?);
         let mut command = Command::new(node);
         command.arg(server).args(["--port", &port.to_string(), "--control", &control.to_string()]);
+        command.args(["--data", "journal.jsonl"]);
         command.current_dir(&place.folder);
         Ok(Launch {
             command,
