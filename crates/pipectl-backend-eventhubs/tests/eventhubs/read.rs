@@ -247,9 +247,7 @@ fn an_owner_whose_clock_is_behind_still_takes_over() {
 fn more_readers_than_allowed_are_told_so() {
     let service = need!(Service::start());
     run(async {
-        let mut options = options(&service);
-        options["retry"] = json!({ "first": "10ms", "longest": "50ms", "for": "500ms" });
-        let connection = connect(&options).await;
+        let connection = connect(&options(&service)).await;
         let target = hub(&connection, "five", 1).await;
         put(&connection, &target, &rows(&keyed(0, 2))).await;
         let mut open = Vec::new();
