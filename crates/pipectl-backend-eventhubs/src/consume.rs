@@ -10,6 +10,7 @@ use crate::{
     error::Failure,
     group::Group,
     limits,
+    mirror::Mirror,
     options::{EventHubsOptions, HubOptions, Tier},
     position::{Mark, Position},
     pump::Start,
@@ -128,8 +129,9 @@ async fn alone(
 ) -> Result<Vec<Lane>, Failure> {
     let fresh = marks.is_empty();
     let ends = if fresh && context.start == StartAt::Latest { ends(hubs, common).await? } else { BTreeMap::new() };
-    let mut lanes: Vec<Lane> =
-        (0..common.lanes).map(|number| Lane::new(common.clone(), number, Membership::Alone(blobs.clone()))).collect();
+    let mut lanes: Vec<Lane> = (0..common.lanes)
+        .map(|number| Lane::new(common.clone(), number, Membership::Alone(blobs.clone().map(Mirror::new))))
+        .collect();
     for number in numbers {
         let start = match marks.get(number) {
             Some(mark) => Start::After(mark.clone()),

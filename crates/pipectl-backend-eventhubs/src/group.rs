@@ -7,7 +7,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,7 +59,7 @@ pub(crate) struct Group {
     host: Host,
     blobs: Blobs,
     me: String,
-    partitions: u32,
+    partitions: Arc<AtomicU32>,
     start: Start,
     lease: Duration,
     state: Arc<Mutex<State>>,
@@ -86,7 +89,7 @@ impl Group {
             host: host.clone(),
             blobs,
             me: host.id("event hubs owner"),
-            partitions,
+            partitions: Arc::new(AtomicU32::new(partitions)),
             start,
             lease,
             state: Arc::default(),
@@ -101,6 +104,15 @@ impl Group {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many partitions there are now; the next balance deals out the new ones.
+    pub(crate) fn grow(&self, partitions: u32) {
+        self.partitions.fetch_max(partitions, Ordering::Relaxed);
+    }
+
+    fn partitions(&self) -> u32 {
+        self.partitions.load(Ordering::Relaxed)
     }
 
     /// Something has changed among the partitions.
@@ -187,7 +199,7 @@ impl Group {
 
     async fn balance(&self) -> Result<(), Failure> {
         let mut changed = self.renew().await?;
-        for partition in 0..self.partitions {
+        for partition in 0..self.partitions() {
             let claim = self.blobs.claim(partition).await?;
             let now = self.host.now();
             let mut state = self.state();
@@ -229,7 +241,7 @@ impl Group {
         owners.extend(state.owned.keys().map(|number| (*number, self.me.clone())));
         let order = self.host.rng(&format!("{} at {now}", self.me)).next_u64();
         let versions = state.seen.iter().map(|(number, seen)| (*number, seen.version.clone())).collect();
-        (balance::claims(self.partitions, &self.me, &owners, order), versions)
+        (balance::claims(self.partitions(), &self.me, &owners, order), versions)
     }
 
     /// Renews what is owned; answers whether something was lost.

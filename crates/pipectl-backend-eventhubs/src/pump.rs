@@ -71,6 +71,10 @@ pub(crate) struct Inbox {
     pub(crate) bytes: usize,
     /// All there is has been read; set after each look.
     pub(crate) caught_up: bool,
+    /// The same as a state: so it was when the service was last asked, and nothing has come or broken since.
+    pub(crate) at_end: bool,
+    /// The last event that there was when reading began.
+    pub(crate) found: Option<i64>,
     /// Reading has ended with this.
     pub(crate) failure: Option<Failure>,
     /// Where reading really began, once the service has said what `Latest` is.
@@ -103,6 +107,7 @@ pub(crate) async fn run(mut plan: Plan, inbox: SharedInbox) {
         let before = cursor.clone();
         let result = attached(&plan, &inbox, &mut cursor, &mut looked).await;
         let Err(failure) = result else { return };
+        inbox.lock().at_end = false;
         if cursor != before {
             pauses.reset();
         }
@@ -174,6 +179,8 @@ async fn receive(
         inbox.lock().began = Some(mark.clone());
         *cursor = Some(mark);
     }
+    let from = if let (None, Start::Time(from)) = (&cursor, &plan.start) { Some(*from) } else { None };
+    inbox.lock().found.get_or_insert(end_of(&known, from));
     if !std::mem::replace(looked, true) {
         tell_gap(plan, cursor.as_ref(), &known);
     }
@@ -215,6 +222,7 @@ async fn receive(
                 }
                 *cursor = Some(event.mark.clone());
                 let mut inbox = inbox.lock();
+                inbox.at_end = false;
                 inbox.bytes += event.bytes;
                 inbox.events.push_back(event);
             }
@@ -229,7 +237,9 @@ async fn receive(
                 }
                 if all_read(plan, cursor.as_ref(), &known) {
                     quiet_since = host.now();
-                    inbox.lock().caught_up = true;
+                    let mut inbox = inbox.lock();
+                    (inbox.caught_up, inbox.at_end) = (true, true);
+                    drop(inbox);
                     wait = AGAIN.max(crate::limits::RUNTIME_PAUSE * 2 * plan.partitions as u32);
                 } else if host.now().saturating_sub(quiet_since) > DEAD.as_micros() as Micros {
                     return Err(Failure::new(
@@ -257,8 +267,14 @@ fn all_read(plan: &Plan, cursor: Option<&Mark>, known: &EventHubPartitionPropert
     }
 }
 
+/// The last event that is there to be read, from this moment on if it is given; -1 if there is none.
+pub(crate) fn end_of(known: &EventHubPartitionProperties, from: Option<Micros>) -> i64 {
+    let nothing = known.is_empty || from.is_some_and(|from| is_before(known, from));
+    if nothing { -1 } else { known.last_enqueued_sequence_number }
+}
+
 /// Whether nothing in the partition is as new as this moment.
-pub(crate) fn is_before(known: &EventHubPartitionProperties, from: Micros) -> bool {
+fn is_before(known: &EventHubPartitionProperties, from: Micros) -> bool {
     let newest = known.last_enqueued_time_utc.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     newest.is_some_and(|time| (time.as_micros() as Micros) < from)
 }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    future::{Future, poll_fn},
-    pin::Pin,
+    future::poll_fn,
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,43 +14,27 @@ use pipectl_data::{Batch, Micros};
 use serde_json::Value;
 
 use crate::{
-    event,
     group::Group,
+    growth::Growth,
+    mirror::Mirror,
     namespace::Namespace,
-    position::{Mark, Position},
-    pump::{self, Plan, SharedInbox, Start},
+    part::{Part, Pump},
+    position::Position,
+    pump::{self, Plan, Start},
     retry::{answered, repeated},
 };
 
-/// Payload of a batch, at most about.
-const BATCH: usize = 1 << 20;
-/// How long a lane waits for events before it says that there are none.
-const WAIT: Duration = Duration::from_secs(1);
+/// A lane that has read everything says so this often.
+const TELL: Duration = Duration::from_secs(1);
 /// How long leaving may take.
 const LEAVE: Duration = Duration::from_secs(4);
-/// How often the number of partitions is asked for, in tiers where it grows.
-const GROWTH: Duration = Duration::from_secs(30);
-
-type Pump = Pin<Box<dyn Future<Output = ()> + Send>>;
-type Counting = Pin<Box<dyn Future<Output = Result<u32, crate::error::Failure>> + Send>>;
 
 /// How a lane's partitions come and go.
 pub(crate) enum Membership {
     /// All of them, without others; checkpoints are mirrored there for people.
-    Alone(Option<crate::blobs::Blobs>),
+    Alone(Option<Mirror>),
     /// Those that this worker owns.
     Shared(Group),
-}
-
-struct Part {
-    inbox: SharedInbox,
-    pump: Option<Pump>,
-    /// The last event that was handed on, or where reading began.
-    mark: Option<Mark>,
-    /// The last event that there will be.
-    end: Option<i64>,
-    /// Events from before this moment are not read.
-    from: Option<Micros>,
 }
 
 /// What all lanes of a consumer have in common.
@@ -80,14 +63,20 @@ pub(crate) struct Lane {
     /// Which partition comes first, in turn.
     first: u32,
     finished: bool,
-    /// Asks from time to time how many partitions there are.
-    growth: Option<Counting>,
-    /// What was committed last, so that nothing is written twice.
-    mirrored: BTreeMap<u32, (i64, Option<String>)>,
+    /// Where partitions may be added.
+    growth: Option<Growth>,
+    /// When to say that all is read, unless there are records until then.
+    quiet_at: Micros,
 }
 
 impl Lane {
     pub(crate) fn new(common: Common, number: u32, membership: Membership) -> Self {
+        let growth = match &membership {
+            // One lane looks for all of the worker.
+            Membership::Shared(_) if number > 0 => None,
+            _ => Growth::new(&common.namespace, &common.hub, &common.group),
+        };
+        let quiet_at = common.namespace.host.now().saturating_add(TELL.as_micros() as Micros);
         Self {
             common,
             number,
@@ -97,19 +86,13 @@ impl Lane {
             notices: VecDeque::new(),
             first: 0,
             finished: false,
-            growth: None,
-            mirrored: BTreeMap::new(),
+            growth,
+            quiet_at,
         }
     }
 
     /// Begins to read a partition.
     pub(crate) fn add(&mut self, partition: u32, start: Start) {
-        let mark = match &start {
-            Start::After(mark) => Some(mark.clone()),
-            _ => None,
-        };
-        let from = if let Start::Time(from) = &start { Some(*from) } else { None };
-        let inbox = SharedInbox::default();
         let plan = Plan {
             namespace: self.common.namespace.clone(),
             hub: self.common.hub.clone(),
@@ -121,15 +104,13 @@ impl Lane {
             limit: self.common.limit,
             partitions: self.common.partitions as usize,
         };
-        let pump: Pump = Box::pin(pump::run(plan, inbox.clone()));
-        self.parts.insert(partition, Part { inbox, pump: Some(pump), mark, end: None, from });
+        self.parts.insert(partition, Part::new(partition, plan));
         self.notices.push_back(Read::Opened(partition));
     }
 
     fn remove(&mut self, partition: u32) {
-        if let Some(part) = self.parts.remove(&partition) {
-            part.inbox.lock().stop = true;
-            self.leaving.extend(part.pump);
+        if let Some(mut part) = self.parts.remove(&partition) {
+            self.leaving.extend(part.stop());
             self.notices.push_back(Read::Lost(partition));
         }
     }
@@ -161,15 +142,8 @@ impl Lane {
         let mut lost = Vec::new();
         let mut failed = None;
         for (number, part) in &mut self.parts {
-            if let Some(pump) = &mut part.pump
-                && pump.as_mut().poll(context).is_ready()
-            {
-                part.pump = None;
-            }
+            part.poll(context);
             let mut inbox = part.inbox.lock();
-            if let Some(began) = inbox.began.take() {
-                part.mark.get_or_insert(began);
-            }
             // Events that were read before still count.
             if inbox.events.is_empty()
                 && let Some(failure) = inbox.failure.take()
@@ -192,10 +166,11 @@ impl Lane {
             }
             self.remove(partition);
         }
-        if let Some(batch) = self.take() {
-            return Poll::Ready(Ok(Read::Records(batch)));
+        // A partition opens before its first record, and was caught up before what has come since.
+        if let Some(notice) = self.notices.pop_front() {
+            return Poll::Ready(Ok(notice));
         }
-        self.notices.pop_front().map_or(Poll::Pending, |notice| Poll::Ready(Ok(notice)))
+        self.take().map_or(Poll::Pending, |batch| Poll::Ready(Ok(Read::Records(batch))))
     }
 
     /// A batch of the next partition that has events.
@@ -205,83 +180,71 @@ impl Lane {
         let order: Vec<u32> = after.chain(before).collect();
         for number in order {
             let Some(part) = self.parts.get_mut(&number) else { continue };
-            let mut inbox = part.inbox.lock();
-            let mut events = Vec::new();
-            let mut bytes = 0;
-            while let Some(event) = inbox.events.front() {
-                if !events.is_empty() && bytes + event.bytes > BATCH {
-                    break;
-                }
-                bytes += event.bytes;
-                events.extend(inbox.events.pop_front());
+            if let Some(batch) = part.take() {
+                self.first = number + 1;
+                return Some(batch);
             }
-            inbox.bytes -= bytes;
-            drop(inbox);
-            let Some(last) = events.last() else { continue };
-            part.mark = Some(last.mark.clone());
-            self.first = number + 1;
-            return Some(event::batch(number, &events));
         }
         None
     }
 
-    /// Partitions that were added since are read from their beginning.
     fn poll_growth(&mut self, context: &mut Context<'_>) {
-        let common = &self.common;
-        if !common.namespace.options.tier.grows() || matches!(self.membership, Membership::Shared(_)) {
+        if !self.finished
+            && let Some(count) = self.growth.as_mut().and_then(|growth| growth.poll(context))
+        {
+            self.grow(count);
+        }
+    }
+
+    /// Partitions that were added since are read from their beginning.
+    fn grow(&mut self, count: u32) {
+        if let Membership::Shared(group) = &self.membership {
+            group.grow(count);
             return;
         }
-        let growth = self.growth.get_or_insert_with(|| {
-            let (namespace, hub, group) = (common.namespace.clone(), common.hub.clone(), common.group.clone());
-            Box::pin(async move {
-                namespace.host.sleep(GROWTH).await;
-                let client = namespace.consumer(&hub, &group).await?;
-                namespace.turn().await;
-                let found = client.get_eventhub_properties().await?;
-                client.close().await?;
-                Ok(found.partition_ids.len() as u32)
-            })
-        });
-        let Poll::Ready(found) = growth.as_mut().poll(context) else { return };
-        self.growth = None;
-        // Asked again in any case.
-        context.waker().wake_by_ref();
-        let Ok(count) = found else { return };
         let (lanes, mine) = (self.common.lanes, self.number);
         for partition in (self.common.partitions..count).filter(|number| number % lanes == mine) {
-            if !self.parts.contains_key(&partition) {
-                self.add(partition, Start::Earliest);
-            }
+            self.add(partition, Start::Earliest);
         }
         self.common.partitions = self.common.partitions.max(count);
     }
 
+    /// Whether all that there is has been read, as far as the service has said.
+    fn is_quiet(&self) -> bool {
+        self.parts.values().all(Part::is_quiet)
+    }
+
     fn is_finished(&self) -> bool {
-        self.finished
-            && self.parts.values().all(|part| {
-                let read = part.mark.as_ref().map_or(-1, |mark| mark.sequence);
-                part.end.is_some_and(|end| read >= end) && part.inbox.lock().events.is_empty()
-            })
+        self.finished && self.parts.values().all(Part::is_finished)
     }
 
     /// The last sequence number of each partition at this moment; nothing for one without a record to read.
     async fn ends(&mut self) -> Result<BTreeMap<u32, i64>, ConnectorError> {
         let Common { namespace, hub, group, .. } = self.common.clone();
-        let parts: Vec<_> =
-            self.parts.iter().map(|(number, part)| (*number, part.from.filter(|_| part.mark.is_none()))).collect();
+        let grows = self.growth.is_some();
+        let (lanes, mine, partitions) = (self.common.lanes, self.number, self.common.partitions);
+        let parts: Vec<_> = self.parts.iter().map(|(number, part)| (*number, part.from())).collect();
         let ends = repeated(&namespace.host, namespace.options.retry, || async {
             let client = namespace.consumer(&hub, &group).await?;
+            let mut count = partitions;
+            if grows {
+                // What was added a moment ago belongs to what there is to read.
+                namespace.turn().await;
+                count = count.max(client.get_eventhub_properties().await?.partition_ids.len() as u32);
+            }
+            let added = (partitions..count).filter(|number| number % lanes == mine).map(|number| (number, None));
             let mut ends = BTreeMap::new();
-            for (number, from) in &parts {
+            for (number, from) in parts.iter().copied().chain(added) {
                 namespace.turn().await;
                 let known = client.get_partition_properties(&number.to_string()).await?;
-                let nothing = known.is_empty || from.is_some_and(|from| pump::is_before(&known, from));
-                ends.insert(*number, if nothing { -1 } else { known.last_enqueued_sequence_number });
+                ends.insert(number, pump::end_of(&known, from));
             }
-            client.close().await?;
-            Ok(ends)
+            client.close().await.unwrap_or_default();
+            Ok((count, ends))
         });
-        ends.await.map_err(|failure| self.error(failure))
+        let (count, ends) = ends.await.map_err(|failure| self.error(failure))?;
+        self.grow(count);
+        Ok(ends)
     }
 }
 
@@ -293,9 +256,9 @@ impl SourceReader for Lane {
             Membership::Shared(group) => Some(group.clone()),
             Membership::Alone(_) => None,
         };
-        let late = host.sleep(WAIT).fuse();
-        pin_mut!(late);
         loop {
+            let late = host.sleep_until(self.quiet_at).fuse();
+            pin_mut!(late);
             let changed = async {
                 match &group {
                     Some(group) => group.changed().await,
@@ -311,9 +274,19 @@ impl SourceReader for Lane {
             let polled = poll_fn(|context| self.poll(context)).fuse();
             pin_mut!(polled);
             select_biased! {
-                read = polled => return read,
+                read = polled => {
+                    if matches!(read, Ok(Read::Records(_))) {
+                        self.quiet_at = host.now().saturating_add(TELL.as_micros() as Micros);
+                    }
+                    return read;
+                }
                 () = changed => {}
-                () = late => return Ok(Read::Quiet),
+                () = late => {
+                    self.quiet_at = host.now().saturating_add(TELL.as_micros() as Micros);
+                    if self.is_quiet() {
+                        return Ok(Read::Quiet);
+                    }
+                }
             }
         }
     }
@@ -337,46 +310,14 @@ impl SourceReader for Lane {
 
     async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
         let position = Position::parse(position, &self.common.stream)?;
-        match &self.membership {
+        match &mut self.membership {
             Membership::Shared(group) => {
                 let group = group.clone();
-                let result = group.commit(&position).await;
-                result.map_err(|failure| self.error(failure))?;
-                Ok(())
+                group.commit(&position).await.map_err(|failure| self.error(failure))
             }
-            Membership::Alone(None) => Ok(()),
-            Membership::Alone(Some(blobs)) => {
-                for (number, mark) in &position.partitions {
-                    if self.mirrored.get(number).is_some_and(|(sequence, _)| *sequence >= mark.sequence)
-                        || mark.sequence < 0
-                    {
-                        continue;
-                    }
-                    // A mirror for people: that it cannot be written must not stop the run.
-                    let written = match self.mirrored.get(number).and_then(|(_, version)| version.clone()) {
-                        Some(version) => blobs.put_mark(*number, Some(mark), Some(&version)).await,
-                        None => Ok(None),
-                    };
-                    let written = match written {
-                        Ok(None) => match blobs.mark(*number).await {
-                            Ok(found) => {
-                                let version = found.map(|(_, version)| version);
-                                blobs.put_mark(*number, Some(mark), version.as_deref()).await
-                            }
-                            Err(failure) => Err(failure),
-                        },
-                        other => other,
-                    };
-                    match written {
-                        Ok(version) => {
-                            self.mirrored.insert(*number, (mark.sequence, version));
-                        }
-                        Err(failure) => tracing::warn!(
-                            stream = self.common.stream,
-                            "checkpoints are not mirrored: {}",
-                            failure.text
-                        ),
-                    }
+            Membership::Alone(mirror) => {
+                if let Some(mirror) = mirror {
+                    mirror.write(&position, &self.common.stream).await;
                 }
                 Ok(())
             }
@@ -386,8 +327,7 @@ impl SourceReader for Lane {
     async fn close(&mut self) -> Result<(), ConnectorError> {
         let host = self.common.namespace.host.clone();
         for part in self.parts.values_mut() {
-            part.inbox.lock().stop = true;
-            self.leaving.extend(part.pump.take());
+            self.leaving.extend(part.stop());
         }
         let gone = poll_fn(|context| {
             self.leaving.retain_mut(|pump| pump.as_mut().poll(context).is_pending());
