@@ -23,8 +23,10 @@ pub struct SeenRecord {
     pub(crate) arrival: Micros,
     pub(crate) sample: Sample,
     pub(crate) tag: Option<Tag>,
-    /// Whether a commit has covered it.
+    /// Whether a commit has covered it, while its partition was this worker's.
     pub(crate) committed: bool,
+    /// Whether its partition went to another worker before a commit has covered it.
+    pub(crate) lost: bool,
 }
 
 /// Everything that a consumer has delivered.
@@ -46,6 +48,8 @@ pub struct Seen {
     /// Where the contract was not kept.
     pub(crate) breaches: Vec<String>,
     last_offset: BTreeMap<u32, i64>,
+    /// What each lane's last commit has covered, as long as it has brought no record since.
+    fresh: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Seen {
@@ -72,6 +76,7 @@ impl Seen {
             Read::Lost(partition) => {
                 self.open.remove(&partition);
                 self.ever_lost.insert(partition);
+                self.note_lost(lane, partition);
             }
             Read::End => {
                 self.ended.insert(lane);
@@ -79,7 +84,38 @@ impl Seen {
         }
     }
 
+    /// A later commit covers nothing of what was read of the partition; and where this is the first word after a commit,
+    /// that one came too late already, and the new owner has fenced it off.
+    fn note_lost(&mut self, lane: usize, partition: u32) {
+        let fresh = self.fresh.get(&lane);
+        for (place, record) in self.records.iter_mut().enumerate() {
+            let too_late = fresh.is_some_and(|fresh| fresh.contains(&place));
+            if record.lane == lane && record.partition == partition && (!record.committed || too_late) {
+                (record.committed, record.lost) = (false, true);
+            }
+        }
+    }
+
+    /// A lane has confirmed a commit; what it brings from now on comes after it.
+    pub(crate) fn note_confirmed(&mut self, lane: usize) {
+        self.fresh.insert(lane, BTreeSet::new());
+    }
+
+    /// All lanes have confirmed a commit, which covers the first so many records of each.
+    pub(crate) fn note_commit(&mut self, covered: &[usize]) {
+        for (place, record) in self.records.iter_mut().enumerate() {
+            if record.nth < covered[record.lane] && !record.lost && !record.committed {
+                record.committed = true;
+                // Not where the lane has gone on while others confirmed.
+                if let Some(fresh) = self.fresh.get_mut(&record.lane) {
+                    fresh.insert(place);
+                }
+            }
+        }
+    }
+
     fn note_batch(&mut self, lane: usize, batch: &Batch, partitions: bool) {
+        self.fresh.remove(&lane);
         let partition = batch.partition;
         if partitions && self.open.get(&partition) != Some(&lane) {
             self.breaches
@@ -119,6 +155,7 @@ impl Seen {
                 tag: Tag::read(sample.payload.as_deref()),
                 sample,
                 committed: false,
+                lost: false,
             });
             *nth += 1;
         }
@@ -203,4 +240,50 @@ pub(crate) fn judge_order(records: &[SeenRecord]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use pipectl_contract::Read;
+
+    use super::Seen;
+    use crate::sample::{Sample, batch};
+
+    fn with_four_records() -> Seen {
+        let mut seen = Seen::default();
+        seen.note(0, Read::Opened(0), true);
+        seen.note(0, Read::Records(batch(&Sample::range(0, 4, 1))), true);
+        seen
+    }
+
+    #[test]
+    fn a_commit_covers_what_was_read_before_its_barrier() {
+        let mut seen = with_four_records();
+        seen.note_confirmed(0);
+        seen.note_commit(&[3]);
+        assert_eq!(seen.uncommitted(), [3].into());
+        // A commit that was in time stays one, whoever reads the partition later.
+        seen.note(0, Read::Opened(1), true);
+        seen.note_batch(0, &pipectl_data::Batch { partition: 1, ..batch(&Sample::range(4, 5, 1)) }, true);
+        seen.note(0, Read::Lost(0), true);
+        assert_eq!(seen.lost_uncommitted(), [3].into());
+    }
+
+    #[test]
+    fn a_commit_after_the_loss_of_a_partition_covers_nothing_of_it() {
+        let mut seen = with_four_records();
+        seen.note(0, Read::Lost(0), true);
+        seen.note_confirmed(0);
+        seen.note_commit(&[4]);
+        assert_eq!(seen.uncommitted(), (0..4).collect());
+    }
+
+    #[test]
+    fn a_commit_that_is_followed_by_the_loss_at_once_came_too_late() {
+        let mut seen = with_four_records();
+        seen.note_confirmed(0);
+        seen.note_commit(&[4]);
+        seen.note(0, Read::Lost(0), true);
+        assert_eq!(seen.lost_uncommitted(), (0..4).collect());
+    }
 }

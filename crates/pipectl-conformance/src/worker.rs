@@ -185,10 +185,8 @@ impl Worker {
     /// A checkpoint has become durable.
     pub async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), Stop> {
         self.order(|lane| Order::Committed(checkpoint.positions[lane].clone()));
-        self.confirmed("commits of all readers").await?;
-        for record in &mut self.seen.records {
-            record.committed |= record.nth < checkpoint.covered[record.lane];
-        }
+        self.confirmed_with("commits of all readers", Seen::note_confirmed).await?;
+        self.seen.note_commit(&checkpoint.covered);
         Ok(())
     }
 
@@ -243,11 +241,18 @@ impl Worker {
     }
 
     async fn confirmed(&mut self, what: &str) -> Result<(), Stop> {
+        self.confirmed_with(what, |_, _| {}).await
+    }
+
+    async fn confirmed_with(&mut self, what: &str, note: impl Fn(&mut Seen, usize)) -> Result<(), Stop> {
         let mut missing = self.orders.len();
         let deadline = self.deadline();
         while missing > 0 {
             match self.event(deadline).await? {
-                Some((_, Event::Done)) => missing -= 1,
+                Some((lane, Event::Done)) => {
+                    note(&mut self.seen, lane);
+                    missing -= 1;
+                }
                 Some(_) => {}
                 None => return Err(self.impatient(what)),
             }
