@@ -195,7 +195,12 @@ impl Reader {
         }
         let lookup = self.lookup()?;
         let list = list(&lookup.topic, partitions.iter().copied());
-        lookup.client.incremental_unassign(&list).map_err(|problem| error::client(self.what(), problem))
+        lookup
+            .client
+            .incremental_unassign(&list)
+            // A partition stays paused when it goes, and would still be when the group gives it back.
+            .and_then(|()| lookup.client.resume(&list))
+            .map_err(|problem| error::client(self.what(), problem))
     }
 
     /// Drops what was fetched of partitions and not handed on yet.
