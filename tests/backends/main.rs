@@ -7,3 +7,4 @@
 mod by_hand;
 mod compare;
 mod place;
+mod workers;

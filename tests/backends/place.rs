@@ -2,7 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
 };
 
 use pipectl_peers::{Dynamo, EventHubs, Kafka, Kinesis, PubSub};
@@ -51,6 +52,10 @@ impl Place {
             }
             Err(why) => println!("{why}"),
         }
+        if let Ok(only) = std::env::var("PIPECTL_TEST_BACKENDS") {
+            // For who mends one of them.
+            place.backends.retain(|(kind, _)| only.split(',').any(|wanted| wanted == *kind));
+        }
         place
     }
 
@@ -71,11 +76,25 @@ impl Place {
         path
     }
 
-    /// Runs pipectl in the folder.
-    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Ran {
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
         command.current_dir(self.folder.path()).args(arguments).env("NO_COLOR", "1");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Starts pipectl in the folder and lets it run; what it says goes to a file of this name there.
+    pub(crate) fn start(&self, name: &str, arguments: &[&str]) -> Worker {
+        let log = self.path(name);
+        let file = std::fs::File::create(&log).expect("a file");
+        let mut command = self.command(arguments);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("pipectl starts");
+        Worker { child, log }
+    }
+
+    /// Runs pipectl in the folder.
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Ran {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("pipectl starts");
         if let Some(mut stdin) = child.stdin.take() {
@@ -88,6 +107,55 @@ impl Place {
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
         }
+    }
+}
+
+/// A process under way; killed with the value if it is not ended before.
+pub(crate) struct Worker {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Worker {
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has said this.
+    pub(crate) fn says(&self, text: &str) {
+        for _ in 0..600 {
+            if self.said().contains(text) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("never said `{text}`:\n{}", self.said());
+    }
+
+    /// Waits for its end and answers its exit code.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Asks it to stop, waits, and answers its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().expect("kill");
+        assert!(status.success(), "it had ended by itself:\n{}", self.said());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
     }
 }
 

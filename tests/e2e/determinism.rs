@@ -16,7 +16,7 @@ fn the_same_seed_gives_the_same_files_and_tables() {
         // More threads in the one than in the other: it must not matter who comes first.
         for (lab, workers) in labs.iter().zip(["1", "4"]) {
             lab.write("spec.yaml", example(name));
-            lab.run(&["apply", "spec.yaml", "--workers", workers]).code(0);
+            lab.run(&["apply", "spec.yaml", "--threads", workers]).code(0);
         }
         let [first, second] = labs.each_ref().map(|lab| files(&lab.path("out")));
         let names = |tree: &std::collections::BTreeMap<String, Vec<u8>>| tree.keys().cloned().collect::<Vec<_>>();

@@ -59,7 +59,7 @@ fn compile_pipeline(
     let links = links::Links::of(pipeline, &names, diagnostics);
     let order = links.order(&names, diagnostics)?;
     let nodes = nodes::check(pipeline, &names, &links, &order, registry, bindings, diagnostics);
-    reach::check(&names, &links, diagnostics);
+    reach::check(&names, &links, &nodes, diagnostics);
     bindings.pins(pipeline, registry, diagnostics);
     let dead_letters = sinks::dead_letters(pipeline, registry, bindings, diagnostics);
     let places = dead_letters.as_ref().map_or(&[][..], |(_, places)| places);

@@ -208,6 +208,10 @@ impl Context<'_> {
                     backend: used.kind.clone(),
                     partitions: facts.partitions,
                     carrier: facts.durable.then(|| Carrier {
+                        sharing: self
+                            .registry
+                            .find_backend(&used.kind)
+                            .is_some_and(|backend| backend.capabilities(used.options).sharing),
                         backend: used.name,
                         kind: used.kind,
                         options: used.options.cloned(),

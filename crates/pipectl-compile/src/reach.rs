@@ -1,15 +1,18 @@
 //! Does every record come from somewhere and go somewhere?
 
 use pipectl_diag::{Diagnostic, Diagnostics, codes};
+use pipectl_ir::NodeKind;
 
 use crate::{
     links::Links,
     names::{Names, Role},
     node_id,
+    nodes::CheckedNode,
 };
 
-/// Reports nodes that no source leads to, and nodes whose records nobody takes.
-pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics) {
+/// Reports nodes that no source leads to, and nodes whose records nobody takes. What a broker carries needs no source:
+/// others write to it as well.
+pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnostics: &mut Diagnostics) {
     // A link that could not be resolved, or leads to the wrong one of two, may be the missing one; its own error is
     // enough.
     if links.any_broken() || names.ambiguous() {
@@ -17,7 +20,7 @@ pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics)
     }
     let mut fed = vec![false; names.len()];
     for (index, entry) in names.iter() {
-        if matches!(entry.role, Role::Source(_)) {
+        if matches!(entry.role, Role::Source(_)) || nodes.get(index).is_some_and(may_be_written_by_others) {
             mark(index, links, &mut fed);
         }
     }
@@ -30,7 +33,13 @@ pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics)
             let problem = Diagnostic::error(codes::graph::NO_SOURCE, format!("no source leads to {word} `{name}`"))
                 .at_key(&entry.path, "never gets a record");
             diagnostics.push(match entry.role {
-                Role::Stream(_) if any_source => problem.help(format!("let a source or processor write `to: {name}`")),
+                Role::Stream(_) => {
+                    let writer =
+                        if any_source { "let a source or processor write" } else { "add a source that writes" };
+                    problem
+                        .help(format!("{writer} `to: {name}`"))
+                        .help("or, if others write to it, choose with `--env` the Environment of their broker")
+                }
                 _ => problem.help(format!("add a source that writes `to: {name}`")),
             });
         }
@@ -51,6 +60,14 @@ pub(crate) fn check(names: &Names, links: &Links, diagnostics: &mut Diagnostics)
             ),
         }
     }
+}
+
+/// Also where too little is known of a stream: its own error is enough.
+fn may_be_written_by_others(checked: &CheckedNode) -> bool {
+    checked.node.as_ref().is_none_or(|node| match &node.kind {
+        NodeKind::Stream(stream) => stream.carrier.is_some(),
+        _ => false,
+    })
 }
 
 fn mark(index: usize, links: &Links, fed: &mut [bool]) {

@@ -81,6 +81,7 @@ fn to_stream(context: &Context<'_>, id: NodeId, at: usize) -> CheckedNode {
         exclusive: Vec::new(),
         parallelism: Parallelism::PerPartition,
         idempotent: true,
+        shareable: true,
     };
     let place = format!("stream {}", sink.kind.options.as_str().unwrap_or_default());
     let node = Node {
@@ -102,6 +103,7 @@ fn sink_node(kind: &str, options: &Value, binding: Option<&Value>, facts: &SinkF
         takes_payload: facts.takes_payload,
         per_partition: facts.parallelism == Parallelism::PerPartition,
         idempotent: facts.idempotent,
+        shareable: facts.shareable,
         place,
     }
 }

@@ -59,6 +59,7 @@ pub(crate) fn check(
         exclusive: vec![(format!("files named `{stem}-…` in `{directory}`"), owner)],
         parallelism: Parallelism::PerPartition,
         idempotent: true,
+        shareable: false,
     };
     Checked::new(facts, diagnostics)
 }

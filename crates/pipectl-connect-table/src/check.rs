@@ -39,6 +39,7 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
         exclusive: vec![(format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.pipeline)), name_path)],
         parallelism: Parallelism::Single,
         idempotent: true,
+        shareable: false,
     };
     Checked::new(facts, diagnostics)
 }

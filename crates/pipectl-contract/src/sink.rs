@@ -55,6 +55,9 @@ pub struct SinkFacts {
     pub parallelism: Parallelism,
     /// Whether writing the same records again after a crash leaves the same result.
     pub idempotent: bool,
+    /// Whether writers in several processes can deliver at the same time, none of them knowing of the others, and keep
+    /// nothing back from one checkpoint to the next: with it, a region can be shared by several workers.
+    pub shareable: bool,
 }
 
 /// What a sink gets when it is opened.

@@ -110,6 +110,8 @@ pub struct Carrier {
     pub retention: Option<Micros>,
     /// Whether readers are promised the order of each key.
     pub ordered: bool,
+    /// Whether several workers can share the reading of it.
+    pub sharing: bool,
     /// What only this kind of backend can be told of the stream.
     pub stream_options: Option<Value>,
 }
@@ -173,6 +175,8 @@ pub struct SinkNode {
     pub per_partition: bool,
     /// Whether writing again after a crash leaves the same result.
     pub idempotent: bool,
+    /// Whether several processes can deliver to it at the same time.
+    pub shareable: bool,
     /// Where a person finds the output.
     pub place: String,
 }

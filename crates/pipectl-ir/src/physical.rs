@@ -18,6 +18,8 @@ pub struct PhysicalPlan {
     pub region: Option<String>,
     /// Name of the Environment.
     pub environment: String,
+    /// How many workers may run it at a time.
+    pub workers: Workers,
     /// Time between checkpoints, in microseconds.
     pub checkpoint_every: Micros,
     /// Byte budget of queues and buffers.
@@ -28,6 +30,19 @@ pub struct PhysicalPlan {
     pub stages: Vec<Stage>,
     /// How records travel between stages.
     pub routes: Vec<Route>,
+}
+
+/// How many workers may run a region at a time.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Workers {
+    /// One, which keeps the truth about positions and state in its checkpoints, under a lease.
+    One {
+        /// What it is that only one may do, in words: `` `averages` keeps state ``.
+        because: String,
+    },
+    /// Any number: it keeps nothing from one record to the next, and the truth about positions is at the backend.
+    Any,
 }
 
 /// A node as reports show it.
@@ -147,6 +162,24 @@ pub struct SinkPlan {
     pub payload: bool,
     /// The key of the input by field name.
     pub keys: Vec<String>,
+}
+
+impl SinkPlan {
+    /// Makes it another output beside this one, for a worker that must not write where another one writes.
+    pub fn set_apart(&mut self, name: &str) {
+        self.name = format!("{}-{name}", self.name);
+        if let Some(Value::String(path)) = self.options.get_mut("path") {
+            *path = beside(path, name);
+        }
+    }
+}
+
+/// The path of a file beside this one: `out/dead.jsonl` and `logs` give `out/dead-logs.jsonl`.
+pub fn beside(path: &str, name: &str) -> String {
+    let start = path.rfind('/').map_or(0, |slash| slash + 1);
+    let (folder, file) = path.split_at(start);
+    let (stem, extension) = file.split_at(file.find('.').unwrap_or(file.len()));
+    format!("{folder}{stem}-{name}{extension}")
 }
 
 /// One fused operator.

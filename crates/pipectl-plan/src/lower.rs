@@ -10,7 +10,7 @@ use pipectl_ir::{
     },
     physical::{
         Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, StreamPlan,
-        Target, Tasks,
+        Target, Tasks, Workers, beside,
     },
     query::{ExprKind, Shape},
 };
@@ -355,16 +355,32 @@ impl Lower<'_> {
     fn dead_letters(&self, sink: &SinkNode) -> SinkNode {
         let mut sink = sink.clone();
         if let (Some(name), Some(Value::String(path))) = (&self.name, sink.options.get_mut("path")) {
-            let old = path.clone();
-            let (folder, file) = path.rsplit_once('/').map_or(("", old.as_str()), |(_, file)| {
-                (&old[..old.len() - file.len()], &old[old.len() - file.len()..])
-            });
-            let (stem, extension) = file.split_once('.').unwrap_or((file, ""));
-            let dot = if extension.is_empty() { "" } else { "." };
-            *path = format!("{folder}{stem}-{name}{dot}{extension}");
+            let old = std::mem::replace(path, beside(path, name));
             sink.place = sink.place.replace(&old, path);
         }
         sink
+    }
+
+    /// What in this region only one process may do at a time, if there is anything.
+    fn one_because(&self) -> Option<String> {
+        let mut members = self.dag.topological().filter(|(id, _)| self.region.nodes.contains(id));
+        members.find_map(|(id, node)| {
+            let name = &node.name;
+            match &node.kind {
+                NodeKind::Source(_) => Some(format!("source `{name}` is read at one place")),
+                NodeKind::Stream(stream) if self.region.reads.contains(&id) => {
+                    let carrier = stream.carrier.as_ref()?;
+                    (!carrier.sharing)
+                        .then(|| format!("`{}` does not share stream `{name}` as it is set up", carrier.kind))
+                }
+                NodeKind::Stream(_) => None,
+                NodeKind::Processor(ProcessorNode { step: ProcessorStep::Sql(query), .. }) => {
+                    query.is_windowed().then(|| format!("`{name}` keeps state"))
+                }
+                NodeKind::Processor(_) => None,
+                NodeKind::Sink(sink) => (!sink.shareable).then(|| format!("sink `{name}` owns what it writes")),
+            }
+        })
     }
 
     fn finish(mut self) -> PhysicalPlan {
@@ -402,6 +418,7 @@ impl Lower<'_> {
             pipeline: settings.pipeline.clone(),
             region: self.name.clone(),
             environment: settings.environment.clone(),
+            workers: self.one_because().map_or(Workers::Any, |because| Workers::One { because }),
             checkpoint_every: settings.checkpoint_every,
             memory: settings.memory,
             nodes,

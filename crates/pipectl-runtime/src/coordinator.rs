@@ -43,6 +43,8 @@ pub(crate) struct Coordinator {
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
     pub(crate) store: Option<std::sync::Arc<Store>>,
+    /// Whether several workers share the region: positions are written at the backend, and only after delivery.
+    pub(crate) shared: bool,
     /// Digest of the plan.
     pub(crate) fingerprint: String,
     /// Number of the checkpoint that the run resumed from; 0 for none.
@@ -60,11 +62,13 @@ struct Pending {
     states: BTreeMap<usize, Vec<u8>>,
 }
 
-/// What sinks do after a checkpoint became durable.
+/// What is done after a checkpoint became durable: sinks publish, and in a shared region readers then write positions.
 struct Publishing {
     id: u64,
     last: bool,
     waiting: BTreeSet<usize>,
+    /// How many readers still have to write theirs; `None` while they have not been told to.
+    unwritten: Option<usize>,
 }
 
 /// How far the run is.
@@ -164,6 +168,13 @@ impl Coordinator {
                     pending.states.insert(task, state);
                 }
             }
+            TaskEvent::Acknowledged { id } => {
+                if let Some(publishing) = progress.publishing.as_mut().filter(|publishing| publishing.id == id)
+                    && let Some(unwritten) = &mut publishing.unwritten
+                {
+                    *unwritten = unwritten.saturating_sub(1);
+                }
+            }
             TaskEvent::Published { task, id } => {
                 if let Some(publishing) = progress.publishing.as_mut().filter(|publishing| publishing.id == id) {
                     publishing.waiting.remove(&task);
@@ -177,19 +188,30 @@ impl Coordinator {
     async fn advance(&mut self, progress: &mut Progress) -> Result<Option<Outcome>, RunError> {
         let finished = progress.ended.values().all(|end| *end == End::Finished);
         let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
-        match &progress.publishing {
+        match &mut progress.publishing {
             Some(publishing) if !publishing.waiting.is_empty() => return Ok(None),
+            Some(publishing) if self.shared && publishing.unwritten.is_none() => {
+                publishing.unwritten = Some(self.sources.len());
+                let id = publishing.id;
+                for source in &self.sources {
+                    source.send(Command::Committed(id)).ok();
+                }
+                return Ok(None);
+            }
+            Some(publishing) if publishing.unwritten.is_some_and(|unwritten| unwritten > 0) => return Ok(None),
             Some(publishing) if publishing.last => return Ok(Some(outcome)),
             _ => progress.publishing = None,
         }
         if let Some(pending) = progress.pending.take_if(|pending| pending.states.len() == self.tasks.len()) {
             let (id, last) = (pending.id, pending.last);
-            self.write(pending, last && finished).await?;
+            self.write(pending, last && finished && !self.shared).await?;
             progress.next = self.host.now().saturating_add(self.every);
-            for sender in self.sources.iter().chain(self.sinks.values()) {
+            let readers = self.sources.iter().filter(|_| !self.shared);
+            for sender in readers.chain(self.sinks.values()) {
                 sender.send(Command::Committed(id)).ok();
             }
-            progress.publishing = Some(Publishing { id, last, waiting: self.sinks.keys().copied().collect() });
+            let waiting = self.sinks.keys().copied().collect();
+            progress.publishing = Some(Publishing { id, last, waiting, unwritten: None });
             return Ok(None);
         }
         let all_ended = progress.ended.len() == self.tasks.len();

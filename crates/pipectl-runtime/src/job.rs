@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, task::Poll};
 use pipectl_host::Host;
 use pipectl_ir::{
     PhysicalPlan,
-    physical::{StageInput, StreamPlan},
+    physical::{StageInput, StreamPlan, Workers},
     report::{Counts, NodeReport, Outcome, RunReport},
 };
 
@@ -15,11 +15,17 @@ use crate::{Connectors, RunError, RunOptions, Running, start};
 /// that read it are told, and end once they have read what is in it.
 #[derive(Debug)]
 pub struct Job {
+    pipeline: String,
     regions: Vec<Region>,
+    /// Whether regions are still to come, so that the job is not over with those that there are.
+    expecting: bool,
 }
 
 #[derive(Debug)]
 struct Region {
+    /// Its place in the flow.
+    order: usize,
+    shared: bool,
     running: Running,
     reads: Vec<String>,
     writes: Vec<String>,
@@ -27,7 +33,8 @@ struct Region {
 }
 
 impl Job {
-    /// Starts all regions of a pipeline, those at the end of the flow first. If one cannot start, none runs.
+    /// Starts all regions of a pipeline, those at the end of the flow first. If one cannot start, none runs. `options` gets
+    /// each plan before it starts and may bend it to the worker that runs it.
     ///
     /// # Errors
     /// As [`start`].
@@ -35,33 +42,70 @@ impl Job {
         plans: Vec<PhysicalPlan>,
         connectors: &dyn Connectors,
         host: &Host,
-        mut options: impl FnMut(&PhysicalPlan) -> Result<RunOptions, RunError>,
+        options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<Self, RunError> {
-        let mut job = Self { regions: Vec::with_capacity(plans.len()) };
+        let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+        let mut job = Self { pipeline, regions: Vec::new(), expecting: false };
+        job.add(plans.into_iter().enumerate().collect(), connectors, host, options).await?;
+        Ok(job)
+    }
+
+    /// Starts those regions of a pipeline that several workers share; the others are still to come, with [`Job::add`],
+    /// when this worker may run them too. Answers those, with their places in the flow.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub async fn start_shared(
+        plans: Vec<PhysicalPlan>,
+        connectors: &dyn Connectors,
+        host: &Host,
+        options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
+    ) -> Result<(Self, Vec<(usize, PhysicalPlan)>), RunError> {
+        let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+        let mut job = Self { pipeline, regions: Vec::new(), expecting: true };
+        let (shared, rest) = plans.into_iter().enumerate().partition(|(_, plan)| plan.workers == Workers::Any);
+        job.add(shared, connectors, host, options).await?;
+        job.expecting = true;
+        Ok((job, rest))
+    }
+
+    /// Starts more regions, which are the last ones to come. If one cannot start, the whole job is stopped.
+    ///
+    /// # Errors
+    /// As [`start`].
+    pub async fn add(
+        &mut self,
+        mut plans: Vec<(usize, PhysicalPlan)>,
+        connectors: &dyn Connectors,
+        host: &Host,
+        mut options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
+    ) -> Result<(), RunError> {
+        self.expecting = false;
         let mut opened = Vec::with_capacity(plans.len());
-        for plan in &plans {
+        for (_, plan) in &mut plans {
             opened.push(options(plan)?);
         }
-        for (plan, options) in plans.into_iter().zip(opened).rev() {
+        for ((order, plan), options) in plans.into_iter().zip(opened).rev() {
             let (reads, writes) = (reads(&plan), writes(&plan));
             let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
             let (reads, writes) = (names(reads), names(writes));
+            let shared = plan.workers == Workers::Any;
             match start(plan, connectors, host, options).await {
-                Ok(running) => job.regions.push(Region { running, reads, writes, done: None }),
+                Ok(running) => self.regions.push(Region { order, shared, running, reads, writes, done: None }),
                 Err(error) => {
-                    job.stop();
-                    job.drain().await;
+                    self.stop();
+                    self.drain().await;
                     return Err(error);
                 }
             }
         }
-        job.regions.reverse();
-        Ok(job)
+        self.regions.sort_by_key(|region| region.order);
+        Ok(())
     }
 
     /// Name of the pipeline.
     pub fn pipeline(&self) -> &str {
-        self.regions.first().map_or("", |region| region.running.pipeline())
+        &self.pipeline
     }
 
     /// The number of the newest checkpoint that a region resumed from.
@@ -69,13 +113,16 @@ impl Job {
         self.regions.iter().filter_map(|region| region.running.resumed_from()).max()
     }
 
-    /// Whether there was nothing to go on with: every region had finished before.
+    /// Whether there was nothing to go on with: every region that this worker runs alone had finished before, and there is
+    /// one.
     pub fn already_finished(&self) -> bool {
-        self.regions.iter().all(|region| region.running.already_finished())
+        let mut alone = self.regions.iter().filter(|region| !region.shared).peekable();
+        alone.peek().is_some() && alone.all(|region| region.running.already_finished())
     }
 
-    /// Tells all regions to stop.
-    pub fn stop(&self) {
+    /// Tells all regions to stop; none will come any more.
+    pub fn stop(&mut self) {
+        self.expecting = false;
         for region in &self.regions {
             region.running.stop();
         }
@@ -88,7 +135,7 @@ impl Job {
 
     /// Waits for the end of all regions. If one fails, the others are stopped. Cancel-safe: it can be called again.
     pub async fn join(&mut self) -> Result<RunReport, RunError> {
-        while self.regions.iter().any(|region| region.done.is_none()) {
+        while self.expecting || self.regions.iter().any(|region| region.done.is_none()) {
             let (index, result) = self.next_done().await;
             match result {
                 Ok(report) => {

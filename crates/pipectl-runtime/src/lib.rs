@@ -6,6 +6,7 @@
 //! there they are written as one file, atomically (Carbone et al., "Lightweight Asynchronous Snapshots for Distributed
 //! Dataflows", <https://arxiv.org/abs/1506.08603>). Only then may sinks publish what came before the barrier.
 
+mod build;
 mod chain;
 pub mod checkpoint;
 mod connectors;
@@ -28,6 +29,7 @@ mod steps;
 mod stream_writer;
 mod task;
 
+pub use build::consumer_group;
 pub use connectors::{Connectors, RegistryConnectors, target};
 pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};

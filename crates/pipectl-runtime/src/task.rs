@@ -34,6 +34,8 @@ pub(crate) enum TaskEvent {
     Ended { task: usize, end: End },
     /// The sink has published what waited for this checkpoint.
     Published { task: usize, id: u64 },
+    /// A reader of a shared stream has written its positions up to this checkpoint.
+    Acknowledged { id: u64 },
     /// A sink holds much that waits for a checkpoint.
     WantsCheckpoint,
     /// The task cannot go on.

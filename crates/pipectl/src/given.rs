@@ -1,8 +1,8 @@
 //! Input that a person hands to a run in place of a source.
 
-use pipectl_diag::{Diagnostic, codes, nearest};
-use pipectl_ir::{Dag, NodeKind};
-use pipectl_spec::model::{KindUse, SchemaSpec};
+use pipectl_diag::{Diagnostic, Path, codes, nearest};
+use pipectl_ir::{Dag, NodeKind, dag::TO_STREAM};
+use pipectl_spec::model::{KindUse, Name, Pipeline, SchemaSpec, SourceNode, StreamNode};
 use serde_json::json;
 
 use crate::input::Source;
@@ -20,7 +20,21 @@ pub(crate) fn interactive(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
-/// `--input SOURCE=FILE`: the source becomes a file; it keeps the schema that its kind knows by itself.
+/// A stream that only others write gets nothing in a run of which they know nothing; `verb` says which.
+pub(crate) fn unfed(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
+    dag.nodes()
+        .filter(|(id, node)| matches!(node.kind, NodeKind::Stream(_)) && dag.producers(*id).is_empty())
+        .map(|(_, node)| {
+            let title = format!("stream `{}` is written by others, which {verb} does not see", node.name);
+            Diagnostic::error(codes::command::BAD_ARGUMENT, title)
+                .at_key(&node.path, "")
+                .help(format!("give it records with `--input {}=FILE`", node.name))
+        })
+        .collect()
+}
+
+/// `--input NODE=FILE`: a source becomes a file, and keeps the schema that its kind knows by itself; a stream that others
+/// write is written by a file.
 pub(crate) fn replace_source(
     input: &str,
     source: &mut Source,
@@ -29,13 +43,28 @@ pub(crate) fn replace_source(
     let wrong = |title: String| Diagnostic::error(codes::command::BAD_ARGUMENT, title);
     let (name, file) = input
         .split_once('=')
-        .ok_or_else(|| wrong(format!("`--input {input}` names no file")).help("write `--input SOURCE=FILE`"))?;
-    let known: Vec<String> =
-        source.loaded.pipelines.iter().flat_map(|pipeline| &pipeline.sources).map(|node| node.name.clone()).collect();
+        .ok_or_else(|| wrong(format!("`--input {input}` names no file")).help("write `--input NODE=FILE`"))?;
+    let pipelines = || source.loaded.pipelines.iter();
+    let sources = pipelines().flat_map(|pipeline| &pipeline.sources).map(|node| node.name.clone());
+    let known: Vec<String> = sources.chain(pipelines().flat_map(unwritten).map(|stream| stream.name.clone())).collect();
     let pipelines = source.loaded.pipelines.iter_mut();
     let mut found = false;
     for pipeline in pipelines {
         let pipeline_name = pipeline.name.clone();
+        let stream = unwritten(pipeline).find(|stream| stream.name == name).cloned();
+        if let Some(StreamNode { path, schema, .. }) = stream {
+            found = true;
+            let written = SourceNode {
+                name: format!("{name}_input"),
+                path: path.clone(),
+                kind: file_kind(file, &path),
+                to: Some(Name { text: name.to_owned(), path }),
+                schema,
+                idle_after: None,
+            };
+            pipeline.sources.push(written);
+            continue;
+        }
         for node in pipeline.sources.iter_mut().filter(|node| node.name == name) {
             found = true;
             let context =
@@ -45,20 +74,29 @@ pub(crate) fn replace_source(
             if let (None, Some(schema)) = (&node.schema, facts.and_then(|facts| facts.schema)) {
                 node.schema = Some(SchemaSpec { schema, path: node.path.clone() });
             }
-            node.kind = KindUse {
-                name: "file".to_owned(),
-                options: json!({ "path": file }),
-                path: node.path.clone(),
-                secrets: Vec::new(),
-            };
+            node.kind = file_kind(file, &node.path);
         }
     }
     if found {
         return Ok(());
     }
-    let problem = wrong(format!("no source is named `{name}`"));
+    let problem = wrong(format!("no source, and no stream that others write, is named `{name}`"));
     Err(match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("did you mean `--input {near}={file}`?")),
-        None => problem.help(format!("the sources are: {}", known.join(", "))),
+        None => problem.help(format!("there are: {}", known.join(", "))),
     })
+}
+
+/// The streams that nothing in the pipeline writes.
+fn unwritten(pipeline: &Pipeline) -> impl Iterator<Item = &StreamNode> {
+    let sources = pipeline.sources.iter().filter_map(|source| source.to.as_ref());
+    let processors = pipeline.processors.iter().filter_map(|processor| processor.to.as_ref());
+    let sinks = pipeline.sinks.iter().filter(|sink| sink.kind.name == TO_STREAM);
+    let sinks = sinks.filter_map(|sink| sink.kind.options.as_str());
+    let written: Vec<&str> = sources.chain(processors).map(|name| name.text.as_str()).chain(sinks).collect();
+    pipeline.streams.iter().filter(move |stream| !written.contains(&stream.name.as_str()))
+}
+
+fn file_kind(file: &str, path: &Path) -> KindUse {
+    KindUse { name: "file".to_owned(), options: json!({ "path": file }), path: path.clone(), secrets: Vec::new() }
 }

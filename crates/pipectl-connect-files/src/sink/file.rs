@@ -131,6 +131,7 @@ impl Sink for FileSink {
             exclusive: vec![(format!("file {}", file.display()), Path::keys(["path"]))],
             parallelism: Parallelism::Single,
             idempotent: true,
+            shareable: false,
         };
         Checked::new(facts, options.problem().map_or_else(Diagnostics::new, Diagnostics::from))
     }

@@ -42,6 +42,7 @@ impl Sink for StdoutSink {
             exclusive: vec![("standard output".to_owned(), Path::here())],
             parallelism: Parallelism::Single,
             idempotent: false,
+            shareable: true,
         })
     }
 

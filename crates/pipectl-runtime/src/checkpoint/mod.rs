@@ -2,7 +2,9 @@
 
 mod file;
 pub mod frame;
+mod lease;
 mod store;
 
 pub use file::{Checkpoint, FORMAT};
+pub use lease::{Asked, Lease};
 pub use store::Store;

@@ -6,21 +6,28 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Checkpoint;
+use super::{
+    Checkpoint,
+    lease::{Asked, Lease},
+};
 use crate::error::{RunError, RunErrorKind};
 
 /// How many checkpoints stay; the older one is for people who want to look, never resumed from by itself.
 const KEPT: usize = 2;
 
+/// The file that stands for the right to a directory.
+const OWNER: &str = "owner";
+
 /// The directory. While it exists, no other process can open the same one.
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-    /// Held for its lock, which the operating system lets go when the process ends, however it ends.
-    _lock: File,
+    _lease: Lease,
+    /// For one of several workers: the lease that keeps out a process that would run the region alone.
+    region: Option<Lease>,
 }
 
-fn failed(what: &str, path: &Path, error: &std::io::Error) -> RunError {
+pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> RunError {
     RunError {
         kind: RunErrorKind::Outside,
         message: format!("cannot {what} `{}`: {error}", path.display()),
@@ -35,28 +42,31 @@ impl Store {
     /// If another process holds it (the message names that process), or the disk refuses.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, RunError> {
         let directory = directory.into();
-        fs::create_dir_all(&directory).map_err(|error| failed("create", &directory, &error))?;
-        let path = directory.join("owner");
-        let mut lock = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| failed("open", &path, &error))?;
-        if lock.try_lock().is_err() {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            let holder =
-                if holder.is_empty() { "another process".to_owned() } else { format!("process {}", holder.trim()) };
-            return Err(RunError {
-                kind: RunErrorKind::Outside,
-                message: format!("{holder} already runs this pipeline (state in `{}`)", directory.display()),
-                help: vec!["stop it first, or give this run another `--state`".to_owned()],
-            });
+        let lease = Lease::ask(&directory, OWNER)?.or_refuse(&directory)?;
+        Self::with(directory, lease)
+    }
+
+    /// Opens the first of a directory's folders for workers that no other process has: each worker of a shared region
+    /// keeps there what its sinks need, under a small number that is the same again after a restart.
+    ///
+    /// # Errors
+    /// If a process runs the region alone, or the disk refuses.
+    pub fn open_worker(directory: impl Into<PathBuf>) -> Result<(Self, u32), RunError> {
+        let directory = directory.into();
+        let region = Lease::ask_shared(&directory, OWNER)?.or_refuse(&directory)?;
+        for number in 0.. {
+            let folder = directory.join(format!("worker-{number}"));
+            if let Asked::Ours(lease) = Lease::ask(&folder, OWNER)? {
+                let mut store = Self::with(folder, lease)?;
+                store.region = Some(region);
+                return Ok((store, number));
+            }
         }
-        let owned = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        owned.map_err(|error| failed("write", &path, &error))?;
-        let store = Self { directory, _lock: lock };
+        Err(RunError::failed("there are more workers than numbers"))
+    }
+
+    fn with(directory: PathBuf, lease: Lease) -> Result<Self, RunError> {
+        let store = Self { directory, _lease: lease, region: None };
         store.remove_unfinished()?;
         Ok(store)
     }
@@ -160,13 +170,24 @@ mod tests {
     fn a_second_owner_is_refused_and_a_damaged_file_is_named() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
-        let refused = Store::open(directory.path()).unwrap_err();
-        assert_eq!(refused.kind, RunErrorKind::Outside);
-        assert!(refused.message.contains(&std::process::id().to_string()), "{refused}");
+        assert_eq!(Store::open(directory.path()).unwrap_err().kind, RunErrorKind::Outside);
+        assert_eq!(Store::open_worker(directory.path()).unwrap_err().kind, RunErrorKind::Outside);
         store.write(&checkpoint(1)).unwrap();
         fs::write(directory.path().join("checkpoint-000000000001"), b"PIPECTLC torn").unwrap();
         assert!(store.latest().unwrap_err().message.contains("checkpoint-000000000001"));
         drop(store);
         Store::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn workers_have_numbers_that_are_free_again_after_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let (first, number) = Store::open_worker(directory.path()).unwrap();
+        assert_eq!(number, 0);
+        let (_second, number) = Store::open_worker(directory.path()).unwrap();
+        assert_eq!(number, 1);
+        assert!(Store::open(directory.path()).is_err(), "nobody runs alone what others share");
+        drop(first);
+        assert_eq!(Store::open_worker(directory.path()).unwrap().1, 0);
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct SinkTask {
     pub(crate) line: Line,
     /// Whether the writer was opened with the state of a checkpoint.
     pub(crate) restored: bool,
+    /// Whether it may keep open work from one checkpoint to the next. One of several workers may not: the group goes on
+    /// behind the checkpoint whoever comes after it, and would never see what only this worker's checkpoint holds.
+    pub(crate) keeps: bool,
 }
 
 enum Turn {
@@ -149,6 +152,9 @@ impl SinkTask {
     }
 
     async fn barrier(&mut self, id: u64) -> Result<(), Halt> {
+        if !self.keeps {
+            retrying!(self, self.writer.finish());
+        }
         let part = retrying!(self, self.writer.checkpoint());
         self.bury_refused().await?;
         let state = TaskState {

@@ -34,6 +34,8 @@ pub(crate) struct SourceTask {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     /// The line to the coordinator.
     pub(crate) line: Line,
+    /// Whether other workers read the same stream, so that the coordinator waits until positions are written.
+    pub(crate) shared: bool,
 }
 
 /// When each partition of the input last had something, and whether it counts as idle since.
@@ -105,6 +107,9 @@ impl SourceTask {
                             let committed = self.reader.committed(&position).await;
                             committed.map_err(|error| RunError::connector(&self.name, &error))?;
                         }
+                    }
+                    if self.shared {
+                        self.line.tell(TaskEvent::Acknowledged { id });
                     }
                 }
                 Turn::Read(Read::Records(batch)) => {

@@ -231,8 +231,8 @@ pub(crate) enum ReportFormat {
 pub(crate) struct DryRunArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Read a source's records from a file instead
-    #[arg(long, value_name = "SOURCE=FILE")]
+    /// Read the records of a source, or of a stream that others write, from a file
+    #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
     #[arg(long, value_name = "N")]
@@ -258,15 +258,18 @@ pub(crate) struct ApplyArguments {
     /// Forget the checkpoint and start over: everything is read and written again
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// While another process runs what only one may, wait for its end and take over; share the rest with it at once
+    #[arg(long, conflicts_with = "fresh")]
+    pub(crate) standby: bool,
     /// Where checkpoints are kept
     #[arg(long, value_name = "DIR", default_value = ".pipectl")]
     pub(crate) state: PathBuf,
     /// How long the run may take to drain after it was told to stop
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub(crate) drain_timeout: Duration,
-    /// Worker threads; one for each core by default
+    /// How many threads to use; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(crate) workers: Option<u16>,
+    pub(crate) threads: Option<u16>,
     /// How to show the summary; json goes to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
@@ -291,8 +294,8 @@ pub(crate) struct CompareArguments {
     /// Backends with their defaults: memory, kafka, kinesis, pubsub, eventhubs
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) backends: Vec<String>,
-    /// Read a source's records from a file instead
-    #[arg(long, value_name = "SOURCE=FILE")]
+    /// Read the records of a source, or of a stream that others write, from a file
+    #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
     #[arg(long, value_name = "N")]

@@ -1,12 +1,14 @@
 //! `pipectl apply`: runs until the sources end or somebody stops it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use pipectl_host::{Host, Interrupts};
-use pipectl_ir::{PhysicalPlan, RunReport};
+use pipectl_host::{Host, Interrupts, Micros};
+use pipectl_ir::{PhysicalPlan, RunReport, physical::Workers};
 use pipectl_plan::lower_regions;
 use pipectl_runtime::{
-    Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, checkpoint::Store, provision,
+    Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions,
+    checkpoint::{Asked, Lease, Store},
+    provision,
 };
 
 use crate::{
@@ -37,8 +39,8 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
         }
     }
     let connectors = RegistryConnectors::new(registry);
-    let workers = arguments.workers.map(usize::from);
-    let exits = pipectl_host::run(workers, async {
+    let threads = arguments.threads.map(usize::from);
+    let exits = pipectl_host::run(threads, async {
         let mut interrupts = match Interrupts::listen() {
             Ok(interrupts) => interrupts,
             Err(error) => {
@@ -46,10 +48,10 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
                 return Exit::Outside;
             }
         };
-        let mut set = Set { arguments, host: Host::real(), running: Vec::new() };
+        let mut set = Set { arguments, host: Host::real(), connectors, running: Vec::new() };
         for plans in pipelines {
             let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-            if let Err(error) = set.start(plans, &connectors).await {
+            if let Err(error) = set.start(plans).await {
                 view::run_error(&name, &error);
                 set.stop();
                 set.drain().await;
@@ -75,34 +77,38 @@ fn exit_of(error: &RunError) -> Exit {
 struct Set<'a> {
     arguments: &'a ApplyArguments,
     host: Host,
-    running: Vec<Job>,
+    connectors: RegistryConnectors,
+    running: Vec<Worker>,
+}
+
+/// One pipeline, or this process's part of it.
+struct Worker {
+    job: Job,
+    /// The right to run what only one process may.
+    lease: Option<Lease>,
+    /// What waits for that right.
+    standby: Option<Standby>,
+}
+
+struct Standby {
+    folder: PathBuf,
+    holder: String,
+    plans: Vec<(usize, PhysicalPlan)>,
 }
 
 enum Turn {
     Signal(&'static str),
     Done(usize, Result<RunReport, RunError>),
-    Show,
+    Tick,
 }
 
-impl Set<'_> {
-    fn options(&self, plan: &PhysicalPlan) -> Result<RunOptions, RunError> {
-        let mut folder: PathBuf = self.arguments.state.join(format!("{}@{}", plan.pipeline, plan.environment));
-        folder.extend(&plan.region);
-        let store = Store::open(folder)?;
-        if self.arguments.fresh {
-            store.clear()?;
-        }
-        Ok(RunOptions {
-            store: Some(store),
-            directory: PathBuf::new(),
-            limits: Limits::default(),
-            drain: self.arguments.drain_timeout.0,
-        })
-    }
+/// How often a standby asks for the lease: the longest time for which nobody runs what a dead owner ran.
+const STANDBY_EVERY: Duration = Duration::from_millis(250);
 
-    async fn start(&mut self, plans: Vec<PhysicalPlan>, connectors: &RegistryConnectors) -> Result<(), RunError> {
+impl Set<'_> {
+    async fn start(&mut self, plans: Vec<PhysicalPlan>) -> Result<(), RunError> {
         let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        for made in provision(&plans, connectors, &self.host).await? {
+        for made in provision(&plans, &self.connectors, &self.host).await? {
             if made.created {
                 let partitions = made.state.partitions.len();
                 view::note(&format!(
@@ -111,28 +117,65 @@ impl Set<'_> {
                 ));
             }
         }
-        let running = Job::start(plans, connectors, &self.host, |plan| self.options(plan)).await?;
-        match running.resumed_from() {
-            Some(id) if running.already_finished() => view::note(&format!(
-                "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"
-            )),
-            Some(id) => tracing::info!(pipeline = name, checkpoint = id, "resuming"),
-            None => tracing::info!(pipeline = name, "starting"),
+        let arguments = self.arguments;
+        let options = |plan: &mut PhysicalPlan| options(arguments, plan);
+        let folder = plans.first().map(|plan| folder(arguments, plan)).unwrap_or_default();
+        let alone = plans.iter().any(|plan| plan.workers != Workers::Any);
+        let asked = if alone { Some(Lease::ask(&folder, LEASE)?) } else { None };
+        let worker = match asked {
+            Some(Asked::Held(holder)) if arguments.standby => {
+                let (job, plans) = Job::start_shared(plans, &self.connectors, &self.host, options).await?;
+                view::note(&format!("pipeline `{name}`: standing by until {holder} ends"));
+                Worker { job, lease: None, standby: Some(Standby { folder, holder, plans }) }
+            }
+            asked => {
+                let lease = asked.map(|asked| asked.or_refuse(&folder)).transpose()?;
+                let job = Job::start(plans, &self.connectors, &self.host, options).await?;
+                Worker { job, lease, standby: None }
+            }
+        };
+        self.running.push(worker);
+        if let Some(Worker { job, standby: None, .. }) = self.running.last() {
+            tell_start(job);
         }
-        self.running.push(running);
         Ok(())
     }
 
-    fn stop(&self) {
-        for running in &self.running {
-            running.stop();
+    /// Takes over what a process that has ended ran alone, if there is such a pipeline; answers the first that cannot.
+    async fn take_over(&mut self) -> Option<(usize, RunError)> {
+        let arguments = self.arguments;
+        for (index, worker) in self.running.iter_mut().enumerate() {
+            let Some(Standby { folder, holder, plans }) = worker.standby.take() else { continue };
+            let lease = match Lease::ask(&folder, LEASE) {
+                Ok(Asked::Ours(lease)) => lease,
+                Ok(Asked::Held(holder)) => {
+                    worker.standby = Some(Standby { folder, holder, plans });
+                    continue;
+                }
+                Err(error) => return Some((index, error)),
+            };
+            view::note(&format!("pipeline `{}`: {holder} has ended, taking over", worker.job.pipeline()));
+            worker.lease = Some(lease);
+            let options = |plan: &mut PhysicalPlan| options(arguments, plan);
+            if let Err(error) = worker.job.add(plans, &self.connectors, &self.host, options).await {
+                return Some((index, error));
+            }
+            tell_start(&worker.job);
+        }
+        None
+    }
+
+    fn stop(&mut self) {
+        for worker in &mut self.running {
+            worker.standby = None;
+            worker.job.stop();
         }
     }
 
     /// Waits for all, whatever they come to.
     async fn drain(&mut self) {
-        for running in &mut self.running {
-            drop(running.join().await);
+        for worker in &mut self.running {
+            drop(worker.job.join().await);
         }
     }
 
@@ -141,16 +184,30 @@ impl Set<'_> {
         let mut live = Live::new(&nodes, self.host.now());
         let mut done: Vec<Option<Exit>> = vec![None; self.running.len()];
         let mut stopping = false;
+        let mut next_show = self.host.now() + live.every().as_micros() as Micros;
         while done.iter().any(Option::is_none) {
+            let waits = self.running.iter().any(|worker| worker.standby.is_some());
+            let until_shown = Duration::from_micros((next_show - self.host.now()).max(0).unsigned_abs());
+            let tick = if waits { until_shown.min(STANDBY_EVERY) } else { until_shown };
             let next = next_done(&mut self.running, &done);
             let turn = tokio::select! {
                 biased;
                 signal = interrupts.next() => Turn::Signal(signal),
                 (index, result) = next => Turn::Done(index, result),
-                () = self.host.sleep(live.every()) => Turn::Show,
+                () = self.host.sleep(tick) => Turn::Tick,
             };
             match turn {
-                Turn::Show => live.show(&self.nodes(), self.host.now()),
+                Turn::Tick => {
+                    if let Some((index, error)) = self.take_over().await {
+                        live.end();
+                        done[index] = Some(self.ended(index, Err(error)));
+                        self.stop();
+                    }
+                    if self.host.now() >= next_show {
+                        live.show(&self.nodes(), self.host.now());
+                        next_show = self.host.now() + live.every().as_micros() as Micros;
+                    }
+                }
                 Turn::Signal(signal) if stopping => {
                     live.end();
                     view::note(&format!(
@@ -181,14 +238,18 @@ impl Set<'_> {
     fn ended(&self, index: usize, result: Result<RunReport, RunError>) -> Exit {
         match result {
             Err(error) => {
-                view::run_error(self.running[index].pipeline(), &error);
+                view::run_error(self.running[index].job.pipeline(), &error);
                 exit_of(&error)
             }
             Ok(report) if self.arguments.format == ReportFormat::Json => {
                 let text = serde_json::to_string_pretty(&report).unwrap_or_default();
                 view::print(&(text + "\n"))
             }
-            Ok(_) if self.running[index].already_finished() => Exit::Fine,
+            Ok(_) if self.running[index].job.already_finished() => Exit::Fine,
+            Ok(report) if report.nodes.is_empty() => {
+                view::note(&format!("pipeline `{}`: stopped while standing by", report.pipeline));
+                Exit::Fine
+            }
             Ok(report) => {
                 view::note(&view::summary(&report));
                 Exit::Fine
@@ -197,17 +258,59 @@ impl Set<'_> {
     }
 
     fn nodes(&self) -> Vec<pipectl_ir::report::NodeReport> {
-        self.running.iter().flat_map(Job::nodes).collect()
+        self.running.iter().flat_map(|worker| worker.job.nodes()).collect()
+    }
+}
+
+/// The file that stands for the right to run what only one process may.
+const LEASE: &str = "lease";
+
+fn folder(arguments: &ApplyArguments, plan: &PhysicalPlan) -> PathBuf {
+    arguments.state.join(format!("{}@{}", plan.pipeline, plan.environment))
+}
+
+/// How a plan is run. A worker of several writes its dead letters apart from theirs.
+fn options(arguments: &ApplyArguments, plan: &mut PhysicalPlan) -> Result<RunOptions, RunError> {
+    let mut folder = folder(arguments, plan);
+    folder.extend(&plan.region);
+    let store = if plan.workers == Workers::Any {
+        let (store, number) = Store::open_worker(folder)?;
+        if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
+            sink.set_apart(&format!("worker-{number}"));
+        }
+        store
+    } else {
+        Store::open(folder)?
+    };
+    if arguments.fresh {
+        store.clear()?;
+    }
+    Ok(RunOptions {
+        store: Some(store),
+        directory: PathBuf::new(),
+        limits: Limits::default(),
+        drain: arguments.drain_timeout.0,
+    })
+}
+
+fn tell_start(job: &Job) {
+    let name = job.pipeline();
+    match job.resumed_from() {
+        Some(id) if job.already_finished() => view::note(&format!(
+            "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"
+        )),
+        Some(id) => tracing::info!(pipeline = name, checkpoint = id, "resuming"),
+        None => tracing::info!(pipeline = name, "starting"),
     }
 }
 
 /// The next pipeline of the set that ends.
-async fn next_done(running: &mut [Job], done: &[Option<Exit>]) -> (usize, Result<RunReport, RunError>) {
+async fn next_done(running: &mut [Worker], done: &[Option<Exit>]) -> (usize, Result<RunReport, RunError>) {
     let mut joins: Vec<_> = running
         .iter_mut()
         .enumerate()
         .filter(|(index, _)| done[*index].is_none())
-        .map(|(index, running)| (index, Box::pin(running.join())))
+        .map(|(index, worker)| (index, Box::pin(worker.job.join())))
         .collect();
     std::future::poll_fn(move |context| {
         for (index, join) in &mut joins {

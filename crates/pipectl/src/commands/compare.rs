@@ -9,7 +9,7 @@ use pipectl_diag::{Diagnostic, codes};
 use pipectl_host::{Host, Interrupts};
 use pipectl_ir::{
     PhysicalPlan, RunReport,
-    physical::{Operation, StageInput, StreamPlan},
+    physical::{Operation, StageInput, StreamPlan, Workers},
 };
 use pipectl_plan::lower_regions;
 use pipectl_runtime::{
@@ -20,7 +20,7 @@ use crate::{
     cli::{CompareArguments, CompareFormat, Global},
     environments,
     exit::Exit,
-    given::{interactive, replace_source},
+    given::{interactive, replace_source, unfed},
     input::{Source, compile, load_files, load_with},
     record::{RecordingConnectors, Records},
     registry::registry,
@@ -124,28 +124,13 @@ fn compile_for(place: &Place, arguments: &CompareArguments, registry: &Registry)
     let mut plans = Vec::new();
     for compiled in &compiled {
         source.diagnostics.extend(interactive(&compiled.dag, "a comparison"));
+        source.diagnostics.extend(unfed(&compiled.dag, "a comparison"));
         match lower_regions(&compiled.dag) {
-            Ok(regions) => {
-                source.diagnostics.extend(unfed(&regions, place));
-                plans.push(regions);
-            }
+            Ok(regions) => plans.push(regions),
             Err(problem) => source.diagnostics.push(Diagnostic::error(codes::graph::MEET_AGAIN, problem.to_string())),
         }
     }
     (source, Some(plans))
-}
-
-/// Streams that others write: a comparison has no input for them.
-fn unfed<'a>(plans: &'a [PhysicalPlan], place: &'a Place) -> impl Iterator<Item = Diagnostic> + 'a {
-    plans.iter().flat_map(reads).filter(|stream| !stream.written).map(|stream| {
-        let title = format!(
-            "stream `{}` is written by others in `{}`, so no two runs get the same input",
-            stream.name,
-            place.name()
-        );
-        Diagnostic::error(codes::command::BAD_ARGUMENT, title)
-            .help("compare the pipeline with a source that writes the stream: `simulate`, or `file`")
-    })
 }
 
 async fn one_run(
@@ -237,7 +222,8 @@ async fn run_plans(
     let records = Records::default();
     let connectors = RecordingConnectors { inner: connectors, records: records.clone(), started: host.now() };
     let time = arguments.until.map(|until| i64::try_from(until.0.as_micros()).unwrap_or(Micros::MAX));
-    let options = |_: &PhysicalPlan| {
+    let options = |plan: &mut PhysicalPlan| {
+        plan.workers = Workers::One { because: "a comparison runs alone".to_owned() };
         Ok(RunOptions {
             store: None,
             directory: PathBuf::new(),

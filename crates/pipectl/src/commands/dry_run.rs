@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::{
     cli::{DryRunArguments, Global, ReportFormat},
     exit::Exit,
-    given::{interactive, replace_source},
+    given::{interactive, replace_source, unfed},
     input::{compile, load_files},
     preview::{DryConnectors, Previews},
     registry::registry,
@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
     let compiled = compile(&mut source, &registry);
     for dag in compiled.iter().map(|compiled| &compiled.dag) {
         source.diagnostics.extend(interactive(dag, "a dry run"));
+        source.diagnostics.extend(unfed(dag, "a dry run"));
     }
     view::diagnostics(&source, global);
     if source.diagnostics.has_errors() {

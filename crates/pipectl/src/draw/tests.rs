@@ -51,6 +51,7 @@ fn plain_sink(kind: &str) -> SinkNode {
         takes_payload: true,
         per_partition: false,
         idempotent: true,
+        shareable: false,
         place: "out/lab/".to_owned(),
     }
 }

@@ -1,0 +1,398 @@
+//! Builds what a plan names: readers and writers opened, tasks with their queues between them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use pipectl_contract::{
+    ConnectContext, ConsumerContext, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
+};
+use pipectl_data::{Micros, PayloadFormat};
+use pipectl_host::Host;
+use pipectl_ir::physical::{
+    PhysicalPlan, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, StreamPlan, Tasks, Workers,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    RunOptions,
+    chain::{Chain, ChainParts},
+    checkpoint::Checkpoint,
+    connectors::{Connectors, start_at},
+    counters::{Counters, TaskCounts},
+    error::RunError,
+    gate::Gate,
+    queue::{Receiver, Sender, queue},
+    reads::Reads,
+    route::RouteSender,
+    state::TaskState,
+    stream_writer::StreamWriter,
+    task::{Line, OperatorTask, SinkTask, SourceTask},
+};
+
+/// The smallest room of a queue in bytes: below this, batches would travel one at a time.
+const MIN_QUEUE: usize = 256 * 1024;
+
+/// The part of a pipeline's memory that one client of a backend may hold: the others are for the queues.
+const CLIENT_SHARE: u64 = 4;
+
+/// The saved states by `stage/index`.
+pub(crate) struct States(BTreeMap<String, TaskState>);
+
+impl States {
+    pub(crate) fn new(checkpoint: Option<&Checkpoint>) -> Result<Self, RunError> {
+        let tasks = checkpoint.map_or(&[][..], |checkpoint| &checkpoint.tasks);
+        let decoded = tasks.iter().map(|(name, state)| Ok((name.clone(), TaskState::decode(state)?)));
+        Ok(Self(decoded.collect::<Result<_, RunError>>()?))
+    }
+
+    /// Only what the writers of sinks need, for a region that several workers share: where it goes on, the backend knows,
+    /// and what it has counted is nobody else's.
+    pub(crate) fn of_sinks(plan: &PhysicalPlan, checkpoint: Option<&Checkpoint>) -> Result<Self, RunError> {
+        let Self(all) = Self::new(checkpoint)?;
+        let is_sink = |name: &str| plan.stages.iter().any(|stage| stage.sink.is_some() && of_stage(stage, name));
+        let parts = all.into_iter().filter(|(name, _)| is_sink(name));
+        Ok(Self(parts.map(|(name, state)| (name, TaskState { parts: state.parts, ..TaskState::default() })).collect()))
+    }
+
+    fn of(&self, stage: &Stage, index: usize) -> Option<&TaskState> {
+        self.0.get(&task_name(stage, index))
+    }
+
+    fn positions(&self, stage: &Stage) -> Vec<serde_json::Value> {
+        (0..).map_while(|index| self.of(stage, index)).filter_map(|state| state.position.clone()).collect()
+    }
+}
+
+fn of_stage(stage: &Stage, task: &str) -> bool {
+    task.rsplit_once('/').is_some_and(|(name, _)| name == stage.name)
+}
+
+fn task_name(stage: &Stage, index: usize) -> String {
+    format!("{}/{index}", stage.name)
+}
+
+pub(crate) type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Everything that the coordinator takes over.
+#[derive(Default)]
+pub(crate) struct Built {
+    pub(crate) names: Vec<String>,
+    pub(crate) sources: Vec<mpsc::UnboundedSender<crate::task::Command>>,
+    /// Which of `sources` read which durable stream.
+    pub(crate) streams: BTreeMap<String, Vec<usize>>,
+    pub(crate) sinks: BTreeMap<usize, mpsc::UnboundedSender<crate::task::Command>>,
+    pub(crate) bodies: Vec<Body>,
+}
+
+/// What tasks are built from.
+pub(crate) struct Builder<'a> {
+    pub(crate) plan: &'a PhysicalPlan,
+    pub(crate) connectors: &'a dyn Connectors,
+    pub(crate) host: &'a Host,
+    pub(crate) options: &'a RunOptions,
+    pub(crate) counters: &'a Arc<Counters>,
+    pub(crate) states: &'a States,
+}
+
+/// The ends of all queues, by route and task.
+struct Queues {
+    senders: Vec<Vec<Vec<Sender>>>,
+    receivers: Vec<Vec<Vec<Receiver>>>,
+}
+
+impl Builder<'_> {
+    /// Opens everything and makes the tasks, none of which runs yet.
+    pub(crate) async fn build(
+        &self,
+        events: &mpsc::UnboundedSender<crate::task::TaskEvent>,
+        finished: bool,
+    ) -> Result<Built, RunError> {
+        let mut readers = self.open_sources(finished).await?;
+        let counts: Vec<usize> = (0..self.plan.stages.len()).map(|stage| self.tasks_of(stage, &readers)).collect();
+        let mut queues = self.queues(&counts);
+        let mut built = Built::default();
+        for (number, stage) in self.plan.stages.iter().enumerate() {
+            let mut stage_readers = readers.remove(&number).unwrap_or_default().into_iter();
+            for index in 0..counts[number] {
+                let line = Line { task: built.names.len(), events: events.clone() };
+                built.names.push(task_name(stage, index));
+                let receivers = queues.take_receivers(self.plan, number, index);
+                let routes = queues.take_senders(self.plan, number, index);
+                let body: Body = if let Some(stream) = &stage.writes {
+                    let (sender, commands) = mpsc::unbounded_channel();
+                    built.sinks.insert(line.task, sender);
+                    let gate = Gate::new(receivers, self.watermark_of(stage, index));
+                    let task = self.stream_task(stage, stream, routes, gate, commands, line.clone()).await?;
+                    Box::pin(line.watch(task.run()))
+                } else if let Some(sink) = &stage.sink {
+                    let (sender, commands) = mpsc::unbounded_channel();
+                    built.sinks.insert(line.task, sender);
+                    let watermark = self.watermark_of(stage, index);
+                    let writers = counts[number];
+                    let task = self.sink_task(
+                        stage,
+                        sink,
+                        (index, writers),
+                        routes,
+                        Gate::new(receivers, watermark),
+                        commands,
+                        line.clone(),
+                    );
+                    let task = task.await?;
+                    Box::pin(line.watch(task.run()))
+                } else if let Some(reads) = Reads::of(&stage.input) {
+                    let (sender, commands) = mpsc::unbounded_channel();
+                    if reads.durable {
+                        built.streams.entry(reads.name.to_owned()).or_default().push(built.sources.len());
+                    }
+                    built.sources.push(sender);
+                    let Some(reader) = stage_readers.next() else {
+                        return Err(RunError::failed(format!("`{}` has fewer readers than lanes", reads.name)));
+                    };
+                    let task = SourceTask {
+                        name: reads.name.to_owned(),
+                        node: reads.node,
+                        leaves: reads.leaves,
+                        idle_after: reads.idle_after,
+                        reader,
+                        chain: self.chain(stage, index, routes)?,
+                        host: self.host.clone(),
+                        commands,
+                        line: line.clone(),
+                        shared: self.plan.workers == Workers::Any,
+                    };
+                    Box::pin(line.watch(task.run()))
+                } else {
+                    let chain = self.chain(stage, index, routes)?;
+                    let watermark = self.watermark_of(stage, index);
+                    let task = OperatorTask { gate: Gate::new(receivers, watermark), chain, line: line.clone() };
+                    Box::pin(line.watch(task.run()))
+                };
+                built.bodies.push(body);
+            }
+        }
+        Ok(built)
+    }
+
+    fn watermark_of(&self, stage: &Stage, index: usize) -> Micros {
+        self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark)
+    }
+
+    async fn open_sources(&self, finished: bool) -> Result<BTreeMap<usize, Vec<Box<dyn SourceReader>>>, RunError> {
+        let mut opened = BTreeMap::new();
+        for (number, stage) in self.plan.stages.iter().enumerate() {
+            let Some(reads) = Reads::of(&stage.input) else { continue };
+            let readers = match &stage.input {
+                // Nothing to go on with: the sources are not even opened.
+                _ if finished => self.states.positions(stage).into_iter().map(crate::limit::ended).collect(),
+                StageInput::Source(source) => self.open_source(stage, source).await?,
+                StageInput::Stream(stream) => self.open_stream(stage, stream).await?,
+                StageInput::Routes => continue,
+            };
+            if readers.is_empty() {
+                return Err(RunError::failed(format!("`{}` has no partition to read", reads.name)));
+            }
+            opened.insert(number, readers);
+        }
+        Ok(opened)
+    }
+
+    async fn open_source(&self, stage: &Stage, source: &SourcePlan) -> Result<Vec<Box<dyn SourceReader>>, RunError> {
+        let positions = self.states.positions(stage);
+        let context = SourceContext {
+            host: self.host.clone(),
+            pipeline: self.plan.pipeline.clone(),
+            node: source.name.clone(),
+            directory: self.options.directory.clone(),
+            schema: source.schema.clone(),
+            positions,
+        };
+        let readers = self.connectors.open_source(source, context).await;
+        let readers = readers.map_err(|error| RunError::connector(&source.name, &error))?;
+        Ok(readers.into_iter().map(|reader| self.options.limits.around(reader, self.host)).collect())
+    }
+
+    async fn open_stream(&self, stage: &Stage, stream: &StreamPlan) -> Result<Vec<Box<dyn SourceReader>>, RunError> {
+        let context = ConsumerContext {
+            node: stream.name.clone(),
+            group: consumer_group(self.plan, &stream.name),
+            lanes: stream.lanes,
+            ownership: match &self.plan.workers {
+                Workers::One { .. } => Ownership::Owned { positions: self.states.positions(stage) },
+                Workers::Any => Ownership::Shared,
+            },
+            start: start_at(stream.carrier.start),
+            memory: self.plan.memory / CLIENT_SHARE,
+            checkpoint_every: Duration::from_micros(self.plan.checkpoint_every.unsigned_abs()),
+        };
+        let readers = self.connectors.open_consumer(stream, self.connect(), context).await;
+        readers.map_err(|error| RunError::connector(&stream.name, &error))
+    }
+
+    fn connect(&self) -> ConnectContext {
+        ConnectContext {
+            host: self.host.clone(),
+            pipeline: self.plan.pipeline.clone(),
+            environment: self.plan.environment.clone(),
+        }
+    }
+
+    fn tasks_of(&self, stage: usize, readers: &BTreeMap<usize, Vec<Box<dyn SourceReader>>>) -> usize {
+        match self.plan.stages[stage].tasks {
+            Tasks::Fixed(count) => count as usize,
+            Tasks::Readers(source) => readers.get(&source).map_or(0, Vec::len),
+        }
+    }
+
+    /// One queue for each pair of tasks that can meet; the budget is shared out evenly.
+    fn queues(&self, counts: &[usize]) -> Queues {
+        let pairs = |route: &pipectl_ir::physical::Route| match route.by {
+            RouteBy::Forward | RouteBy::Gather => counts[route.from],
+            _ => counts[route.from] * counts[route.to],
+        };
+        let total: usize = self.plan.routes.iter().map(pairs).sum();
+        let budget = usize::try_from(self.plan.memory).unwrap_or(usize::MAX);
+        let capacity = (budget / total.max(1)).max(MIN_QUEUE);
+        let (mut senders, mut receivers) = (Vec::new(), Vec::new());
+        for route in &self.plan.routes {
+            let mut from: Vec<Vec<Sender>> = (0..counts[route.from]).map(|_| Vec::new()).collect();
+            let mut to: Vec<Vec<Receiver>> = (0..counts[route.to]).map(|_| Vec::new()).collect();
+            for (index, sender) in from.iter_mut().enumerate() {
+                let targets = match route.by {
+                    RouteBy::Forward => index..index + 1,
+                    RouteBy::Gather => 0..1,
+                    _ => 0..counts[route.to],
+                };
+                for target in targets {
+                    let (sending, receiving) = queue(capacity);
+                    sender.push(sending);
+                    to[target].push(receiving);
+                }
+            }
+            senders.push(from);
+            receivers.push(to);
+        }
+        Queues { senders, receivers }
+    }
+
+    fn counts(&self, state: Option<&TaskState>) -> TaskCounts {
+        TaskCounts::new(Arc::clone(self.counters), state.map_or(&[][..], |state| &state.counts))
+    }
+
+    fn chain(&self, stage: &Stage, index: usize, routes: Vec<(usize, RouteSender)>) -> Result<Chain, RunError> {
+        let state = self.states.of(stage, index);
+        let last = self.plan.stages.len() - 1;
+        let parts = ChainParts {
+            nodes: self.plan.nodes.iter().map(|node| node.name.clone()).collect(),
+            dead_letters: routes.iter().map(|(number, _)| *number).find(|number| self.plan.routes[*number].to == last),
+            routes,
+            counts: self.counts(state),
+        };
+        let mut chain = Chain::new(self.plan, stage, index as u32, parts)?;
+        if let Some(state) = state {
+            chain.restore(&state.parts, &state.sent)?;
+        }
+        Ok(chain)
+    }
+
+    async fn stream_task(
+        &self,
+        stage: &Stage,
+        stream: &StreamPlan,
+        mut routes: Vec<(usize, RouteSender)>,
+        gate: Gate,
+        commands: mpsc::UnboundedReceiver<crate::task::Command>,
+        line: Line,
+    ) -> Result<SinkTask, RunError> {
+        let context = ProducerContext { node: stream.name.clone(), memory: self.plan.memory / CLIENT_SHARE };
+        let producer = self.connectors.open_producer(stream, self.connect(), context).await;
+        let producer = producer.map_err(|error| RunError::connector(&stream.name, &error))?;
+        let state = self.states.of(stage, 0);
+        let mut dead_letters = routes.pop().map(|(_, route)| route);
+        if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
+            route.restore(*sent);
+        }
+        Ok(SinkTask {
+            name: stream.name.clone(),
+            node: stream.node,
+            gate,
+            writer: Box::new(StreamWriter::new(producer, stream.schema.clone())),
+            dead_letters,
+            counts: self.counts(state),
+            host: self.host.clone(),
+            commands,
+            line,
+            restored: state.is_some(),
+            keeps: self.plan.workers != Workers::Any,
+        })
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the ends of one task, each used once")]
+    async fn sink_task(
+        &self,
+        stage: &Stage,
+        sink: &SinkPlan,
+        (index, writers): (usize, usize),
+        mut routes: Vec<(usize, RouteSender)>,
+        gate: Gate,
+        commands: mpsc::UnboundedReceiver<crate::task::Command>,
+        line: Line,
+    ) -> Result<SinkTask, RunError> {
+        let state = self.states.of(stage, index);
+        let restored = state.and_then(|state| state.parts.first().cloned());
+        let context = SinkContext {
+            host: self.host.clone(),
+            pipeline: self.plan.pipeline.clone(),
+            node: sink.name.clone(),
+            directory: self.options.directory.clone(),
+            writer: index as u32,
+            writers: writers as u32,
+            schema: sink.schema.clone(),
+            payload: sink.payload.then_some(PayloadFormat::Json),
+            keys: sink.keys.clone(),
+            restored: restored.clone(),
+        };
+        let writer = self.connectors.open_sink(sink, context).await;
+        let writer = writer.map_err(|error| RunError::connector(&sink.name, &error))?;
+        let mut dead_letters = routes.pop().map(|(_, route)| route);
+        if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
+            route.restore(*sent);
+        }
+        Ok(SinkTask {
+            name: sink.name.clone(),
+            node: sink.node,
+            gate,
+            writer,
+            dead_letters,
+            counts: self.counts(state),
+            host: self.host.clone(),
+            commands,
+            line,
+            restored: restored.is_some(),
+            keeps: self.plan.workers != Workers::Any,
+        })
+    }
+}
+
+impl Queues {
+    /// All queues that lead to a task.
+    fn take_receivers(&mut self, plan: &PhysicalPlan, stage: usize, index: usize) -> Vec<Receiver> {
+        let routes = plan.routes.iter().zip(&mut self.receivers).filter(|(route, _)| route.to == stage);
+        routes.flat_map(|(_, tasks)| std::mem::take(&mut tasks[index])).collect()
+    }
+
+    /// All routes that start at a task, by the plan's number.
+    fn take_senders(&mut self, plan: &PhysicalPlan, stage: usize, index: usize) -> Vec<(usize, RouteSender)> {
+        let routes =
+            plan.routes.iter().enumerate().zip(&mut self.senders).filter(|((_, route), _)| route.from == stage);
+        routes
+            .map(|((number, route), tasks)| {
+                (number, RouteSender::new(route.by.clone(), std::mem::take(&mut tasks[index])))
+            })
+            .collect()
+    }
+}
+
+/// The consumer group with which a plan reads a durable stream. No two pipelines share one by accident.
+pub fn consumer_group(plan: &PhysicalPlan, stream: &str) -> String {
+    format!("pipectl.{}.{}.{stream}", plan.pipeline, plan.environment)
+}
