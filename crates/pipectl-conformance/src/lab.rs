@@ -20,6 +20,9 @@ use crate::{
     worker::{Commits, Worker, WorkerOptions},
 };
 
+/// How many readers a consumer has where a case does not say.
+const LANES: u32 = 2;
+
 /// Why a case ends early.
 #[derive(Debug)]
 pub enum Stop {
@@ -179,7 +182,28 @@ impl Lab {
         self.worker_of(&self.connection, stream, group, ownership, reading).await
     }
 
-    /// The same over a connection of its own.
+    /// The same, as soon as each partition is where it stays. The lanes of a group are members of it that come one after
+    /// the other, and a service may give the first of them everything until it knows of the next. What goes from lane to
+    /// lane without a commit comes again, and would say nothing of the commits that a case is about.
+    pub(crate) async fn settled(
+        &self,
+        stream: &StreamTarget,
+        group: &str,
+        ownership: Ownership,
+        reading: Reading,
+    ) -> Result<Worker, Stop> {
+        let (partitions, lanes) = (self.budget.partitions as usize, reading.lanes.unwrap_or(LANES) as usize);
+        let mut worker = self.worker(stream, group, ownership, reading).await?;
+        if self.has_partitions() {
+            let spread = |seen: &Seen| seen.open.values().collect::<BTreeSet<_>>().len() == lanes.min(partitions);
+            worker
+                .until("every reader to have its partitions", |seen| seen.open.len() == partitions && spread(seen))
+                .await?;
+        }
+        Ok(worker)
+    }
+
+    /// Opens a consumer over a connection of its own.
     pub(crate) async fn worker_of(
         &self,
         connection: &Arc<dyn Connection>,
@@ -190,7 +214,7 @@ impl Lab {
     ) -> Result<Worker, Stop> {
         let options = WorkerOptions {
             group: format!("{}-{group}", stream.name),
-            lanes: reading.lanes.unwrap_or(2),
+            lanes: reading.lanes.unwrap_or(LANES),
             ownership,
             start: reading.start,
             commits: if reading.never_commits { Commits::Never } else { Commits::OnWish },

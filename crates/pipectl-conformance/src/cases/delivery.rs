@@ -55,15 +55,15 @@ pub(super) async fn resumes_where_the_group_stood(lab: &Lab) -> Result<(), Stop>
     let stream = lab.stream().await?;
     lab.announce(&stream, "resumes", Ownership::Shared).await?;
     let (first, second) = halves(lab);
+    let mut worker = lab.settled(&stream, "resumes", Ownership::Shared, WATCHFUL).await?;
     lab.write(&stream, &first).await?;
-    let mut worker = lab.worker(&stream, "resumes", Ownership::Shared, WATCHFUL).await?;
     worker.until("the first half", |seen| seen.distinct() >= first.len()).await?;
     worker.checkpoint_and_commit().await?;
     let seen = worker.close().await?;
     expect(&first, &seen, "before the restart")?;
     lab.keep(seen);
     lab.write(&stream, &second).await?;
-    let mut worker = lab.worker(&stream, "resumes", Ownership::Shared, WATCHFUL).await?;
+    let mut worker = lab.worker(&stream, "resumes", Ownership::Shared, Reading::default()).await?;
     lab.read_all(&mut worker, second.len()).await?;
     let seen = worker.close().await?;
     resumed(lab, &first, &second, &seen.ids())?;
@@ -87,13 +87,13 @@ pub(super) async fn comes_again_after_a_crash(lab: &Lab) -> Result<(), Stop> {
         let stream = lab.stream().await?;
         lab.announce(&stream, name, ownership.clone()).await?;
         let samples = lab.samples(0.25, 8);
+        let mut worker = lab.settled(&stream, name, ownership.clone(), WATCHFUL).await?;
         lab.write(&stream, &samples).await?;
-        let mut worker = lab.worker(&stream, name, ownership.clone(), WATCHFUL).await?;
         worker.until("all records", |seen| seen.distinct() >= samples.len()).await?;
         // The barrier was taken, but its checkpoint never became durable.
         worker.checkpoint().await?;
         lab.keep(worker.kill().await);
-        let mut worker = lab.worker(&stream, name, ownership, WATCHFUL).await?;
+        let mut worker = lab.worker(&stream, name, ownership, Reading::default()).await?;
         lab.read_all(&mut worker, samples.len()).await?;
         let seen = worker.close().await?;
         expect(&samples, &seen, &format!("{name}, after a crash before the first commit"))?;
@@ -107,8 +107,8 @@ pub(super) async fn commits_a_contiguous_prefix(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     lab.announce(&stream, "prefix", ownership.clone()).await?;
     let (first, second) = halves(lab);
+    let mut worker = lab.settled(&stream, "prefix", ownership.clone(), WATCHFUL).await?;
     lab.write(&stream, &first).await?;
-    let mut worker = lab.worker(&stream, "prefix", ownership.clone(), WATCHFUL).await?;
     worker.until("the first half", |seen| seen.distinct() >= first.len()).await?;
     let checkpoint = worker.checkpoint().await?;
     lab.write(&stream, &second).await?;
@@ -121,7 +121,7 @@ pub(super) async fn commits_a_contiguous_prefix(lab: &Lab) -> Result<(), Stop> {
         Ownership::Owned { .. } => Ownership::Owned { positions: checkpoint.positions },
         other => other,
     };
-    let mut worker = lab.worker(&stream, "prefix", ownership, WATCHFUL).await?;
+    let mut worker = lab.worker(&stream, "prefix", ownership, Reading::default()).await?;
     lab.read_all(&mut worker, second.len()).await?;
     let seen = worker.close().await?;
     resumed(lab, &first, &second, &seen.ids())?;
@@ -133,7 +133,7 @@ pub(super) async fn a_late_commit_loses_nothing(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     lab.announce(&stream, "late", Ownership::Shared).await?;
     let (first, second) = halves(lab);
-    let mut worker = lab.worker(&stream, "late", Ownership::Shared, WATCHFUL).await?;
+    let mut worker = lab.settled(&stream, "late", Ownership::Shared, WATCHFUL).await?;
     lab.write(&stream, &first).await?;
     worker.until("the first half", |seen| seen.distinct() >= first.len()).await?;
     let early = worker.checkpoint().await?;
@@ -146,7 +146,7 @@ pub(super) async fn a_late_commit_loses_nothing(lab: &Lab) -> Result<(), Stop> {
     lab.keep(worker.kill().await);
     let third = Sample::range(both, both + 40, 8);
     lab.write(&stream, &third).await?;
-    let mut worker = lab.worker(&stream, "late", Ownership::Shared, WATCHFUL).await?;
+    let mut worker = lab.worker(&stream, "late", Ownership::Shared, Reading::default()).await?;
     let wanted = ids(&third);
     let has = |came: Vec<usize>| wanted.iter().all(|id| came.contains(id));
     worker.until("the records after both commits", |seen| has(seen.ids())).await?;
