@@ -19,5 +19,5 @@ pub use lab::{Lab, Stop};
 pub use report::{CaseResult, Ladder, LeftOut, Level, Outcome, Report};
 pub use sample::{Header, Sample, batch};
 pub use seen::{Seen, SeenRecord};
-pub use suite::{CASES_ONLY, REPORTS, case_names, conclude, prove, run, suite, write_report};
+pub use suite::{CASES_ONLY, LOG, REPORTS, case_names, conclude, prove, run, suite, write_report};
 pub use worker::{Checkpoint, Commits, Worker, WorkerOptions};

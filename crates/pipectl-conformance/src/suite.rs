@@ -21,6 +21,10 @@ pub const REPORTS: &str = "PIPECTL_CONFORMANCE_REPORTS";
 /// of a part is not written, since it would say nothing about the backend.
 pub const CASES_ONLY: &str = "PIPECTL_CONFORMANCE_CASES";
 
+/// The variable that names a file for the log of pipectl's own crates while the suite runs. It may hold secrets of the
+/// test peer.
+pub const LOG: &str = "PIPECTL_CONFORMANCE_LOG";
+
 /// A case may take so many times the patience that one step of it has.
 const STEPS: u32 = 6;
 
@@ -40,9 +44,15 @@ pub async fn run(harness: Arc<dyn Harness>, names: &[&str]) -> Report {
     let id: String = host.id(&format!("conformance {}", harness.backend())).chars().take(8).collect();
     // Listens from the start; the case about secrets is told if it cannot.
     let _told_later = watch::begin(&harness.secrets());
+    if let Some(path) = host.variable(LOG)
+        && let Err(error) = watch::write_down(Path::new(&path), &host)
+    {
+        let _not_told = writeln!(std::io::stderr(), "the log cannot be written to {path}: {error}");
+    }
     let mut results = Vec::new();
     for case in CASES.iter().filter(|case| names.contains(&case.name)) {
         let began = host.now();
+        tracing::debug!(name = case.name, "a case of the suite begins");
         let outcome = one(&harness, case, &id).await;
         let took_ms = u64::try_from((host.now() - began) / 1_000).unwrap_or(0);
         let (name, proves) = (case.name.to_owned(), case.proves.to_owned());

@@ -1,14 +1,18 @@
 //! Looks through every log line of the process for secrets. Lines are searched as they come and not kept, so that the
-//! chattiest level of every library can be listened to.
+//! chattiest level of every library can be listened to. Only whoever mends a case may have pipectl's own written down.
 
 use std::{
     fmt::{self, Write as _},
+    fs::File,
+    io::Write as _,
+    path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
+use pipectl_host::Host;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -24,6 +28,7 @@ struct Watched {
 
 static WATCHED: Mutex<Watched> = Mutex::new(Watched { secrets: Vec::new(), leaks: Vec::new() });
 static LINES: AtomicU64 = AtomicU64::new(0);
+static DIARY: Mutex<Option<(File, Host)>> = Mutex::new(None);
 
 fn watched() -> MutexGuard<'static, Watched> {
     WATCHED.lock().unwrap_or_else(PoisonError::into_inner)
@@ -46,6 +51,23 @@ pub(crate) fn begin(secrets: &[String]) -> Result<(), String> {
         }
     }
     if works { Ok(()) } else { Err("something else listens to the log of this process".to_owned()) }
+}
+
+/// From now on the lines of pipectl's own crates go to a file, each with the time since the last midnight (UTC) in
+/// seconds.
+pub(crate) fn write_down(path: &Path, host: &Host) -> std::io::Result<()> {
+    *DIARY.lock().unwrap_or_else(PoisonError::into_inner) = Some((File::create(path)?, host.clone()));
+    Ok(())
+}
+
+fn note(metadata: &Metadata<'_>, line: &str) {
+    if metadata.target().starts_with("pipectl")
+        && let Some((file, host)) = &mut *DIARY.lock().unwrap_or_else(PoisonError::into_inner)
+    {
+        let millis = host.now() / 1_000 % 86_400_000;
+        // A diary that cannot be written is no reason to fail a backend.
+        let _lost = writeln!(file, "{:9}.{:03} {line}", millis / 1_000, millis % 1_000);
+    }
 }
 
 /// Logs a made-up secret in both ways that there are, and answers in how many lines it was found: 2 if the watch works.
@@ -125,6 +147,7 @@ impl Subscriber for TracingWatch {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line(event.metadata().target().to_owned());
         event.record(&mut line);
+        note(event.metadata(), &line.0);
         search(&line.0);
     }
 
