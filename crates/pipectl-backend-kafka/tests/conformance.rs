@@ -59,7 +59,6 @@ impl Harness for RealKafka {
 }
 
 #[test]
-#[ignore = "not yet seen to end: its only runs were cut off; run it with `-- --ignored --nocapture`"]
 fn the_suite() {
     let peer = Arc::new(pipectl_peers::need!(pipectl_peers::Kafka::start_secured()));
     prove(Arc::new(RealKafka { peer }));
