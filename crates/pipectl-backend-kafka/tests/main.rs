@@ -6,6 +6,7 @@ mod admin;
 mod conformance;
 mod groups;
 mod lab;
+mod raw;
 mod reading;
 mod restart;
 mod secured;

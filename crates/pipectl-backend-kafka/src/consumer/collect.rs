@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use arrow_array::{Int64Array, builder::BinaryViewBuilder};
 use pipectl_data::{Batch, HeadersBuilder, Micros, PayloadFormat};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
+
+use super::headers;
 
 /// What a record takes in a batch beside its bytes: two times, and a view each of key and payload.
 const ENVELOPE: usize = 48;
@@ -14,6 +16,8 @@ const ENVELOPE: usize = 48;
 pub(crate) struct Collector {
     partitions: BTreeMap<u32, Columns>,
     bytes: usize,
+    /// Whether it was told that headers could not be read: once is enough.
+    told: bool,
 }
 
 #[derive(Default)]
@@ -42,9 +46,17 @@ impl Collector {
                 columns.offsets.iter().for_each(|_| builder.end_record());
                 builder
             });
-            for header in headers.iter() {
-                builder.header(header.key, header.value);
-                bytes += header.key.len() + header.value.map_or(0, <[u8]>::len);
+            let all = headers::each(headers, |name, value| {
+                builder.header(name, value);
+                bytes += name.len() + value.map_or(0, <[u8]>::len);
+            });
+            if !all && !std::mem::replace(&mut self.told, true) {
+                tracing::warn!(
+                    topic = message.topic(),
+                    partition = message.partition(),
+                    offset = message.offset(),
+                    "a record has a header whose name is not UTF-8; such headers are read as `\u{fffd}` and without their values"
+                );
             }
         }
         if let Some(headers) = &mut columns.headers {

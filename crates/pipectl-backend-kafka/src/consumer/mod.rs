@@ -4,6 +4,7 @@ mod collect;
 mod commit;
 mod group;
 mod handover;
+mod headers;
 mod places;
 mod position;
 mod reader;
@@ -43,6 +44,7 @@ pub(crate) async fn open(
     stream: &KafkaStreamOptions,
     context: ConsumerContext,
 ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
+    headers::keep_quiet();
     let known = match &context.ownership {
         Ownership::Owned { positions } => {
             let mut known = BTreeMap::new();
