@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipectl_contract::Ownership;
+use pipectl_contract::{Consumption, Ownership};
 
 use crate::{
     lab::{Lab, Reading, Stop, ensure, ids},
@@ -14,7 +14,13 @@ use crate::{
 async fn joins(lab: &Lab, stream: &pipectl_contract::StreamTarget) -> Result<Worker, Stop> {
     // A worker is a process: it has a connection of its own.
     let connection = lab.harness.connect().await?;
-    lab.worker_of(&connection, stream, "shared", Ownership::Shared, Reading::default()).await
+    let mut worker = lab.worker_of(&connection, stream, "shared", Ownership::Shared, Reading::default()).await?;
+    if lab.capabilities.consumption == Consumption::Lease {
+        // Nothing tells when it is a member, but it is when it has waited in vain. What is written meanwhile goes to the
+        // others, and so may all records of those keys until theirs are acknowledged.
+        worker.until("its first wait", |seen| !seen.quiet.is_empty()).await?;
+    }
+    Ok(worker)
 }
 
 fn together(one: &Seen, other: &Seen) -> usize {
@@ -60,7 +66,7 @@ pub(super) async fn hands_over_without_loss(lab: &Lab) -> Result<(), Stop> {
     second.checkpoint_and_commit().await?;
     let left = second.close().await?;
     let open = left.records.iter().filter(|record| !record.committed && !record.lost).count();
-    ensure(lab.capabilities.consumption == pipectl_contract::Consumption::Lease || open == 0, || {
+    ensure(lab.capabilities.consumption == Consumption::Lease || open == 0, || {
         format!("{open} records came between a checkpoint and the close that followed at once")
     })?;
     let more = Sample::range(samples.len(), samples.len() + 64, 32);
