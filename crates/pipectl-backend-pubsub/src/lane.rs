@@ -55,6 +55,8 @@ pub(crate) struct Lane {
     ids: Ids<Handler>,
     confirmations: FuturesUnordered<Confirmation>,
     told: bool,
+    /// Whether it has said that it is caught up, and says next that there is nothing for now.
+    caught_up: bool,
     /// Since when nothing came, though it was waited for.
     since: Micros,
     /// Whether records were handed on since then: how long those took is no time of waiting.
@@ -74,6 +76,7 @@ impl Lane {
             ids,
             confirmations,
             told: false,
+            caught_up: false,
             since,
             handed: true,
             finishing: None,
@@ -168,6 +171,9 @@ impl SourceReader for Lane {
             self.told = true;
             return Ok(Read::Opened(self.number));
         }
+        if std::mem::take(&mut self.caught_up) {
+            return Ok(Read::Quiet);
+        }
         if std::mem::take(&mut self.handed) {
             self.since = self.hub.host.now();
         }
@@ -185,7 +191,11 @@ impl SourceReader for Lane {
                 () = self.hub.host.sleep_until(pause) => {
                     let now = self.hub.host.now();
                     self.since = now;
-                    return Ok(if self.is_over(now) { Read::End } else { Read::CaughtUp(self.number) });
+                    if self.is_over(now) {
+                        return Ok(Read::End);
+                    }
+                    self.caught_up = true;
+                    return Ok(Read::CaughtUp(self.number));
                 }
             }
         }
