@@ -2,11 +2,13 @@
 
 mod collect;
 mod commit;
+mod fetched;
 mod group;
 mod handover;
 mod headers;
 mod places;
 mod position;
+mod questions;
 mod reader;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

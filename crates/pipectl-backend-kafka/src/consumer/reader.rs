@@ -14,25 +14,24 @@ use futures::future::BoxFuture;
 use pipectl_contract::{ConnectorError, ErrorKind, Read, SourceReader, StartAt};
 use pipectl_data::{Batch, Micros};
 use pipectl_host::Host;
-use rdkafka::{consumer::Consumer as _, error::KafkaError, types::RDKafkaErrorCode as Code};
+use rdkafka::consumer::Consumer as _;
 use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::{
     collect::Collector,
-    group::{Client, Event, list, placed},
+    group::{Client, list, placed},
     handover::Handover,
-    places::{Bounds, Lookup, Placed},
+    places::{Lookup, Placed},
     position,
+    questions::{Answer, asked, newcomers},
 };
-use crate::{error, retry};
+use crate::error;
 
-/// A look at the queue ends with so many bytes: a batch is no larger.
-const BATCH: usize = 1 << 20;
 /// How long a reader waits for records before it says that there are none.
 const QUIET: Duration = Duration::from_millis(200);
 /// How often the brokers are asked for a sign of life while they do not answer.
-const TROUBLED: Duration = Duration::from_secs(2);
+pub(super) const TROUBLED: Duration = Duration::from_secs(2);
 
 /// Who else reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,39 +76,33 @@ pub(crate) struct Partition {
     /// What the group has; -1 for nothing.
     pub(crate) committed: i64,
     /// Whether all that is there has been handed on.
-    caught_up: bool,
+    pub(super) caught_up: bool,
     /// Where it ends, once nobody writes any more.
-    end: Option<i64>,
+    pub(super) end: Option<i64>,
 }
 
-enum Ready {
+pub(super) enum Ready {
     Batch(Batch),
     Tell(Read),
-}
-
-pub(super) enum Answer {
-    Assigned(Result<Vec<Placed>, ConnectorError>),
-    Discovered(Result<Vec<Placed>, ConnectorError>),
-    Checked(Result<BTreeMap<u32, Bounds>, ConnectorError>),
 }
 
 /// A lane.
 pub(crate) struct Reader {
     pub(super) plan: Plan,
-    lookup: Option<Lookup>,
+    pub(super) lookup: Option<Lookup>,
     wake: Arc<Notify>,
     pub(super) partitions: BTreeMap<u32, Partition>,
-    ready: VecDeque<Ready>,
-    collector: Collector,
-    job: Option<BoxFuture<'static, Answer>>,
+    pub(super) ready: VecDeque<Ready>,
+    pub(super) collector: Collector,
+    pub(super) job: Option<BoxFuture<'static, Answer>>,
     pub(super) handover: Option<Handover>,
     /// How many partitions the topic had when reading began: those after them came later.
-    at_first: u32,
-    joined: bool,
-    finishing: bool,
-    must_check: bool,
-    trouble: Option<(Micros, ConnectorError)>,
-    next_discovery: Micros,
+    pub(super) at_first: u32,
+    pub(super) joined: bool,
+    pub(super) finishing: bool,
+    pub(super) must_check: bool,
+    pub(super) trouble: Option<(Micros, ConnectorError)>,
+    pub(super) next_discovery: Micros,
 }
 
 impl Reader {
@@ -167,12 +160,12 @@ impl Reader {
         self.lookup.as_ref().map_or("", |lookup| &lookup.topic)
     }
 
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         format!("read topic `{}`", self.topic())
     }
 
     /// Begins to read partitions.
-    fn take_on(&mut self, partitions: Vec<Placed>) -> Result<(), ConnectorError> {
+    pub(super) fn take_on(&mut self, partitions: Vec<Placed>) -> Result<(), ConnectorError> {
         let lookup = self.lookup()?;
         let assignment = placed(&lookup.topic, partitions.iter().map(|partition| (partition.number, partition.next)))?;
         lookup.client.incremental_assign(&assignment).map_err(|problem| error::client(self.what(), problem))?;
@@ -212,156 +205,6 @@ impl Reader {
         });
     }
 
-    /// Looks at everything that the client has for us.
-    fn drain(&mut self) -> Result<(), ConnectorError> {
-        let client = self.client()?;
-        let watch = client.context().watch();
-        let host = self.plan.host.clone();
-        loop {
-            let served = watch.served();
-            match client.poll(Duration::ZERO) {
-                Some(Ok(message)) => {
-                    self.collector.push(&message, || host.now());
-                    if self.collector.bytes() >= BATCH {
-                        break;
-                    }
-                }
-                Some(Err(KafkaError::PartitionEOF(partition))) => {
-                    self.collected();
-                    self.trouble = None;
-                    self.ready.push_back(Ready::Tell(Read::CaughtUp(partition as u32)));
-                }
-                Some(Err(problem)) => self.on_error(problem)?,
-                // An event that is no record ends a look as an empty queue does.
-                None if watch.served() == served => break,
-                None => {}
-            }
-        }
-        self.collected();
-        Ok(())
-    }
-
-    fn collected(&mut self) {
-        for batch in self.collector.finish() {
-            if self.partitions.contains_key(&batch.partition) {
-                self.trouble = None;
-                self.ready.push_back(Ready::Batch(batch));
-            }
-        }
-    }
-
-    /// The client mends nearly everything by itself; what it cannot mend, and what lasts too long, is an error.
-    fn on_error(&mut self, problem: KafkaError) -> Result<(), ConnectorError> {
-        let fatal = matches!(problem, KafkaError::MessageConsumptionFatal(_));
-        match problem.rdkafka_error_code() {
-            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation) => {
-                self.must_check = true;
-                return Ok(());
-            }
-            Some(Code::PollExceeded) => {
-                tracing::warn!(
-                    topic = self.topic(),
-                    "nothing was read for longer than max.poll.interval.ms, so the group has taken the partitions away"
-                );
-                return Ok(());
-            }
-            _ => {}
-        }
-        let problem = self.client()?.context().watch().explain(self.what(), problem);
-        if fatal || problem.kind == ErrorKind::Denied {
-            return Err(problem);
-        }
-        if self.trouble.is_none() {
-            tracing::debug!(%problem, "reading goes on when the brokers do");
-            self.trouble = Some((self.plan.host.now(), problem));
-            self.next_discovery = self.next_discovery.min(self.plan.host.now() + micros(TROUBLED));
-        }
-        Ok(())
-    }
-
-    /// Does what the group wants, and asks the brokers what has to be known.
-    fn serve(&mut self) -> Result<(), ConnectorError> {
-        self.hand_over()?;
-        while self.handover.is_none() && self.job.is_none() {
-            let lookup = self.lookup()?.clone();
-            match lookup.client.context().event() {
-                Some(Event::Assigned(partitions)) => {
-                    self.joined = true;
-                    let (start, at_first) = (self.plan.start.clone(), self.at_first);
-                    let placed = move || {
-                        if partitions.is_empty() {
-                            return Ok(Vec::new());
-                        }
-                        let known = lookup.committed(lookup.partitions()?)?;
-                        let placed = lookup.place(&partitions, &known, &start, at_first)?;
-                        lookup.pin(placed)
-                    };
-                    self.ask(placed, Answer::Assigned);
-                }
-                Some(Event::Revoked { partitions, lost }) => self.revoke(partitions, lost)?,
-                None if self.must_check => {
-                    self.must_check = false;
-                    let numbers: Vec<u32> = self.partitions.keys().copied().collect();
-                    self.ask(move || lookup.bounds(&numbers), Answer::Checked);
-                }
-                None if self.plan.host.now() >= self.next_discovery => self.discover(lookup),
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    fn discover(&mut self, lookup: Lookup) {
-        let every = if self.trouble.is_some() { TROUBLED } else { self.plan.discover_every };
-        self.next_discovery = self.plan.host.now() + micros(every);
-        let have: Vec<u32> = self.partitions.keys().copied().collect();
-        let (lane, lanes, sharing) = (self.plan.lane, self.plan.lanes, self.plan.sharing);
-        self.ask(move || newcomers(&lookup, lane, lanes, sharing, &have), Answer::Discovered);
-    }
-
-    fn ask<T: Send + 'static>(
-        &mut self,
-        question: impl Fn() -> Result<T, ConnectorError> + Clone + Send + Sync + 'static,
-        answer: fn(Result<T, ConnectorError>) -> Answer,
-    ) {
-        let (host, bound) = (self.plan.host.clone(), self.plan.retry_for);
-        self.job = Some(Box::pin(async move { answer(asked(&host, bound, question).await) }));
-    }
-
-    fn answered(&mut self, answer: Answer) -> Result<(), ConnectorError> {
-        match answer {
-            Answer::Assigned(placed) => self.take_on(placed?),
-            Answer::Discovered(Ok(placed)) => {
-                self.trouble = None;
-                if placed.is_empty() { Ok(()) } else { self.take_on(placed) }
-            }
-            // It was asked again for as long as brokers may be away.
-            Answer::Discovered(Err(problem)) | Answer::Checked(Err(problem)) => Err(problem),
-            Answer::Checked(Ok(bounds)) => self.begin_again(&bounds),
-        }
-    }
-
-    /// The brokers did not have what was asked for: looks where that is so, and begins again from what is there.
-    fn begin_again(&mut self, bounds: &BTreeMap<u32, Bounds>) -> Result<(), ConnectorError> {
-        let numbers: Vec<u32> = self.partitions.keys().copied().collect();
-        self.forget_fetched(&numbers);
-        let lookup = self.lookup()?.clone();
-        for (number, partition) in &mut self.partitions {
-            if let Some(bounds) = bounds.get(number) {
-                partition.next = lookup.within(*number, partition.next, *bounds)?;
-                partition.first = partition.first.min(partition.next);
-            }
-            partition.caught_up = false;
-        }
-        let places = self.partitions.iter().map(|(number, partition)| (*number, partition.next));
-        let assignment = placed(&lookup.topic, places)?;
-        lookup
-            .client
-            .incremental_unassign(&list(&lookup.topic, numbers))
-            .and_then(|()| lookup.client.incremental_assign(&assignment))
-            .map_err(|problem| error::client(self.what(), problem))
-    }
-
     fn hand_on(&mut self, ready: Ready) -> Option<Read> {
         match ready {
             Ready::Batch(batch) => {
@@ -390,57 +233,6 @@ impl Reader {
                 .values()
                 .all(|partition| partition.end.is_some_and(|end| partition.next >= end || partition.caught_up))
     }
-
-    fn quiet(&mut self) -> Result<(), ConnectorError> {
-        match &self.trouble {
-            Some((since, _)) if self.plan.host.now() - since > micros(self.plan.retry_for) => {
-                return Err(self.trouble.take().map_or_else(
-                    || ConnectorError::new(ErrorKind::Internal, "trouble without a cause"),
-                    |(_, problem)| problem,
-                ));
-            }
-            // Brokers that do not answer may well have more for us.
-            Some(_) => {}
-            None => {
-                for (number, partition) in &self.partitions {
-                    if partition.caught_up {
-                        self.ready.push_back(Ready::Tell(Read::CaughtUp(*number)));
-                    }
-                }
-            }
-        }
-        self.ready.push_back(Ready::Tell(Read::Quiet));
-        Ok(())
-    }
-}
-
-/// Partitions of the lane that are not read yet. A group sees to that itself; it is enough that the topic answers.
-fn newcomers(
-    lookup: &Lookup,
-    lane: u32,
-    lanes: u32,
-    sharing: Sharing,
-    have: &[u32],
-) -> Result<Vec<Placed>, ConnectorError> {
-    let count = lookup.partitions()?;
-    if sharing == Sharing::Shared {
-        return Ok(Vec::new());
-    }
-    let new: Vec<u32> = (lane..count).step_by(lanes as usize).filter(|number| !have.contains(number)).collect();
-    lookup.place(&new, &BTreeMap::new(), &StartAt::Earliest, count)
-}
-
-/// Asks the brokers where waiting harms nobody, again and again while they are away.
-async fn asked<T: Send + 'static>(
-    host: &Host,
-    bound: Duration,
-    question: impl Fn() -> Result<T, ConnectorError> + Clone + Send + 'static,
-) -> Result<T, ConnectorError> {
-    retry::within(host, bound, || {
-        let question = question.clone();
-        async move { host.blocking(question).await }
-    })
-    .await
 }
 
 pub(super) fn micros(duration: Duration) -> Micros {
