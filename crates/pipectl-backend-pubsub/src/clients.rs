@@ -14,9 +14,10 @@ use google_cloud_pubsub::{
     retry_policy::RetryableErrors,
 };
 use pipectl_contract::{ConnectContext, ConnectorError, ErrorKind};
+use pipectl_host::Host;
 use serde_json::Value;
 
-use crate::PubSubOptions;
+use crate::{PubSubOptions, emulator::Way};
 
 /// Where the credentials' project is told if they do not tell it
 /// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
@@ -91,11 +92,24 @@ impl Clients {
         })
     }
 
-    /// A subscriber with a connection of its own, which ends with its stream: a server that does not notice the end of a
-    /// stream on a connection that lives on would send records to nobody.
-    pub(crate) async fn subscriber(&self) -> Result<Subscriber, ConnectorError> {
+    /// A way to the emulator, if that is what the endpoint is.
+    pub(crate) async fn way(&self, host: &Host) -> Result<Option<Way>, ConnectorError> {
+        let Some(address) = self.endpoint.as_deref().and_then(|endpoint| endpoint.strip_prefix("http://")) else {
+            return Ok(None);
+        };
+        let address = address.trim_end_matches('/');
+        let address = if address.contains(':') { address.to_owned() } else { format!("{address}:80") };
+        let opened = Way::open(host, &address).await;
+        opened.map(Some).map_err(|error| {
+            ConnectorError::new(ErrorKind::Unavailable, format!("cannot listen on loopback for the emulator: {error}"))
+        })
+    }
+
+    /// A subscriber with a connection of its own, which ends with its stream.
+    pub(crate) async fn subscriber(&self, way: Option<&Way>) -> Result<Subscriber, ConnectorError> {
         let mut builder = Subscriber::builder().with_grpc_subchannel_count(1);
-        if let Some(endpoint) = &self.endpoint {
+        let endpoint = way.map(|way| &way.endpoint).or(self.endpoint.as_ref());
+        if let Some(endpoint) = endpoint {
             builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
         }
         if let Some(credentials) = &self.credentials {
@@ -204,8 +218,7 @@ mod tests {
 
     #[test]
     fn the_project_comes_from_the_nearest_that_tells_it() {
-        let context =
-            ConnectContext { host: pipectl_host::Host::real(), pipeline: "p".into(), environment: "e".into() };
+        let context = ConnectContext { host: Host::real(), pipeline: "p".into(), environment: "e".into() };
         let json = serde_json::json!({"project_id": "of-credentials"});
         let mut options = PubSubOptions { endpoint: Some("http://127.0.0.1:1".into()), ..PubSubOptions::default() };
         assert_eq!(project(&options, Some(&json), &context).unwrap(), "of-credentials");

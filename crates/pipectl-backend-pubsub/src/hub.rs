@@ -5,13 +5,14 @@
 //! redelivery comes to the lane that knows the record, and both stay so across restarts. Nobody is spawned for it:
 //! whichever lane waits reads for all.
 
+mod ending;
+
 use std::{
     collections::VecDeque,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
@@ -24,12 +25,10 @@ use pipectl_data::{Micros, key_hash};
 use pipectl_host::Host;
 use tokio::sync::Notify;
 
-use crate::{errors, message::Record, names};
+use crate::{emulator::Way, errors, message::Record, names};
 
 /// How many deliveries that are there already are taken at once.
 const AT_ONCE: usize = 1_000;
-/// How long the end may take: the last acknowledgements are sent, everything else is given back.
-const SHUTDOWN: Duration = Duration::from_secs(5);
 
 type Delivered = google_cloud_pubsub::Result<(Message, Handler)>;
 /// What is left to do when all lanes are closed.
@@ -48,6 +47,10 @@ pub(crate) struct Hub {
     subscription: String,
     /// `None` when it is closed.
     stream: tokio::sync::Mutex<Option<BoxStream<'static, Delivered>>>,
+    /// At an emulator.
+    way: Option<Way>,
+    /// Whether the stream has been read: it is opened by its first reader.
+    begun: AtomicBool,
     shutdown: ShutdownToken,
     lanes: Vec<(Mutex<VecDeque<Delivery>>, Notify)>,
     /// Told when acknowledgements make room.
@@ -61,6 +64,8 @@ pub(crate) struct Hub {
     last: AtomicI64,
     failed: AtomicBool,
     open: AtomicUsize,
+    /// What lanes that are closed have handed on and cannot acknowledge any more.
+    returned: Mutex<Vec<Handler>>,
     farewell: Mutex<Option<Farewell>>,
 }
 
@@ -69,7 +74,7 @@ impl Hub {
     pub(crate) fn new(
         host: &Host,
         subscription: &str,
-        stream: MessageStream,
+        (stream, way): (MessageStream, Option<Way>),
         lanes: u32,
         limits: (usize, usize),
         farewell: Option<Farewell>,
@@ -82,6 +87,8 @@ impl Hub {
             host: host.clone(),
             subscription: names::short(subscription).to_owned(),
             stream: tokio::sync::Mutex::new(Some(stream.boxed())),
+            way,
+            begun: AtomicBool::new(false),
             shutdown,
             lanes: (0..lanes).map(|_| (Mutex::default(), Notify::new())).collect(),
             room: Notify::new(),
@@ -91,6 +98,7 @@ impl Hub {
             last: AtomicI64::new(host.now()),
             failed: AtomicBool::new(false),
             open: AtomicUsize::new(lanes as usize),
+            returned: Mutex::default(),
             farewell: Mutex::new(farewell),
         }
     }
@@ -123,6 +131,7 @@ impl Hub {
             room.await;
         }
         let Some(stream) = held.as_mut().filter(|_| !self.failed.load(SeqCst)) else { return Err(self.gone()) };
+        self.begun.store(true, SeqCst);
         let mut delivered = stream.next().await;
         for _ in 0..AT_ONCE {
             match delivered {
@@ -209,42 +218,5 @@ impl Hub {
     /// When something came or was acknowledged last.
     pub(crate) fn last(&self) -> Micros {
         self.last.load(SeqCst)
-    }
-
-    /// A lane is closed. With the last one the stream ends: acknowledgements that wait are sent, and everything else is
-    /// given back, so that others get it at once.
-    pub(crate) async fn close(&self) -> Result<(), ConnectorError> {
-        if self.open.fetch_sub(1, SeqCst) != 1 {
-            return Ok(());
-        }
-        let farewell = self.farewell.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // First the stream: what is given back while it is open would come down the same way, to nobody.
-        let ended = self
-            .bounded(async {
-                drop(self.stream.lock().await.take());
-                self.shutdown.shutdown().await;
-            })
-            .await;
-        for (queue, _) in &self.lanes {
-            queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-        if ended.is_none() {
-            tracing::warn!(
-                subscription = self.subscription,
-                "the service did not take the last acknowledgements in time; their records will come again"
-            );
-        }
-        match farewell {
-            Some(farewell) => self.bounded(farewell).await.unwrap_or_else(|| Err(self.gone())),
-            None => Ok(()),
-        }
-    }
-
-    async fn bounded<T>(&self, what: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            biased;
-            done = what => Some(done),
-            () = self.host.sleep(SHUTDOWN) => None,
-        }
     }
 }

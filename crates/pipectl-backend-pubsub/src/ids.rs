@@ -172,6 +172,17 @@ impl<H> Ids<H> {
         early
     }
 
+    /// What would have acknowledged the records that were handed on, in their order.
+    pub(crate) fn give_back(&mut self) -> Vec<H> {
+        let mut given = Vec::new();
+        for (_, id) in &self.taken {
+            if let Some(Entry { state: State::Taken { handlers, .. }, .. }) = self.entries.get_mut(id) {
+                given.append(handlers);
+            }
+        }
+        given
+    }
+
     /// What a restart needs.
     pub(crate) fn position(&self, from: Option<Micros>) -> Position {
         let of = |wanted: bool| {

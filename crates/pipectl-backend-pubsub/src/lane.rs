@@ -242,7 +242,7 @@ impl SourceReader for Lane {
     }
 
     async fn close(&mut self) -> Result<(), ConnectorError> {
-        self.hub.close().await
+        self.hub.close(self.ids.give_back()).await
     }
 }
 

@@ -21,6 +21,7 @@ mod attributes;
 mod check;
 mod clients;
 mod connection;
+mod emulator;
 mod errors;
 mod examine;
 mod hub;

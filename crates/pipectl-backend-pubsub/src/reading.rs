@@ -59,8 +59,9 @@ pub(crate) async fn open(
         options.max_outstanding_messages as usize,
         usize::try_from(options.max_outstanding_bytes.0.min(context.memory)).unwrap_or(usize::MAX).max(1),
     );
+    let way = clients.way(host).await?;
     let pull = clients
-        .subscriber()
+        .subscriber(way.as_ref())
         .await?
         .subscribe(&path)
         .set_max_lease(options.max_lease.0)
@@ -73,7 +74,7 @@ pub(crate) async fn open(
         let (clients, path) = (clients.clone(), path.clone());
         async move { subscriptions::delete(&clients, &path).await }.boxed()
     });
-    let hub = Arc::new(Hub::new(host, &path, pull, context.lanes, most, farewell));
+    let hub = Arc::new(Hub::new(host, &path, (pull, way), context.lanes, most, farewell));
     let manner = Manner {
         node: context.node.clone(),
         look,

@@ -12,6 +12,9 @@
 mod admin;
 mod conformance;
 mod deliveries;
+#[path = "../../src/emulator.rs"]
+mod emulator;
 mod records;
 mod replay;
+mod way;
 mod world;

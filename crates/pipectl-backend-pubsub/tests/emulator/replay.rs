@@ -78,7 +78,6 @@ fn a_first_reader_begins_where_it_was_told_also_after_the_writers() {
 }
 
 #[test]
-#[ignore = "fails: after a consumer closes, a second one gets nothing of some keys from the emulator; not yet understood"]
 fn a_snapshot_brings_back_what_was_read_after_it() {
     on_topic(
         json!({}),
