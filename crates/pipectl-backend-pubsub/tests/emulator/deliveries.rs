@@ -11,7 +11,6 @@ use crate::world::{assert_in_order, numbered, on_topic};
 const A_WHILE: Duration = Duration::from_secs(2);
 
 #[test]
-#[ignore = "fails: after a consumer closes, a second one gets nothing of some keys from the emulator; not yet understood"]
 fn what_is_committed_never_comes_again_and_the_rest_does() {
     on_topic(
         json!({}),
@@ -46,7 +45,6 @@ fn what_is_committed_never_comes_again_and_the_rest_does() {
 }
 
 #[test]
-#[ignore = "fails: after a consumer closes, a second one gets nothing of some keys from the emulator; not yet understood"]
 fn a_position_before_the_barrier_acknowledges_no_more_than_that() {
     on_topic(
         json!({}),
@@ -69,7 +67,6 @@ fn a_position_before_the_barrier_acknowledges_no_more_than_that() {
 }
 
 #[test]
-#[ignore = "fails: after a consumer closes, a second one gets nothing of some keys from the emulator; not yet understood"]
 fn a_restart_drops_what_its_checkpoint_holds_and_acknowledges_it() {
     on_topic(
         json!({}),
@@ -159,17 +156,18 @@ fn what_is_outstanding_is_bounded_and_asks_for_a_checkpoint_at_half() {
                 seen.extend(lanes.until(|more| !more.is_empty()).await);
             }
             assert!(seen.len() == 400 || lanes.readers[0].wants_checkpoint());
-            let held = tokio::time::timeout(Duration::from_millis(300), lanes.until(|_| false)).await;
-            assert!(held.is_err(), "it waits");
+            // More comes up to the limit, and then nothing until something is acknowledged.
+            seen.extend(lanes.during(Duration::from_millis(300)).await);
+            assert!(seen.len() - before <= 100, "{}", seen.len() - before);
             lanes.commit().await;
         }
+        assert_in_order(&seen);
         assert!(!lanes.readers[0].wants_checkpoint());
         lanes.close().await;
     });
 }
 
 #[test]
-#[ignore = "fails: after a consumer closes, a second one gets nothing of some keys from the emulator; not yet understood"]
 fn two_workers_share_and_one_takes_over() {
     on_topic(
         json!({}),

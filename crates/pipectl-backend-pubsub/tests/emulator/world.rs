@@ -173,10 +173,14 @@ impl Lanes {
 
     /// Reads for a while in which nothing must come.
     pub(crate) async fn nothing_comes(&mut self, during: Duration) {
+        assert_eq!(self.during(during).await, []);
+    }
+
+    /// Reads for a while.
+    pub(crate) async fn during(&mut self, during: Duration) -> Vec<Seen> {
         let until = self.host.now() + during.as_micros() as i64;
         let host = self.host.clone();
-        let seen = self.until(|_| host.now() >= until).await;
-        assert_eq!(seen, []);
+        self.until(|_| host.now() >= until).await
     }
 
     /// A checkpoint that is durable at once.
