@@ -112,24 +112,50 @@ fn latest_is_the_moment_of_opening_and_survives_a_restart_without_a_record() {
 }
 
 #[test]
-fn partitions_open_and_are_caught_up_again_and_again() {
+fn partitions_open_and_are_caught_up_again_and_again_and_the_lane_is_quiet() {
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "quiet", 2).await;
         put(&connection, &target, &rows(&keyed(0, 3))).await;
         let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
-        let (mut opened, mut caught) = (Vec::new(), [0, 0]);
+        let (mut opened, mut caught, mut quiet) = (Vec::new(), [0, 0], 0);
         let got = read_until(&mut lanes[0], |_, read| {
             match read {
                 Read::Opened(partition) => opened.push(*partition),
                 Read::CaughtUp(partition) => caught[*partition as usize] += 1,
+                Read::Quiet => quiet += 1,
                 _ => {}
             }
-            caught.iter().all(|times| *times >= 2)
+            caught.iter().all(|times| *times >= 2) && quiet >= 2
         });
         assert_eq!(got.await.unwrap().len(), 3);
         assert_eq!(opened, [0, 1]);
+    });
+}
+
+#[test]
+fn the_end_counts_partitions_that_were_added_a_moment_ago() {
+    let service = need!(Service::start());
+    order(&service, "/peer/faults", &json!({ "growable": true }));
+    run(async {
+        let mut options = options(&service);
+        options["tier"] = json!("premium");
+        let connection = connect(&options).await;
+        let mut target = hub(&connection, "grown", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 5))).await;
+        let mut lanes = lanes(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
+        let mut got = read_until(&mut lanes[0], |got, _| got.len() == 5).await.unwrap();
+        target.partitions = Some(4);
+        connection.update(&target).await.unwrap();
+        put(&connection, &target, &rows(&keyed(5, 40))).await;
+        // Nobody has asked for the number of partitions yet.
+        for lane in &mut lanes {
+            lane.writers_finished().await.unwrap();
+            got.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
+        }
+        assert_eq!(payloads(&got), (0..40).collect::<Vec<_>>());
+        assert!(by_partition(&got).len() > 2, "{:?}", by_partition(&got));
     });
 }
 
