@@ -168,6 +168,6 @@ impl Connection for PubSubConnection {
     }
 
     async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
-        examine::all(&self.clients, &self.options, streams).await
+        examine::all(&self.clients, &self.host, &self.options, streams).await
     }
 }

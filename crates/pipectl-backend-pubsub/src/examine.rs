@@ -2,11 +2,12 @@
 
 use google_cloud_pubsub::model::Topic;
 use pipectl_contract::{ConnectorError, ErrorKind, Finding, FindingOutcome, StreamTarget};
+use pipectl_host::Host;
 
 use crate::{
     PubSubOptions,
     clients::Clients,
-    errors, names,
+    clock, errors, names,
     settings::{Stream, plain},
     subscriptions, topics,
 };
@@ -17,7 +18,12 @@ const ON_TOPIC: [&str; 3] = ["pubsub.topics.get", "pubsub.topics.publish", "pubs
 const ON_SUBSCRIPTION: [&str; 2] = ["pubsub.subscriptions.get", "pubsub.subscriptions.consume"];
 
 /// Everything.
-pub(crate) async fn all(clients: &Clients, options: &PubSubOptions, targets: &[StreamTarget]) -> Vec<Finding> {
+pub(crate) async fn all(
+    clients: &Clients,
+    host: &Host,
+    options: &PubSubOptions,
+    targets: &[StreamTarget],
+) -> Vec<Finding> {
     let address = options.endpoint.as_deref().unwrap_or("https://pubsub.googleapis.com");
     let what = format!("reach {address} as project {}", clients.project);
     let mut found = Vec::new();
@@ -35,6 +41,7 @@ pub(crate) async fn all(clients: &Clients, options: &PubSubOptions, targets: &[S
             }
         }
     }
+    found.extend(clock::compared(clients, host).await);
     for target in targets {
         match Stream::new(&clients.project, options, target) {
             Ok(stream) => one(clients, &stream, &mut found).await,

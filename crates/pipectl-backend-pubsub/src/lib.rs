@@ -20,6 +20,7 @@
 mod attributes;
 mod check;
 mod clients;
+mod clock;
 mod connection;
 mod emulator;
 mod errors;
