@@ -10,6 +10,7 @@ mod consumer;
 mod error;
 mod examine;
 mod msk;
+mod oidc;
 mod options;
 mod producer;
 mod retry;
@@ -19,4 +20,4 @@ mod topic;
 mod watch;
 
 pub use backend::Kafka;
-pub use options::{Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, OnGap, Sasl, Tls};
+pub use options::{Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, Oidc, OnGap, Sasl, Tls};

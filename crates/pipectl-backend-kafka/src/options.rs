@@ -75,6 +75,9 @@ pub enum Sasl {
     ScramSha512(Login),
     /// A token signed with AWS credentials, for Amazon MSK with IAM. It cannot make, change or delete topics.
     AwsMskIam(MskIam),
+    /// A token of an identity provider (`OAUTHBEARER` with OIDC, client credentials), renewed before it ends. It
+    /// cannot make, change or delete topics.
+    Oidc(Oidc),
 }
 
 /// A name and a password.
@@ -101,6 +104,22 @@ pub struct MskIam {
     pub secret_access_key: Option<Secret>,
     /// The session token of temporary credentials.
     pub session_token: Option<Secret>,
+}
+
+/// A client that an identity provider knows.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    /// Where the provider gives tokens: its `token_endpoint`.
+    #[schemars(example = &"https://login.example.com/oauth2/v2.0/token")]
+    pub token_url: String,
+    /// The client's id.
+    pub client_id: String,
+    /// The client's secret.
+    pub client_secret: Secret,
+    /// What the token is to be good for, where the provider wants to be told.
+    #[schemars(example = &"https://eventhubs.azure.net/.default")]
+    pub scope: Option<String>,
 }
 
 /// What only a Kafka stream has.

@@ -4,7 +4,7 @@ use pipectl_contract::ConnectorError;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 
 use crate::{
-    error,
+    error, oidc,
     options::{KafkaOptions, Login, Sasl, Tls},
 };
 
@@ -70,7 +70,13 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
     {
         faults.push("`tls.certificate` and `tls.key` belong together: give both or none".to_owned());
     }
-    if let Some(Sasl::Plain(_) | Sasl::AwsMskIam(_)) = &options.sasl
+    if let Some(Sasl::Oidc(oidc)) = &options.sasl
+        && !oidc.token_url.starts_with("https://")
+        && !(oidc.token_url.starts_with("http://") && oidc::is_local(&oidc.token_url))
+    {
+        faults.push("`sasl.oidc.token_url` must begin with `https://`: the client's secret is sent there".to_owned());
+    }
+    if let Some(Sasl::Plain(_) | Sasl::AwsMskIam(_) | Sasl::Oidc(_)) = &options.sasl
         && options.tls.is_none()
         && !options.brokers.iter().all(|broker| is_local(broker))
     {
@@ -162,7 +168,7 @@ fn authenticate(config: &mut ClientConfig, sasl: &Sasl) {
         Sasl::ScramSha256(user) => login("SCRAM-SHA-256", user),
         Sasl::ScramSha512(user) => login("SCRAM-SHA-512", user),
         // The tokens are ours to make: see crate::token.
-        Sasl::AwsMskIam(_) => {
+        Sasl::AwsMskIam(_) | Sasl::Oidc(_) => {
             config.set("sasl.mechanism", "OAUTHBEARER");
         }
     }
@@ -216,5 +222,12 @@ mod tests {
         let open = told(json!({ "brokers": ["broker.example.com:9092"], "sasl": login }));
         assert!(open.contains("add `tls: {}`") && !open.contains("canary"), "{open}");
         assert_eq!(told(json!({ "brokers": ["localhost:9092"], "sasl": login })), "");
+        for (url, good) in [("https://id.example.com/t", true), ("http://localhost:1/t", true), ("http://a.b/t", false)]
+        {
+            let oidc = json!({ "oidc": { "token_url": url, "client_id": "c", "client_secret": "canary" } });
+            let told = told(json!({ "brokers": ["localhost:9092"], "sasl": oidc }));
+            assert_eq!(told.is_empty(), good, "{told}");
+            assert!(!told.contains("canary"), "{told}");
+        }
     }
 }

@@ -39,6 +39,11 @@ impl Watch {
         self.inner.served.load(Ordering::Relaxed)
     }
 
+    /// Whether who is refused now may be let in with the next token.
+    pub(crate) fn renews(&self) -> bool {
+        self.inner.tokens.is_some()
+    }
+
     /// Counts an event.
     pub(crate) fn serve(&self) {
         self.inner.served.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +107,12 @@ impl ClientContext for Watch {
     fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
         self.serve();
         match &self.inner.tokens {
-            Some(tokens) => tokens.make().map_err(Into::into),
+            Some(tokens) => {
+                let token = tokens.make()?;
+                // That the one before it was refused says nothing of this one.
+                *self.inner.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                Ok(token)
+            }
             None => Err("no tokens are set up".into()),
         }
     }

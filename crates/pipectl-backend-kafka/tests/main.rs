@@ -11,5 +11,6 @@ mod reading;
 mod restart;
 mod secured;
 mod speed;
+mod tokens;
 mod transactions;
 mod writing;

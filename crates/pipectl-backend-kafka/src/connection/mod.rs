@@ -38,6 +38,7 @@ pub(crate) struct KafkaConnection {
     asking: Arc<Asking>,
     admin: Option<Admin>,
     ids: Ids,
+    tokens: Option<Tokens>,
 }
 
 /// A topic as the brokers' metadata have it.
@@ -57,12 +58,13 @@ impl KafkaConnection {
         let options = Arc::new(options);
         let client_id = format!("pipectl-{}", context.pipeline);
         let config = settings::common(&options, &client_id);
-        let watch = || Watch::new(Tokens::new(&options, &context.host));
+        let tokens = Tokens::open(&options, &context.host).await?;
+        let watch = || Watch::new(tokens.clone());
         let asking = Asking::from_config_and_context(&config, watch())
             .map_err(|problem| error::client("connect to Kafka", problem))?;
         // The library's administrator cannot be given a token.
-        let tokens = Tokens::new(&options, &context.host).is_some();
-        let admin = if tokens { None } else { Some(Admin::new(&config, watch(), options.request_timeout.0)?) };
+        let admin =
+            if tokens.is_some() { None } else { Some(Admin::new(&config, watch(), options.request_timeout.0)?) };
         let connection = Self {
             owner: format!("{}.{}", context.pipeline, context.environment),
             host: context.host,
@@ -70,6 +72,7 @@ impl KafkaConnection {
             asking: Arc::new(asking),
             admin,
             ids: Ids::default(),
+            tokens,
             options,
         };
         let what = format!("reach Kafka at {}", connection.options.brokers.join(", "));
@@ -82,14 +85,14 @@ impl KafkaConnection {
         self.admin.as_ref().ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::Denied,
-                "topics cannot be made, changed or deleted with `aws_msk_iam`; make them with the service's own tools, and \
+                "topics cannot be made, changed or deleted with `aws_msk_iam` or `oidc`; make them with the service's own tools, and \
                  mark the streams `existing`",
             )
         })
     }
 
     fn watch(&self) -> Watch {
-        Watch::new(Tokens::new(&self.options, &self.host))
+        Watch::new(self.tokens.clone())
     }
 
     fn config(&self) -> ClientConfig {

@@ -66,8 +66,13 @@ impl Reader {
             }
             _ => {}
         }
-        let problem = self.client()?.context().watch().explain(self.what(), problem);
-        if fatal || problem.kind == ErrorKind::Denied {
+        let client = self.client()?;
+        let watch = client.context().watch();
+        // A token ends while nobody looks at the queue, as when a sink is blocked; the next one is on its way then.
+        let renewed = watch.renews()
+            && matches!(problem.rdkafka_error_code(), Some(Code::Authentication | Code::SaslAuthenticationFailed));
+        let problem = watch.explain(self.what(), problem);
+        if fatal || (problem.kind == ErrorKind::Denied && !renewed) {
             return Err(problem);
         }
         if self.trouble.is_none() {
