@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use pipectl_peers::{Dynamo, EventHubs, Kafka, Kinesis, PubSub};
+use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dynamo, EventHubs, Kafka, Kinesis, PubSub, make_container};
 
 /// A folder that goes away, and where the peers are.
 pub(crate) struct Place {
@@ -62,6 +62,29 @@ impl Place {
     fn add<const N: usize>(&mut self, kind: &'static str, records: u32, variables: [(&'static str, String); N]) {
         self.backends.push((kind, records));
         self.variables.extend(variables);
+    }
+
+    /// The Environment of a backend in which workers can share streams: that of the repository, and for Event Hubs with
+    /// the storage that its workers need. `None` if that storage cannot be had.
+    pub(crate) fn sharing(&self, kind: &str) -> Option<String> {
+        let usual = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
+        if kind != "eventhubs" {
+            return Some(usual);
+        }
+        let blobs = match Azurite::shared() {
+            Ok(blobs) => blobs,
+            Err(why) => {
+                println!("{why}");
+                return None;
+            }
+        };
+        make_container(blobs, "workers").expect("a container");
+        let checkpoints = format!(
+            "        checkpoints:\n          account: {AZURITE_ACCOUNT}\n          key: {AZURITE_KEY}\n          container: workers\n          endpoint: {}/{AZURITE_ACCOUNT}\n          lease: 6s\n",
+            blobs.endpoint()
+        );
+        let text = std::fs::read_to_string(usual).expect("the Environment") + &checkpoints;
+        Some(self.write("eventhubs.yaml", &text).display().to_string())
     }
 
     /// Where a file of the folder is.

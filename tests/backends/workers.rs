@@ -84,7 +84,7 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
 fn one_of_two_workers_is_killed_and_nothing_is_lost() {
     let place = Place::with_all();
     for (kind, _) in &place.backends {
-        let environment = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1
 kind: Pipeline
 metadata: { name: share }
@@ -150,7 +150,7 @@ spec:
 fn a_standby_takes_over_windows_from_a_killed_owner() {
     let place = Place::with_all();
     for (kind, _) in &place.backends {
-        let environment = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
+        let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1
 kind: Pipeline
 metadata: { name: windows }

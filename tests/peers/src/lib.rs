@@ -37,7 +37,7 @@ mod shell;
 pub use cache::{cache, lock};
 pub use fault::{Fault, Skip};
 pub use kinds::{
-    azurite::{ACCOUNT as AZURITE_ACCOUNT, Azurite, KEY as AZURITE_KEY},
+    azurite::{ACCOUNT as AZURITE_ACCOUNT, Azurite, KEY as AZURITE_KEY, make_container},
     dynamo::Dynamo,
     eventhubs::EventHubs,
     kafka::Kafka,

@@ -125,7 +125,7 @@ impl Set<'_> {
         let worker = match asked {
             Some(Asked::Held(holder)) if arguments.standby => {
                 let (job, plans) = Job::start_shared(plans, &self.connectors, &self.host, options).await?;
-                view::note(&format!("pipeline `{name}`: standing by until {holder} ends"));
+                view::note(&format!("pipeline `{name}`: standing by until {holder} ends ({})", because(&plans)));
                 Worker { job, lease: None, standby: Some(Standby { folder, holder, plans }) }
             }
             asked => {
@@ -291,6 +291,15 @@ fn options(arguments: &ApplyArguments, plan: &mut PhysicalPlan) -> Result<RunOpt
         limits: Limits::default(),
         drain: arguments.drain_timeout.0,
     })
+}
+
+/// Why only one process may run these.
+fn because(plans: &[(usize, PhysicalPlan)]) -> String {
+    let reasons = plans.iter().filter_map(|(_, plan)| match &plan.workers {
+        Workers::One { because } => Some(because.as_str()),
+        Workers::Any => None,
+    });
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 fn tell_start(job: &Job) {

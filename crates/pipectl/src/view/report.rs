@@ -51,7 +51,10 @@ pub(crate) fn plain_table<const N: usize>(head: [&str; N], rows: impl Iterator<I
 pub(crate) fn summary(report: &RunReport) -> String {
     let mut text = String::new();
     let seconds = (report.ended - report.started) as f64 / 1e6;
-    let read: u64 = report.nodes.iter().filter(|node| node.role == "source").map(|node| node.counts.input).sum();
+    let sources = report.nodes.iter().filter(|node| node.role == "source");
+    // What others write to a stream comes from no source.
+    let first = report.nodes.first().filter(|node| node.role == "stream");
+    let read: u64 = sources.chain(first).map(|node| node.counts.input).sum();
     let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
     let ended = match report.outcome {
         Outcome::Finished => "finished: all input is read and everything is delivered",

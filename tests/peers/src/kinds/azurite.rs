@@ -50,3 +50,28 @@ impl Kind for Azurite {
 }
 
 startable!(Azurite);
+
+/// Makes a container, which an azurite has none of at first and most clients expect to find.
+///
+/// # Errors
+/// If Python, which signs the request, cannot be had, or the server refuses.
+pub fn make_container(blobs: &crate::Peer<Azurite>, name: &str) -> Result<(), Fault> {
+    let script = format!(
+        "import hmac,hashlib,base64,email.utils\n\
+         date=email.utils.formatdate(usegmt=True)\n\
+         text='PUT'+'\\n'*12+'x-ms-date:'+date+'\\nx-ms-version:2021-08-06\\n/{ACCOUNT}/{ACCOUNT}/{name}\\nrestype:container'\n\
+         key=base64.b64decode('{KEY}')\n\
+         print(date+'|'+base64.b64encode(hmac.new(key,text.encode(),hashlib.sha256).digest()).decode(),end='')\n"
+    );
+    let output = Command::new(toolchain("python3")?).args(["-c", &script]).output();
+    let output = output.map_err(|error| Fault::Broken(format!("python3: {error}")))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (date, signature) = text.split_once('|').unwrap_or_default();
+    let headers =
+        format!("x-ms-version: 2021-08-06\r\nx-ms-date: {date}\r\nAuthorization: SharedKey {ACCOUNT}:{signature}\r\n");
+    let line = format!("PUT /{ACCOUNT}/{name}?restype=container");
+    let port = blobs.endpoint().rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+    let port = port.ok_or_else(|| Fault::Broken(format!("no port in {}", blobs.endpoint())))?;
+    let ask = |expected: &str| ask::http(port, &line, &headers, "", expected);
+    ask(" 201 ").or_else(|_| ask("ContainerAlreadyExists")).map_err(Fault::Broken)
+}
