@@ -4,9 +4,11 @@ import { LIMITS, Refusal } from './hubs.mjs';
 import { Tokens, check } from './tokens.mjs';
 import { unpack, withMetrics } from './wire.mjs';
 
-/** Milliseconds until an answer to an event, which a service stores first. An answer in less than the time in which a
- * client gets from sending to waiting would be lost by the official Rust client (fe2o3-amqp 0.16.2). */
-const LATENCY = 5;
+/** Milliseconds until an answer to an event, which a service stores on several machines first, and to a question. An
+ * answer in less than the time in which a client gets from sending to waiting would be lost by the official Rust client
+ * (fe2o3-amqp 0.16.2), and on a busy machine its thread may stand still for a while in between. */
+const STORING = 50;
+const ANSWERING = 10;
 
 const notFound = (what) => new Refusal('amqp:not-found', `The messaging entity '${what}' could not be found.`);
 const refuse = (link, { condition, description }) => {
@@ -178,8 +180,12 @@ export class Broker {
   received(context) {
     const { receiver: link, delivery, message, format } = context;
     if (link._node === '$cbs' || link._node === '$management') {
-      delivery.accept();
-      return link._node === '$cbs' ? this.putToken(context) : this.manage(context);
+      return setTimeout(() => {
+        if (!this.connections.has(context.connection)) return;
+        delivery.accept();
+        if (link._node === '$cbs') this.putToken(context);
+        else this.manage(context);
+      }, ANSWERING);
     }
     if (link._refused || !link._hub) return undefined;
     const { namespace } = this;
@@ -203,13 +209,13 @@ export class Broker {
         namespace.faults.answers--;
         link.connection.socket?.destroy();
       } else {
-        setTimeout(() => delivery.accept(), LATENCY);
+        setTimeout(() => delivery.accept(), STORING);
       }
       for (const reader of partition.readers) this.pump(reader);
     } catch (error) {
       namespace.count.refusedSends++;
       const { condition, description } = error instanceof Refusal ? error : new Refusal('amqp:decode-error', String(error));
-      setTimeout(() => delivery.reject({ condition, description }), LATENCY);
+      setTimeout(() => delivery.reject({ condition, description }), STORING);
     }
   }
 
