@@ -30,7 +30,8 @@ use crate::{emulator::Way, errors, message::Record, names};
 /// How many deliveries that are there already are taken at once.
 const AT_ONCE: usize = 1_000;
 
-type Delivered = google_cloud_pubsub::Result<(Message, Handler)>;
+/// `None` at the end of the stream.
+type Delivered = Option<google_cloud_pubsub::Result<(Message, Handler)>>;
 /// What is left to do when all lanes are closed.
 type Farewell = BoxFuture<'static, Result<(), ConnectorError>>;
 
@@ -80,8 +81,10 @@ impl Hub {
         farewell: Option<Farewell>,
     ) -> Self {
         let shutdown = stream.shutdown_token();
+        // At its end the client's stream must stay: dropped, it gives back everything at once and in no order.
         let stream = futures::stream::unfold(stream, |mut stream| async move {
-            stream.next().await.map(|delivered| (delivered, stream))
+            let delivered = stream.next().await;
+            Some((delivered, stream))
         });
         Self {
             host: host.clone(),
@@ -132,7 +135,7 @@ impl Hub {
         }
         let Some(stream) = held.as_mut().filter(|_| !self.failed.load(SeqCst)) else { return Err(self.gone()) };
         self.begun.store(true, SeqCst);
-        let mut delivered = stream.next().await;
+        let mut delivered = stream.next().await.flatten();
         for _ in 0..AT_ONCE {
             match delivered {
                 Some(Ok((message, handler))) => self.sort(message, handler),
@@ -149,7 +152,7 @@ impl Hub {
                 break;
             }
             match stream.next().now_or_never() {
-                Some(next) => delivered = next,
+                Some(next) => delivered = next.flatten(),
                 None => break,
             }
         }

@@ -62,7 +62,7 @@ impl Hub {
         }
         way.end();
         let rest = async {
-            while let Some(Ok((message, handler))) = stream.next().await {
+            while let Some(Ok((message, handler))) = stream.next().await.flatten() {
                 self.sort(message, handler);
             }
         };

@@ -23,6 +23,7 @@ fn what_is_committed_never_comes_again_and_the_rest_does() {
             lanes.commit().await;
             world.write(&numbered(40, 4)).await;
             let second = lanes.take(40).await;
+            assert_in_order(&second);
             lanes.close().await;
 
             let mut lanes = world.readers(2, Ownership::Shared, StartAt::Earliest).await;
