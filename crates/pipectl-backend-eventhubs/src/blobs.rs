@@ -144,8 +144,16 @@ impl Blobs {
     /// Removes all blobs of the hub, of every group.
     pub(crate) async fn remove_hub(&self) -> Result<(), Failure> {
         let hub = self.prefix.rsplit_once('/').map_or(self.prefix.as_str(), |(hub, _)| hub);
-        let prefix = Path::from(hub);
-        let mut found = self.store.list(Some(&prefix));
+        self.remove(&Path::from(hub)).await
+    }
+
+    /// Removes what is kept of the group.
+    pub(crate) async fn remove_group(&self) -> Result<(), Failure> {
+        self.remove(&Path::from(self.prefix.as_str())).await
+    }
+
+    async fn remove(&self, prefix: &Path) -> Result<(), Failure> {
+        let mut found = self.store.list(Some(prefix));
         while let Some(meta) = found.next().await {
             match self.store.delete(&meta.map_err(|error| failure(&error))?.location).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}

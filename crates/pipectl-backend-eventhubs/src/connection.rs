@@ -247,6 +247,14 @@ impl Connection for Hubs {
         Ok(there)
     }
 
+    async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        let Some(checkpoints) = &self.namespace.options.checkpoints else { return Ok(()) };
+        let at =
+            |failure: Failure| failure.at(format_args!("forget how far group `{group}` of hub `{}` is", stream.name));
+        let blobs = Blobs::open(&self.namespace, checkpoints, &stream.name, group).map_err(at)?;
+        blobs.remove_group().await.map_err(at)
+    }
+
     async fn list(&self) -> Result<Vec<String>, ConnectorError> {
         let name = &self.namespace.name;
         let Some(arm) = self.arm() else {

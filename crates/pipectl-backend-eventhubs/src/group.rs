@@ -64,6 +64,8 @@ pub(crate) struct Group {
     lease: Duration,
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
+    /// Held while claims are written: one that is given up during its renewal would stay ours.
+    writing: Arc<tokio::sync::Mutex<()>>,
     /// Ends the renewal when the last lane is dropped; nothing else is asked of it.
     renewal: Option<Arc<Renewal>>,
 }
@@ -94,6 +96,7 @@ impl Group {
             lease,
             state: Arc::default(),
             changed: Arc::default(),
+            writing: Arc::default(),
             renewal: None,
         };
         group.balance().await?;
@@ -158,6 +161,7 @@ impl Group {
 
     /// Gives up the partitions of a lane, so that others need not wait for the lease to run out.
     pub(crate) async fn release(&self, lane: u32, lanes: u32) -> Result<(), Failure> {
+        let _alone = self.writing.lock().await;
         let mine: Vec<(u32, Owned)> = {
             let mut state = self.state();
             state.closing = true;
@@ -198,6 +202,7 @@ impl Group {
     }
 
     async fn balance(&self) -> Result<(), Failure> {
+        let _alone = self.writing.lock().await;
         let mut changed = self.renew().await?;
         for partition in 0..self.partitions() {
             let claim = self.blobs.claim(partition).await?;

@@ -91,6 +91,21 @@ impl Admin {
         }
     }
 
+    /// Forgets the positions of a group.
+    pub(crate) async fn forget(&self, group: &str) -> Result<(), ConnectorError> {
+        let what = format!("forget the positions of group `{group}`");
+        let done = self.client.delete_groups(&[group], &self.options()).await;
+        let results = done.map_err(|problem| self.watch.explain(&what, problem))?;
+        match results.into_iter().next() {
+            Some(Err((_, Code::GroupIdNotFound))) | Some(Ok(_)) | None => Ok(()),
+            Some(Err((_, Code::NonEmptyGroup))) => {
+                let message = format!("cannot {what}: it has members; stop every worker of the pipeline first");
+                Err(ConnectorError::new(ErrorKind::Conflict, message))
+            }
+            Some(Err((_, code))) => Err(error::coded(what, code)),
+        }
+    }
+
     /// The settings of a topic.
     pub(crate) async fn settings(&self, name: &str) -> Result<BTreeMap<String, Setting>, ConnectorError> {
         let what = format!("read the settings of topic `{name}`");

@@ -65,6 +65,10 @@ impl Connection for KinesisConnection {
         admin::delete(&self.api, stream).await
     }
 
+    async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        crate::leases::forget_group(&self.api, &stream.name, group).await
+    }
+
     async fn list(&self) -> Result<Vec<String>, ConnectorError> {
         admin::list(&self.api).await
     }

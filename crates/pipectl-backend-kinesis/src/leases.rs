@@ -330,6 +330,16 @@ async fn remove(api: &Api, what: &str, key: &str, id: &str) -> Result<(), Connec
 /// Removes all groups' rows of a stream that was deleted. Where there is no table, or no way to it, there is nothing
 /// that could stand in the way of a new stream: its shards' positions are refused as a gap.
 pub(crate) async fn forget(api: &Api, stream: &str) -> Result<(), ConnectorError> {
+    remove_rows(api, stream, |_| true).await
+}
+
+/// Removes the rows of one group of a stream.
+pub(crate) async fn forget_group(api: &Api, stream: &str, group: &str) -> Result<(), ConnectorError> {
+    let wanted = Leases::new(api, group, stream).key;
+    remove_rows(api, stream, |key| key == wanted).await
+}
+
+async fn remove_rows(api: &Api, stream: &str, wanted: impl Fn(&str) -> bool) -> Result<(), ConnectorError> {
     let what = format!("remove the leases of stream `{stream}` from table `{}`", api.options.lease_table);
     let mut from: Option<Item> = None;
     loop {
@@ -355,7 +365,7 @@ pub(crate) async fn forget(api: &Api, stream: &str) -> Result<(), ConnectorError
         };
         for item in answer.items() {
             let value = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-            if let (Some(key), Some(id)) = (value("leaseGroup"), value("shardId")) {
+            if let (Some(key), Some(id)) = (value("leaseGroup").filter(|key| wanted(key)), value("shardId")) {
                 remove(api, &what, key, id).await?;
             }
         }

@@ -103,6 +103,14 @@ impl Connection for MemoryConnection {
         Ok(true)
     }
 
+    async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        self.broker.reach(&self.host).await?;
+        match self.find(&stream.name) {
+            Some(cell) => cell.lock().forget(group),
+            None => Ok(()),
+        }
+    }
+
     async fn list(&self) -> Result<Vec<String>, ConnectorError> {
         self.broker.reach(&self.host).await?;
         Ok(self.broker.streams().keys().cloned().collect())

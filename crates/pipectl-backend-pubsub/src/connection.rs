@@ -146,6 +146,18 @@ impl Connection for PubSubConnection {
         topics::delete(&self.clients, &stream).await
     }
 
+    async fn forget(&self, target: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        let stream = self.stream(target)?;
+        let path = stream.subscription_of(&self.clients.project, group)?;
+        let Some(subscription) = subscriptions::get(&self.clients, &path).await? else { return Ok(()) };
+        if settings::is_ours(&subscription.labels) {
+            // The next consumer makes it anew and lets it begin where it wants to.
+            return subscriptions::delete(&self.clients, &path).await;
+        }
+        // Somebody else's: it stays and is set back to all that it still keeps.
+        replay::seek_to_time(&self.clients, &path, 0).await
+    }
+
     async fn list(&self) -> Result<Vec<String>, ConnectorError> {
         topics::list(&self.clients).await
     }

@@ -111,6 +111,11 @@ pub trait Connection: Send + Sync {
     /// Answers whether there was one; a second call is fine.
     async fn delete(&self, stream: &StreamTarget) -> Result<bool, ConnectorError>;
 
+    /// Forgets how far a consumer group has come, so that its next consumer begins where its `start` says. Idempotent: a
+    /// group that nobody knows is forgotten already. Refused with [`ErrorKind::Conflict`] where the service does not let go
+    /// of a group that still has members.
+    async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError>;
+
     /// The names of all streams that these credentials see, sorted.
     async fn list(&self) -> Result<Vec<String>, ConnectorError>;
 

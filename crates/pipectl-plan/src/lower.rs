@@ -370,6 +370,10 @@ impl Lower<'_> {
                 NodeKind::Source(_) => Some(format!("source `{name}` is read at one place")),
                 NodeKind::Stream(stream) if self.region.reads.contains(&id) => {
                     let carrier = stream.carrier.as_ref()?;
+                    if ends(self.dag, id) {
+                        // What comes after it must end too, and only one who reads all of it can tell when.
+                        return Some(format!("`{name}` has an end"));
+                    }
                     (!carrier.sharing)
                         .then(|| format!("`{}` does not share stream `{name}` as it is set up", carrier.kind))
                 }
@@ -425,6 +429,14 @@ impl Lower<'_> {
             stages: self.stages,
             routes: self.routes,
         }
+    }
+}
+
+/// Whether a source that ends leads to this node.
+fn ends(dag: &Dag, id: NodeId) -> bool {
+    match &dag.node(id).kind {
+        NodeKind::Source(source) => source.bounded,
+        _ => dag.producers(id).into_iter().any(|(from, _)| ends(dag, from)),
     }
 }
 

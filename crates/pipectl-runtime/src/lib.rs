@@ -35,5 +35,5 @@ pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};
 pub use job::{Job, reads, writes};
 pub use limit::Limits;
-pub use provision::{Provisioned, provision};
+pub use provision::{Provisioned, forget, provision};
 pub use run::{RunOptions, Running, start};

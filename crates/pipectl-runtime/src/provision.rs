@@ -1,14 +1,19 @@
-//! Makes the durable streams of a pipeline that do not exist yet, before it runs.
+//! What is done with the durable streams of a pipeline before it runs: those that do not exist are made, and for a run that
+//! starts over the backends forget how far it was.
 
 use std::collections::BTreeSet;
 
 use pipectl_contract::{ConnectContext, ErrorKind, StreamState};
 use pipectl_host::Host;
-use pipectl_ir::{PhysicalPlan, physical::StreamPlan};
+use pipectl_ir::{
+    PhysicalPlan,
+    physical::{StreamPlan, Workers},
+};
 
 use crate::{
     RegistryConnectors, RunError,
     connectors::target,
+    consumer_group,
     job::{reads, writes},
 };
 
@@ -42,16 +47,32 @@ pub async fn provision(
     for plan in plans {
         for stream in writes(plan).into_iter().chain(reads(plan)) {
             if seen.insert((stream.carrier.backend.clone(), stream.carrier.target.clone())) {
-                let context = ConnectContext {
-                    host: host.clone(),
-                    pipeline: plan.pipeline.clone(),
-                    environment: plan.environment.clone(),
-                };
-                all.push(one(stream, connectors, context).await?);
+                all.push(one(stream, connectors, context(plan, host)).await?);
             }
         }
     }
     Ok(all)
+}
+
+/// Lets the backends forget how far the regions of these plans are that several workers share. The others go by their
+/// checkpoints.
+///
+/// # Errors
+/// If a backend cannot be reached, or another worker still reads.
+pub async fn forget(plans: &[PhysicalPlan], connectors: &RegistryConnectors, host: &Host) -> Result<(), RunError> {
+    for plan in plans.iter().filter(|plan| plan.workers == Workers::Any) {
+        for stream in reads(plan) {
+            let failed = |error| RunError::connector(&stream.name, &error);
+            let connection = connectors.connection(&stream.carrier, context(plan, host)).await.map_err(failed)?;
+            let group = consumer_group(plan, &stream.name);
+            connection.forget(&target(&stream.carrier), &group).await.map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+fn context(plan: &PhysicalPlan, host: &Host) -> ConnectContext {
+    ConnectContext { host: host.clone(), pipeline: plan.pipeline.clone(), environment: plan.environment.clone() }
 }
 
 async fn one(

@@ -37,9 +37,9 @@ impl Write for Beside {
     }
 }
 
-/// What is logged unless `PIPECTL_LOG` says otherwise: the official clients of the backends talk of every retry, which
-/// pipectl tells in its own words where it matters.
-const DEFAULT: &str = "error,pipectl=info";
+/// What is logged unless `PIPECTL_LOG` says otherwise. The official clients of the backends call an error what pipectl
+/// expects (a stream that is not there yet) or retries; where it matters, pipectl tells it in its own words.
+const DEFAULT: &str = "off,pipectl=info";
 
 /// Starts logging. A filter that cannot be read is reported once logging runs, and the default stands in for it.
 pub(crate) fn start(global: &Global) {

@@ -178,6 +178,10 @@ impl Connection for KafkaConnection {
         Ok(was)
     }
 
+    async fn forget(&self, _stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        retry::within(&self.host, self.options.retry_for.0, || async { self.admin()?.forget(group).await }).await
+    }
+
     async fn list(&self) -> Result<Vec<String>, ConnectorError> {
         self.ask("list topics", |client, timeout| {
             let metadata = client.fetch_metadata(None, timeout)?;

@@ -44,6 +44,11 @@ impl Group {
         self.last_member
     }
 
+    /// Whether somebody reads for it.
+    pub(crate) fn has_members(&self) -> bool {
+        !self.members.is_empty()
+    }
+
     /// The member takes no more partitions and is going to give back those it has.
     pub(crate) fn leave(&mut self, member: u64) {
         if let Some(member) = self.members.get_mut(&member) {

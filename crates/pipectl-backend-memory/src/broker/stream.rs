@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use pipectl_contract::{PartitionState, StartAt, StreamState};
+use pipectl_contract::{ConnectorError, ErrorKind, PartitionState, StartAt, StreamState};
 use pipectl_data::{Micros, key_hash};
 
 use super::{
@@ -139,6 +139,18 @@ impl Stream {
             .collect();
         state.settle(&partitions, now);
         self.groups.insert(group.to_owned(), state);
+    }
+
+    /// Forgets how far a group has come, unless it has members.
+    pub(crate) fn forget(&mut self, group: &str) -> Result<(), ConnectorError> {
+        if self.groups.get(group).is_some_and(Group::has_members) {
+            return Err(ConnectorError::new(
+                ErrorKind::Conflict,
+                format!("group `{group}` has members; stop every worker of the pipeline first"),
+            ));
+        }
+        self.groups.remove(group);
+        Ok(())
     }
 
     /// What a person would like to know.

@@ -66,6 +66,13 @@ impl Connection for BrokenConnection {
         self.inner.create(stream).await
     }
 
+    async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
+        match self.fault {
+            Fault::ForgetsNothing => Ok(()),
+            _ => self.inner.forget(stream, group).await,
+        }
+    }
+
     async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
         self.inner.update(stream).await
     }

@@ -71,6 +71,26 @@ pub(super) async fn resumes_where_the_group_stood(lab: &Lab) -> Result<(), Stop>
     Ok(())
 }
 
+pub(super) async fn forgets_a_group(lab: &Lab) -> Result<(), Stop> {
+    let stream = lab.stream().await?;
+    lab.announce(&stream, "forgets", Ownership::Shared).await?;
+    let group = format!("{}-forgets", stream.name);
+    let samples = lab.samples(0.3, 16);
+    lab.write(&stream, &samples).await?;
+    for _ in 0..2 {
+        let mut worker = lab.worker(&stream, "forgets", Ownership::Shared, WATCHFUL).await?;
+        worker.until("all records", |seen| seen.distinct() >= samples.len()).await?;
+        worker.checkpoint_and_commit().await?;
+        let seen = worker.close().await?;
+        lab.expect_all(&ids(&samples), &seen.ids(), &BTreeSet::new(), "of a forgotten group")?;
+        lab.keep(seen);
+        lab.connection.forget(&stream, &group).await?;
+        // Of a group that nobody knows there is nothing to forget.
+        lab.connection.forget(&stream, &group).await?;
+    }
+    Ok(())
+}
+
 /// After a commit of `first`, `second` has come; of `first` nothing, unless each record is acknowledged by itself.
 fn resumed(lab: &Lab, first: &[Sample], second: &[Sample], came: &[usize]) -> Result<(), Stop> {
     let mut expected = ids(second);

@@ -53,6 +53,8 @@ cases! {
         "A consumer that owns the stream goes on after a restart where its checkpoint stood.",
     Alpha delivery::resumes_where_the_group_stood unless no_sharing:
         "A consumer of a group goes on after a restart where the group's last commit stood.",
+    Beta delivery::forgets_a_group unless no_sharing:
+        "A group that is told to be forgotten begins anew, with everything that the stream holds.",
     Beta lifecycle::creating_again_changes_nothing unless never:
         "Creating a stream that exists leaves it and its records as they are.",
     Beta lifecycle::deleting_twice_is_fine unless never:

@@ -8,7 +8,7 @@ use pipectl_plan::lower_regions;
 use pipectl_runtime::{
     Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions,
     checkpoint::{Asked, Lease, Store},
-    provision,
+    forget, provision,
 };
 
 use crate::{
@@ -116,6 +116,9 @@ impl Set<'_> {
                     made.target, made.kind, made.stream
                 ));
             }
+        }
+        if self.arguments.fresh {
+            forget(&plans, &self.connectors, &self.host).await?;
         }
         let arguments = self.arguments;
         let options = |plan: &mut PhysicalPlan| options(arguments, plan);
