@@ -7,7 +7,7 @@ import { unpack, withMetrics } from './wire.mjs';
 /** Milliseconds until an answer to an event, which a service stores on several machines first, and to a question. An
  * answer in less than the time in which a client gets from sending to waiting would be lost by the official Rust client
  * (fe2o3-amqp 0.16.2), and on a busy machine its thread may stand still for a while in between. */
-const STORING = 50;
+const STORING = 100;
 const ANSWERING = 10;
 
 const notFound = (what) => new Refusal('amqp:not-found', `The messaging entity '${what}' could not be found.`);
