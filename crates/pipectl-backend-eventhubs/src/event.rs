@@ -1,15 +1,18 @@
 //! Records as events and back. A record without payload is written with an empty one: Event Hubs has no tombstones.
 //!
 //! Keys are partition keys and headers are application properties: text where the bytes are UTF-8, so that other clients
-//! read them as such, else binary. A property's name comes only once, so of headers with one name the last one counts.
+//! read them as such, else binary. A property of another type, a number or a time, is read as text. A property's name comes
+//! only once, so of headers with one name the last one counts.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow_array::{Array, BinaryViewArray, Int64Array, builder::BinaryViewBuilder};
 use azure_core_amqp::{
-    AmqpMessage, AmqpSimpleValue, AmqpSymbol, AmqpValue,
+    AmqpMessage, AmqpSimpleValue, AmqpSymbol, AmqpTimestamp, AmqpValue,
     message::{AmqpApplicationProperties, AmqpMessageBody},
 };
 use azure_messaging_eventhubs::models::ReceivedEventData;
-use pipectl_data::{Batch, HeadersBuilder, PayloadFormat};
+use pipectl_data::{Batch, HeadersBuilder, Micros, PayloadFormat, timestamp};
 
 use crate::{limits, position::Mark};
 
@@ -112,10 +115,7 @@ pub(crate) fn batch(partition: u32, events: &[Event]) -> Batch {
         }
         headers.end_record();
     }
-    let arrival = events.iter().map(|event| {
-        let time = event.data.enqueued_time();
-        time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |time| time.as_micros() as i64)
-    });
+    let arrival = events.iter().map(|event| event.data.enqueued_time().map_or(0, micros));
     let offsets = Int64Array::from_iter_values(events.iter().map(|event| event.mark.sequence));
     let payload: BinaryViewArray = payload.finish();
     let mut batch = Batch::raw(partition, offsets, Int64Array::from_iter_values(arrival), payload, PayloadFormat::Json);
@@ -124,6 +124,14 @@ pub(crate) fn batch(partition: u32, events: &[Event]) -> Batch {
     batch
 }
 
+fn micros(at: SystemTime) -> Micros {
+    match at.duration_since(UNIX_EPOCH) {
+        Ok(since) => since.as_micros() as Micros,
+        Err(before) => -(before.duration().as_micros() as Micros),
+    }
+}
+
+/// A property's value as a header: text as it is, bytes as they are, and anything else as text.
 fn property(value: &AmqpSimpleValue) -> Option<Vec<u8>> {
     Some(match value {
         AmqpSimpleValue::Null => return None,
@@ -143,6 +151,11 @@ fn property(value: &AmqpSimpleValue) -> Option<Vec<u8>> {
         AmqpSimpleValue::Double(value) => value.to_string().into_bytes(),
         AmqpSimpleValue::Char(value) => value.to_string().into_bytes(),
         AmqpSimpleValue::Uuid(value) => value.to_string().into_bytes(),
+        AmqpSimpleValue::TimeStamp(AmqpTimestamp(at)) => timestamp::format(micros((*at)?)).into_bytes(),
+        // As they were sent: nobody writes these as text.
+        AmqpSimpleValue::Decimal128(bytes) => bytes.to_vec(),
+        AmqpSimpleValue::Decimal64(bytes) => bytes.to_vec(),
+        AmqpSimpleValue::Decimal32(bytes) => bytes.to_vec(),
         other => format!("{other:?}").into_bytes(),
     })
 }
