@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "skipped peers are for who reads a test run")]
 
 mod by_hand;
+mod clients;
 mod compare;
 mod place;
 mod workers;

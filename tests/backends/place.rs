@@ -1,6 +1,7 @@
 //! A folder to work in, the peers that can be had, and the binary run against them.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -99,10 +100,17 @@ impl Place {
         path
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipectl"));
-        command.current_dir(self.folder.path()).args(arguments).env("NO_COLOR", "1");
+    /// A program that works in the folder and knows where the peers are.
+    pub(crate) fn program(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).env("NO_COLOR", "1");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program(env!("CARGO_BIN_EXE_pipectl"));
+        command.args(arguments);
         command
     }
 
