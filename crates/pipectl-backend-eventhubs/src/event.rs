@@ -156,6 +156,40 @@ fn property(value: &AmqpSimpleValue) -> Option<Vec<u8>> {
         AmqpSimpleValue::Decimal128(bytes) => bytes.to_vec(),
         AmqpSimpleValue::Decimal64(bytes) => bytes.to_vec(),
         AmqpSimpleValue::Decimal32(bytes) => bytes.to_vec(),
-        other => format!("{other:?}").into_bytes(),
+        // What lies within: an address or the ticks of a span where a client of .NET has written it.
+        AmqpSimpleValue::Described(described) => match &described.value {
+            AmqpValue::String(text) => text.clone().into_bytes(),
+            AmqpValue::Long(value) => value.to_string().into_bytes(),
+            other => format!("{other:?}").into_bytes(),
+        },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use azure_core_amqp::AmqpDescribed;
+
+    use super::*;
+
+    #[test]
+    fn properties_of_any_type_are_read_as_others_can_read_them() {
+        let moment = UNIX_EPOCH + Duration::from_millis(1_500);
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        let address = AmqpDescribed::new(AmqpSymbol::from("com.microsoft:uri"), "https://example.com/");
+        let span = AmqpDescribed::new(AmqpSymbol::from("com.microsoft:timespan"), AmqpValue::Long(42));
+        for (value, text) in [
+            (AmqpSimpleValue::TimeStamp(moment.into()), Some("1970-01-01T00:00:01.500Z")),
+            (AmqpSimpleValue::TimeStamp(before.into()), Some("1969-12-31T23:59:59Z")),
+            (AmqpSimpleValue::TimeStamp(AmqpTimestamp(None)), None),
+            (AmqpSimpleValue::Described(Box::new(address)), Some("https://example.com/")),
+            (AmqpSimpleValue::Described(Box::new(span)), Some("42")),
+            (AmqpSimpleValue::Decimal32([1, 2, 3, 4]), Some("\u{1}\u{2}\u{3}\u{4}")),
+            (AmqpSimpleValue::Boolean(true), Some("true")),
+            (AmqpSimpleValue::Null, None),
+        ] {
+            assert_eq!(property(&value).as_deref(), text.map(str::as_bytes), "{value:?}");
+        }
+    }
 }
