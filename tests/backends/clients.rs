@@ -124,6 +124,7 @@ fn official_clients_write_what_is_read_and_read_what_is_written() {
         let environment = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
         let worker = place.start("clients.log", &["apply", "clients.yaml", "--env", &environment, "--fresh"]);
         worker.says("starting");
+        assert!(!worker.said().contains("warning"), "others write and read: {}", worker.said());
 
         let mut written: Vec<Value> = (0..RECORDS).map(|id| record(kind, id)).collect();
         let doubled = written.iter().zip(0..).filter(|(_, id)| id % 2 == 0).map(|(record, id)| {

@@ -10,17 +10,18 @@ use crate::{
     nodes::CheckedNode,
 };
 
-/// Reports nodes that no source leads to, and nodes whose records nobody takes. What a broker carries needs no source:
-/// others write to it as well.
+/// Reports nodes that no source leads to, and nodes whose records nobody takes. What a broker carries needs neither source
+/// nor reader: others write to it and read from it as well.
 pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnostics: &mut Diagnostics) {
     // A link that could not be resolved, or leads to the wrong one of two, may be the missing one; its own error is
     // enough.
     if links.any_broken() || names.ambiguous() {
         return;
     }
+    let is_shared = |index: usize| nodes.get(index).is_some_and(may_have_others);
     let mut fed = vec![false; names.len()];
     for (index, entry) in names.iter() {
-        if matches!(entry.role, Role::Source(_)) || nodes.get(index).is_some_and(may_be_written_by_others) {
+        if matches!(entry.role, Role::Source(_)) || is_shared(index) {
             mark(index, links, &mut fed);
         }
     }
@@ -47,11 +48,19 @@ pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnos
             continue;
         }
         match entry.role {
-            Role::Stream(_) if fed[index] => diagnostics.push(
-                Diagnostic::warning(codes::graph::UNREAD_STREAM, format!("nobody reads from stream `{name}`"))
-                    .at_key(&entry.path, "written, never read")
-                    .help(format!("add a sink or processor with `from: {name}`, or remove the stream")),
-            ),
+            // On a broker it may be for others; one that is not even written to has no use.
+            Role::Stream(_) if is_shared(index) && !starts => {}
+            Role::Stream(_) if fed[index] => {
+                let problem =
+                    Diagnostic::warning(codes::graph::UNREAD_STREAM, format!("nobody reads from stream `{name}`"))
+                        .at_key(&entry.path, if starts { "never used" } else { "written, never read" })
+                        .help(format!("add a sink or processor with `from: {name}`, or remove the stream"));
+                diagnostics.push(if is_shared(index) {
+                    problem
+                } else {
+                    problem.help("or, if others read it, choose with `--env` the Environment of their broker")
+                });
+            }
             Role::Stream(_) | Role::Sink(_) => {}
             Role::Source(_) | Role::Processor(_) => diagnostics.push(
                 Diagnostic::error(codes::graph::DANGLING_NODE, format!("nobody takes what {word} `{name}` makes"))
@@ -62,8 +71,9 @@ pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnos
     }
 }
 
-/// Also where too little is known of a stream: its own error is enough.
-fn may_be_written_by_others(checked: &CheckedNode) -> bool {
+/// Whether a node is a stream that others may write to or read from; also where too little is known of one: its own error
+/// is enough.
+fn may_have_others(checked: &CheckedNode) -> bool {
     checked.node.as_ref().is_none_or(|node| match &node.kind {
         NodeKind::Stream(stream) => stream.carrier.is_some(),
         _ => false,

@@ -26,9 +26,9 @@ crate::codes::codes! {
         example: "sources:\n  sensors: { simulate: { model: sensors } }   # no `to`, and nobody reads from it\n";
         fix: "Add a sink that reads from it, let it write `to` a stream, or remove it.";
     UNREAD_STREAM = "PC0307", "unread-stream";
-        cause: "Nobody in the pipeline reads this stream. That is right where somebody else reads it; a memory stream has no other readers.";
+        cause: "Nobody in the pipeline reads this stream. On a broker that is right if the pipeline writes it, since others can read it there; in memory nobody else can.";
         example: "streams:\n  audit: {}   # written to, never read\n";
-        fix: "Add a sink or processor that reads from it, or remove it.";
+        fix: "Add a sink or processor that reads from it, or remove it. If others read it, choose with `--env` the Environment of their broker.";
     SHARED_OUTPUT = "PC0308", "shared-output";
         cause: "Two sinks write to the same place, where each would destroy what the other wrote.";
         example: "sinks:\n  a: { from: s, file: { path: out.jsonl } }\n  b: { from: s, file: { path: out.jsonl } }\n";
