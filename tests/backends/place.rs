@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::emulator::Way;
 use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dynamo, EventHubs, Kafka, Kinesis, PubSub, make_container};
 
 /// A folder that goes away, and where the peers are.
@@ -42,7 +43,7 @@ impl Place {
             (Err(why), _) | (_, Err(why)) => println!("{why}"),
         }
         match PubSub::shared() {
-            Ok(pubsub) => place.add("pubsub", 1_000, [("PUBSUB_ENDPOINT", format!("http://{}", pubsub.endpoint()))]),
+            Ok(pubsub) => place.add("pubsub", 1_000, [("PUBSUB_ENDPOINT", noticed(pubsub.endpoint()))]),
             Err(why) => println!("{why}"),
         }
         match EventHubs::shared() {
@@ -215,4 +216,18 @@ impl Ran {
 pub(crate) fn example(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines").join(name);
     path.display().to_string()
+}
+
+/// A way to Google's emulator on which it notices that a client was killed, as the service does.
+fn noticed(server: &str) -> String {
+    let (found, endpoint) = std::sync::mpsc::channel();
+    let server = server.to_owned();
+    std::thread::spawn(move || {
+        pipectl_host::run(Some(1), async {
+            let way = Way::open(&pipectl_host::Host::real(), &server).await.expect("a free port");
+            found.send(way.endpoint.clone()).expect("somebody waits");
+            std::future::pending::<()>().await;
+        })
+    });
+    endpoint.recv().expect("a way")
 }
