@@ -27,10 +27,6 @@ fn regions(body: &str) -> Vec<(String, Option<String>)> {
 
 const SCHEMA: &str = "schema: { id: int64, k: string, at: timestamp }, time: { field: at }";
 
-fn one(because: &str) -> Option<String> {
-    Some(because.to_owned())
-}
-
 #[test]
 fn what_keeps_nothing_and_owns_nothing_is_shared() {
     let found = regions(&format!(
@@ -47,9 +43,9 @@ fn windows_files_and_sources_have_one_owner() {
     assert_eq!(
         found,
         [
-            ("web".into(), one("source `web` is read at one place")),
-            ("raw".into(), one("`per_minute` keeps state")),
-            ("counts".into(), one("sink `out` owns what it writes")),
+            ("web".into(), Some("source `web` is read at one place".into())),
+            ("raw".into(), Some("`per_minute` keeps state".into())),
+            ("counts".into(), Some("sink `out` owns what it writes".into())),
         ]
     );
 }
@@ -59,7 +55,10 @@ fn what_has_an_end_is_read_to_its_end_by_one() {
     let found = regions(&format!(
         "  sources: {{ old: {{ file: {{ path: old.jsonl }}, schema: {{ id: int64, k: string, at: timestamp }}, to: raw }} }}\n  streams: {{ raw: {{ key: k, {SCHEMA} }}, kept: {{}} }}\n  processors:\n    even: {{ sql: \"SELECT * FROM raw WHERE id % 2 = 0\", to: kept }}\n  sinks: {{ out: {{ from: kept, stdout: {{}} }} }}\n"
     ));
-    assert_eq!(found[1..], [("raw".into(), one("`raw` has an end")), ("kept".into(), one("`kept` has an end"))]);
+    assert_eq!(
+        found[1..],
+        [("raw".into(), Some("`raw` has an end".into())), ("kept".into(), Some("`kept` has an end".into()))]
+    );
 }
 
 #[test]

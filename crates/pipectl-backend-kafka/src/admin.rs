@@ -97,7 +97,7 @@ impl Admin {
         let done = self.client.delete_groups(&[group], &self.options()).await;
         let results = done.map_err(|problem| self.watch.explain(&what, problem))?;
         match results.into_iter().next() {
-            Some(Err((_, Code::GroupIdNotFound))) | Some(Ok(_)) | None => Ok(()),
+            None | Some(Ok(_) | Err((_, Code::GroupIdNotFound))) => Ok(()),
             Some(Err((_, Code::NonEmptyGroup))) => {
                 let message = format!("cannot {what}: it has members; stop every worker of the pipeline first");
                 Err(ConnectorError::new(ErrorKind::Conflict, message))

@@ -377,11 +377,10 @@ impl Lower<'_> {
                     (!carrier.sharing)
                         .then(|| format!("`{}` does not share stream `{name}` as it is set up", carrier.kind))
                 }
-                NodeKind::Stream(_) => None,
                 NodeKind::Processor(ProcessorNode { step: ProcessorStep::Sql(query), .. }) => {
                     query.is_windowed().then(|| format!("`{name}` keeps state"))
                 }
-                NodeKind::Processor(_) => None,
+                NodeKind::Stream(_) | NodeKind::Processor(_) => None,
                 NodeKind::Sink(sink) => (!sink.shareable).then(|| format!("sink `{name}` owns what it writes")),
             }
         })

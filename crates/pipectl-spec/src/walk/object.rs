@@ -35,17 +35,15 @@ impl Walker<'_> {
                 unknown.push(entry.key.as_str());
                 let keys = Self::candidates(node, properties, &kinds);
                 let problem = Self::unknown_key(entry, &keys, &kinds, &inner);
-                match self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key)) {
-                    Some((key, value)) => {
-                        self.tell(problem);
-                        object.entry(key).or_insert(value);
-                    }
-                    None => {
-                        self.report(problem, &inner);
-                        // What it would have said is not known, so that nothing may be concluded from its absence.
-                        if let Some(key) = nearest(&entry.key, keys.iter().copied()) {
-                            self.findings.broken.insert(path.key(key));
-                        }
+                let meant = self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key));
+                if let Some((key, value)) = meant {
+                    self.tell(problem);
+                    object.entry(key).or_insert(value);
+                } else {
+                    self.report(problem, &inner);
+                    // What it would have said is not known, so that nothing may be concluded from its absence.
+                    if let Some(key) = nearest(&entry.key, keys.iter().copied()) {
+                        self.findings.broken.insert(path.key(key));
                     }
                 }
             } else {
