@@ -47,6 +47,17 @@ fn packages(kind: &str) -> &'static [&'static str] {
     }
 }
 
+/// The Environment of the repository, and of the ways to write a stream the one that readers have to know about.
+fn environment(kind: &str) -> String {
+    let usual = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
+    let streams = match kind {
+        "kafka" => "  streams: { to_outside: { kafka: { transactional: true } } }\n",
+        "kinesis" => "  streams: { copied: { kinesis: { aggregate: true } } }\n",
+        _ => "",
+    };
+    std::fs::read_to_string(usual).expect("the Environment") + streams
+}
+
 /// What goes beside the payload, as far as the service carries it.
 fn headers(kind: &str, id: u32) -> Value {
     let trace = format!("trace-{id}-ü");
@@ -121,8 +132,8 @@ fn official_clients_write_what_is_read_and_read_what_is_written() {
             }
         };
         place.write("clients.yaml", SPEC);
-        let environment = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
-        let worker = place.start("clients.log", &["apply", "clients.yaml", "--env", &environment, "--fresh"]);
+        place.write("environment.yaml", &environment(kind));
+        let worker = place.start("clients.log", &["apply", "clients.yaml", "--env", "environment.yaml", "--fresh"]);
         worker.says("starting");
         assert!(!worker.said().contains("warning"), "others write and read: {}", worker.said());
 
@@ -137,15 +148,15 @@ fn official_clients_write_what_is_read_and_read_what_is_written() {
         written.extend(DEVICES[..tombstones].iter().map(|key| json!({ "key": key, "headers": [], "payload": null })));
 
         let mut found = run(&place, &python, kind, &written, &["to_outside=100", "copied=200"]);
-        println!(
-            "{kind}: {}",
-            found.iter().map(|(stream, records)| format!("{} of {stream} ", records.len())).collect::<String>()
-        );
+        let counts: BTreeMap<_, _> = found.iter().map(|(stream, records)| (stream, records.len())).collect();
+        println!("{kind}: {counts:?}");
         assert_eq!(worker.stop(), Some(0), "{kind}");
         let mut read = by_key(found.remove("copied").unwrap_or_default());
         if *kind == "pubsub" {
             // A topic has an order only where the stream has a key.
-            read.values_mut().for_each(|records| records.sort_by_key(id));
+            for records in read.values_mut() {
+                records.sort_by_key(id);
+            }
         }
         same(&format!("{kind}: copied"), &read, &copied);
         let mut read = found.remove("to_outside").unwrap_or_default();

@@ -1,11 +1,14 @@
-"""Amazon's client, and its library for aggregated records: every other one is written so."""
+"""Amazon's client, and its library for aggregated records, which writes some so and takes
+apart what it reads."""
 
+import base64
 import hashlib
 import os
 import time
 
 import boto3
 from aws_kinesis_agg.aggregator import RecordAggregator
+from aws_kinesis_agg.deaggregator import iter_deaggregate_records
 from shared import READ, WRITTEN, read, records
 
 client = boto3.client(
@@ -65,8 +68,13 @@ def poll():
     for shard, iterator in iterators.items():
         answer = client.get_records(ShardIterator=iterator)
         iterators[shard] = answer["NextShardIterator"]
-        for record in answer["Records"]:
-            yield shard[0], record["PartitionKey"], None, record["Data"]
+        for record in iter_deaggregate_records(answer["Records"], data_format="Boto3"):
+            parts = record["kinesis"]
+            data = base64.b64decode(parts["data"]) if parts.get("aggregated") else parts["data"]
+            packed[shard[0]] += bool(parts.get("aggregated"))
+            yield shard[0], parts["partitionKey"], None, data
 
 
+packed = dict.fromkeys(READ, 0)
 read(poll)
+assert packed["copied"] and not packed["to_outside"], f"records that came packed: {packed}"
