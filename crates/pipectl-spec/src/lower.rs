@@ -153,7 +153,7 @@ impl Document<'_> {
         let path = base.key("dead_letters");
         if let Some(value) = spec.get("dead_letters").and_then(Value::as_object).filter(|_| self.findings.sound(&path))
         {
-            let kinds = sink_kinds.iter().map(String::as_str).chain(["stream"]);
+            let kinds = sink_kinds.iter().map(String::as_str);
             pipeline.dead_letters = self.kind(value, &path, kinds).map(|(kind, _)| kind);
         }
         pipeline.broken = broken;

@@ -149,7 +149,8 @@ impl Composer {
                 "examples": ["mirror"],
             }),
         );
-        let sinks: Vec<_> = self.family("sink", &kinds.sinks).into_iter().chain([stream]).collect();
+        let places = self.family("sink", &kinds.sinks);
+        let sinks: Vec<_> = places.iter().cloned().chain([stream]).collect();
         let mut spec = keys::<PipelineKeys>();
         let mut processor = node(keys::<ProcessorKeys>(), "processor", &processors);
         if let Some(processor) = processor.as_object_mut() {
@@ -171,7 +172,7 @@ impl Composer {
         let dead_letters = node(
             json!({ "type": "object", "additionalProperties": false, "description": "Where records go that could not be processed, with reason, node, position and original bytes. By default, a file beside the output." }),
             "dead-letter place",
-            &sinks,
+            &places,
         );
         add(&mut spec, "dead_letters", dead_letters);
         spec
