@@ -27,7 +27,7 @@ const SECTIONS: &[Section] = &[
         title: "Sinks",
         document: "PipelineSpec",
         key: "sinks",
-        remark: "`dead_letters`, beside `sinks`, takes one of these kinds for the records that could not be processed.",
+        remark: "`dead_letters`, beside `sinks`, takes one of these kinds, but no `stream`, for the records that could not be processed.",
     },
     Section { title: "Environment: backends", document: "EnvironmentSpec", key: "backends", remark: "" },
     Section { title: "Environment: streams", document: "EnvironmentSpec", key: "streams", remark: "" },
