@@ -7,5 +7,10 @@
 mod by_hand;
 mod clients;
 mod compare;
+#[path = "../../crates/pipectl-backend-pubsub/src/emulator.rs"]
+#[allow(dead_code, reason = "shared with the backend, which uses all of it")]
+mod emulator;
+mod ownership;
 mod place;
+mod trouble;
 mod workers;

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    fmt::Write as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -23,6 +24,13 @@ impl Place {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Self { folder, variables: Vec::new(), backends: Vec::new() }
+    }
+
+    /// With one broker of Kafka.
+    pub(crate) fn with_kafka(endpoint: &str) -> Self {
+        let mut place = Self::empty();
+        place.add("kafka", 0, [("KAFKA_BROKERS", endpoint.to_owned())]);
+        place
     }
 
     /// With every peer that can be had; the others are told.
@@ -109,18 +117,57 @@ impl Place {
         command
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// Starts another pipeline that writes numbers to a stream: each with a key and a time.
+    pub(crate) fn fill(
+        &self,
+        environment: &str,
+        stream: &str,
+        ids: std::ops::Range<u64>,
+        event_time: impl Fn(u64) -> String,
+    ) -> Worker {
+        let mut lines = String::new();
+        for id in ids {
+            let _infallible = writeln!(lines, r#"{{"id":{id},"k":"k{}","at":"{}"}}"#, id % KEYS, event_time(id));
+        }
+        self.write("slice.jsonl", &lines);
+        let spec = "apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: fill }
+spec:
+  sources:
+    slice:
+      file: { path: slice.jsonl }
+      schema: { id: int64, k: string, at: timestamp }
+      to: STREAM
+  streams:
+    STREAM: { key: k, partitions: 4 }
+  sinks:
+    none: { from: STREAM, file: { path: none.jsonl } }
+";
+        self.write("fill.yaml", &spec.replace("STREAM", stream));
+        self.start("fill.log", &["apply", "fill.yaml", "--env", environment, "--fresh", "--state", "fill-state"])
+    }
+
+    /// What a process wrote to its log, or to standard output under its log's name and `.out`.
+    pub(crate) fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// A run of pipectl in the folder.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = self.program(env!("CARGO_BIN_EXE_pipectl"));
         command.args(arguments);
         command
     }
 
-    /// Starts pipectl in the folder and lets it run; what it says goes to a file of this name there.
+    /// Starts pipectl in the folder and lets it run; what it says goes to a file of this name there, what it prints to one
+    /// with `.out` behind it.
     pub(crate) fn start(&self, name: &str, arguments: &[&str]) -> Worker {
         let log = self.path(name);
         let file = std::fs::File::create(&log).expect("a file");
+        let printed = std::fs::File::create(self.path(&format!("{name}.out"))).expect("a file");
         let mut command = self.command(arguments);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("pipectl starts");
+        let child = command.stdin(Stdio::null()).stdout(printed).stderr(file).spawn().expect("pipectl starts");
         Worker { child, log }
     }
 
@@ -230,4 +277,13 @@ fn noticed(server: &str) -> String {
         })
     });
     endpoint.recv().expect("a way")
+}
+
+/// How many keys the numbers of [`Place::fill`] have.
+pub(crate) const KEYS: u64 = 64;
+
+/// The numbers in lines of JSON; the last line may still be on its way.
+pub(crate) fn numbers(lines: &str) -> std::collections::BTreeSet<u64> {
+    let rows = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    rows.filter_map(|row| row["id"].as_u64()).collect()
 }

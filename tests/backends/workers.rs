@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     path::Path,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::place::{Place, Worker};
+use crate::place::{KEYS, Place};
 
 /// How many records each peer carries in reasonable time.
 fn size(kind: &str) -> u64 {
@@ -20,45 +19,13 @@ fn size(kind: &str) -> u64 {
     }
 }
 
-const KEYS: u64 = 64;
 const SLICES: u64 = 10;
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 const CHECKPOINT: Duration = Duration::from_secs(2);
 
 /// Another pipeline writes the stream, slice after slice.
 fn fill(place: &Place, environment: &str, stream: &str, ids: std::ops::Range<u64>, event_time: impl Fn(u64) -> String) {
-    let writer = start_to_fill(place, environment, stream, ids, event_time);
-    assert_eq!(writer.end(), Some(0));
-}
-
-fn start_to_fill(
-    place: &Place,
-    environment: &str,
-    stream: &str,
-    ids: std::ops::Range<u64>,
-    event_time: impl Fn(u64) -> String,
-) -> Worker {
-    let mut lines = String::new();
-    for id in ids {
-        let _infallible = writeln!(lines, r#"{{"id":{id},"k":"k{}","at":"{}"}}"#, id % KEYS, event_time(id));
-    }
-    place.write("slice.jsonl", &lines);
-    let spec = "apiVersion: pipectl/v1
-kind: Pipeline
-metadata: { name: fill }
-spec:
-  sources:
-    slice:
-      file: { path: slice.jsonl }
-      schema: { id: int64, k: string, at: timestamp }
-      to: STREAM
-  streams:
-    STREAM: { key: k, partitions: 4 }
-  sinks:
-    none: { from: STREAM, file: { path: none.jsonl } }
-";
-    place.write("fill.yaml", &spec.replace("STREAM", stream));
-    place.start("fill.log", &["apply", "fill.yaml", "--env", environment, "--fresh", "--state", "fill-state"])
+    assert_eq!(place.fill(environment, stream, ids, event_time).end(), Some(0), "{}", place.log("fill.log"));
 }
 
 fn rows(path: &Path) -> Vec<Value> {

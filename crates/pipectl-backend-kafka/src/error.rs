@@ -17,9 +17,7 @@ pub(crate) fn kind(code: Code) -> ErrorKind {
         | Code::IllegalSASLState
         | Code::SecurityDisabled
         | Code::PolicyViolation => ErrorKind::Denied,
-        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition | Code::UnknownTopicId => {
-            ErrorKind::NotFound
-        }
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => ErrorKind::NotFound,
         Code::TopicAlreadyExists
         | Code::InvalidProducerEpoch
         | Code::ProducerFenced
@@ -49,7 +47,10 @@ pub(crate) fn kind(code: Code) -> ErrorKind {
         | Code::AutoOffsetReset
         | Code::OffsetOutOfRange => ErrorKind::Invalid,
         Code::ThrottlingQuotaExceeded => ErrorKind::Throttled,
-        Code::BrokerTransportFailure
+        // The client's own: what it was told of the topic is not whole, as while a broker restarts. Partitions are asked
+        // for only by numbers that the topic has.
+        Code::UnknownPartition
+        | Code::BrokerTransportFailure
         | Code::AllBrokersDown
         | Code::Resolve
         | Code::OperationTimedOut

@@ -12,7 +12,7 @@ mod reach;
 mod sinks;
 
 use pipectl_contract::Registry;
-use pipectl_diag::Diagnostics;
+use pipectl_diag::{Diagnostic, Diagnostics, codes};
 use pipectl_ir::{
     Dag, Node,
     dag::{Edge, NodeId, Settings},
@@ -38,8 +38,18 @@ pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) 
     for pipeline in &loaded.pipelines {
         let mut found = Diagnostics::new();
         let dag = compile_pipeline(pipeline, registry, &bindings, &mut found);
-        if !found.has_errors() {
-            compiled.extend(dag.map(|dag| Compiled { dag }));
+        match dag {
+            Some(dag) if !found.has_errors() => compiled.push(Compiled { dag }),
+            // What could not be read has told so itself; a pipeline that is silently not there would pass for one that ran.
+            None if !found.has_errors() && pipeline.broken.is_empty() => found.push(
+                Diagnostic::error(
+                    codes::graph::NO_PIPELINE,
+                    format!("pipeline `{}` cannot be compiled", pipeline.name),
+                )
+                .at_key(&pipeline.path.key("metadata").key("name"), "")
+                .note("this is a fault of pipectl, not of the file: please report it with the file"),
+            ),
+            _ => {}
         }
         diagnostics.extend(found);
     }
