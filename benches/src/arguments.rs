@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
 cargo run --release -p pipectl-bench -- [run] [OPTIONS]    measure, check the results, print Markdown tables
+cargo run --release -p pipectl-bench -- passthrough [OPTIONS]
+                                                           Kafka to Kafka beside a plain client (--records, --runs)
 cargo run --release -p pipectl-bench -- generate [OPTIONS] only make the input, print its path
 
   --jobs j1,j2,raw           which jobs (default: all)
@@ -19,6 +21,7 @@ pub(crate) enum Verb {
     Help,
     Generate,
     Run,
+    Passthrough,
 }
 
 #[derive(Debug)]
@@ -60,6 +63,10 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
                 "run" => arguments.verb = Verb::Run,
+                "passthrough" => {
+                    arguments.verb = Verb::Passthrough;
+                    arguments.records = 1_000_000;
+                }
                 "generate" => arguments.verb = Verb::Generate,
                 "help" | "--help" | "-h" => arguments.verb = Verb::Help,
                 "--jobs" => arguments.jobs = several(&value()?, JOBS)?,

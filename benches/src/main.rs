@@ -7,6 +7,7 @@ mod agree;
 mod arguments;
 mod generate;
 mod measure;
+mod passthrough;
 mod peers;
 mod table;
 
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
         }
         Verb::Generate => input(&arguments).map(|file| println!("{}", file.display())),
         Verb::Run => run(&arguments),
+        Verb::Passthrough => pipectl(&arguments, &["--features", "kafka"]).and_then(|binary| {
+            fs::create_dir_all(&arguments.cache).map_err(|error| error.to_string())?;
+            passthrough::run(&binary, &arguments.cache, arguments.records, arguments.runs)
+        }),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,13 +57,14 @@ fn input(arguments: &Arguments) -> Result<PathBuf, String> {
 }
 
 /// Builds the binary, and finds it beside this one.
-fn pipectl(arguments: &Arguments) -> Result<PathBuf, String> {
+fn pipectl(arguments: &Arguments, features: &[&str]) -> Result<PathBuf, String> {
     if let Some(binary) = &arguments.binary {
         return Ok(binary.clone());
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo)
         .args(["build", "--release", "--locked", "--package", "pipectl"])
+        .args(features)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .map_err(|error| format!("cannot start cargo: {error}"))?;
@@ -71,7 +77,7 @@ fn pipectl(arguments: &Arguments) -> Result<PathBuf, String> {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let binary = pipectl(arguments)?;
+    let binary = pipectl(arguments, &[])?;
     let input = input(arguments)?;
     let peers = peers::install(&arguments.peers, &arguments.tools);
     warm(&input).map_err(|error| format!("{}: {error}", input.display()))?;

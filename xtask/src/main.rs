@@ -4,6 +4,7 @@
 mod budget;
 mod check_layers;
 mod generated;
+mod ladder;
 mod layers;
 #[cfg(test)]
 mod one_build;
@@ -19,6 +20,9 @@ cargo xtask layers            fail if a crate depends on one that it must not kn
 cargo xtask files             fail if a source file is over its budget or does not say why it exists
 cargo xtask schemas [--check] write schemas/, or fail if a file there is stale
 cargo xtask docs [--check]    write docs/generated/, or fail if a file there is stale
+cargo xtask ladder [--check] FOLDER
+                              write docs/backends.md from the reports that the suite of the backends left there
+                              (PIPECTL_CONFORMANCE_REPORTS=FOLDER cargo test), or fail if it is stale
 cargo xtask peers up|down|status [kafka kinesis dynamo pubsub eventhubs azurite]
                               real servers to try pipelines against; all of them if none is named
 ";
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         ["files"] => budget::run(&root()),
         [folder @ ("schemas" | "docs")] => generated::write(&root(), folder),
         [folder @ ("schemas" | "docs"), "--check"] => Ok(generated::check(&root(), folder)),
+        ["ladder", folder] => ladder::write(&root(), folder),
+        ["ladder", "--check", folder] => ladder::check(&root(), folder),
         ["peers", chore, names @ ..] => peers::run(chore, names),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

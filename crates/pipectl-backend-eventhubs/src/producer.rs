@@ -3,7 +3,7 @@
 //! is repeated overtakes nothing, and what a write or a checkpoint leaves behind is confirmed or an error.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -69,6 +69,9 @@ struct Shared {
     stream: String,
     client: Mutex<Option<Arc<ProducerClient>>>,
     opening: tokio::sync::Mutex<()>,
+    /// Which links of which client are open. Opening one stops what is sent on the others: where it fails, the client
+    /// (`azure_core_amqp` 1.2) opens the whole connection anew and never answers what was on its way.
+    links: tokio::sync::RwLock<(usize, BTreeSet<Option<String>>)>,
     limit: u64,
 }
 
@@ -86,6 +89,7 @@ impl Writer {
             stream: context.node,
             client: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
+            links: tokio::sync::RwLock::default(),
             limit,
         };
         let opened = repeated(&namespace.host, namespace.options.retry, || shared.look()).await;
@@ -202,6 +206,12 @@ impl Shared {
                     continue;
                 }
             };
+            if let Err(failure) = self.open_link(&client, partition.as_deref()).await {
+                self.forget(&client);
+                pauses.after(failure).await?;
+                continue;
+            }
+            let _nobody_opens = self.links.read().await;
             let sent = self.send_some(&client, partition.as_deref(), key.as_deref(), rest, batches);
             match answered(&self.namespace.host, self.namespace.options.retry.answer.0, sent).await {
                 Ok(count) => {
@@ -226,6 +236,28 @@ impl Shared {
             }
         }
         Ok(refused)
+    }
+
+    /// Opens the link to a partition, or to the hub itself, unless this client has it open.
+    async fn open_link(&self, client: &Arc<ProducerClient>, partition: Option<&str>) -> Result<(), Failure> {
+        let (owner, link) = (Arc::as_ptr(client).addr(), partition.map(str::to_owned));
+        {
+            let (of, links) = &*self.links.read().await;
+            if *of == owner && links.contains(&link) {
+                return Ok(());
+            }
+        }
+        let mut open = self.links.write().await;
+        if open.0 != owner {
+            *open = (owner, BTreeSet::new());
+        }
+        if !open.1.contains(&link) {
+            let asked = EventDataBatchOptions { partition_id: link.clone(), ..Default::default() };
+            let opened = async { Ok(client.create_batch(Some(asked)).await.map(drop)?) };
+            answered(&self.namespace.host, self.namespace.options.retry.answer.0, opened).await?;
+            open.1.insert(link);
+        }
+        Ok(())
     }
 
     /// Sends as many of the records as one request holds; answers how many.

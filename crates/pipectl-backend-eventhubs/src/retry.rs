@@ -36,6 +36,7 @@ impl Pauses {
             return Err(failure);
         }
         self.repeated = true;
+        self.host.note_retry();
         let pause = self.growing.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
         // Readers and writers that were refused together must not come back together.
         let apart = self.host.rng(&format!("event hubs pause at {now}")).unit() * 0.2;

@@ -21,6 +21,7 @@ where
         .retry(pauses)
         .sleep(move |pause| {
             let host = sleeper.clone();
+            host.note_retry();
             async move { host.sleep(pause).await }
         })
         .when(|error: &ConnectorError| error.is_retryable() && host.now() < until)

@@ -135,6 +135,7 @@ impl Api {
             tracing::debug!(operation, attempt, error = %failed.error, "tried again");
             self.host.sleep(pause).await;
             self.calls.count_retry();
+            self.host.note_retry();
             attempt += 1;
         }
     }

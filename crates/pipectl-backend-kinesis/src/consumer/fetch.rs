@@ -127,6 +127,7 @@ impl Job {
             Err(error) => {
                 tracing::debug!(shard = self.shard.number, stream = %self.stream, %error, "a subscription broke off");
                 self.api.calls.count_retry();
+                self.api.host.note_retry();
                 Ok(Fetched { records: vec![], next: Some(Next::Resubscribe(after)), caught_up: false, began: since })
             }
         }

@@ -153,6 +153,7 @@ impl Sender {
     fn again(&self, part: Part, kind: ErrorKind, message: &str) -> Result<(), ConnectorError> {
         let now = self.api.host.now();
         self.api.calls.count_retry();
+        self.api.host.note_retry();
         let since = self.shared.queue().retry(part, now, |failures| self.api.pause(failures));
         if now - since > self.api.options.retry_for.micros() {
             let message = format!("{message}; gave up after {}", self.api.options.retry_for);

@@ -12,7 +12,8 @@ use super::report::count;
 /// Of each pipeline the run that is the reference, and every other with its verdict.
 pub(crate) type Judged<'a> = [(&'a Run, Vec<(&'a Run, Verdict)>)];
 
-const HEAD: [&str; 9] = ["where", "verdict", "records", "records/s", "p50 ms", "p99 ms", "lost", "duplicates", "late"];
+const HEAD: [&str; 10] =
+    ["where", "verdict", "records", "records/s", "p50 ms", "p99 ms", "lost", "duplicates", "late", "retries"];
 
 fn cells(run: &Run, verdict: Option<&Verdict>) -> Vec<String> {
     let rate = if run.seconds() > 0.0 { run.records() as f64 / run.seconds() } else { 0.0 };
@@ -32,6 +33,7 @@ fn cells(run: &Run, verdict: Option<&Verdict>) -> Vec<String> {
         total(|sink| sink.lost),
         total(|sink| sink.duplicates),
         count(run.late),
+        count(run.retries),
     ]
 }
 
