@@ -15,7 +15,7 @@ const HEAD: &str = "\
 # Backends
 
 Every backend has to pass one suite of cases, each against a real server or the best look-alike that runs on one machine.
-This page is made of what the suite reported (`cargo xtask ladder`), and a change that makes it untrue does not pass.
+This page is made of what the suite reported: `cargo xtask ladder` writes it, and with `--check` says whether it still holds.
 
 A backend is **alpha** if it opens, writes, reads and resumes; **beta** if it also passes every case without a fault of the
 service; **stable** if faults do no harm either. A case is left out only where the service itself has no such thing, or
