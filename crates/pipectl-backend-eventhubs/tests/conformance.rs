@@ -10,16 +10,13 @@
 #[allow(dead_code, unused_imports, reason = "shared with the other tests")]
 mod support;
 
-#[path = "eventhubs/container.rs"]
-mod container;
-
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pipectl_backend_eventhubs::EventHubs;
 use pipectl_conformance::{Budget, Harness, Lever, prove};
 use pipectl_contract::{Backend, Capabilities, Connection, ConnectorError, ProducerContext, StreamTarget};
-use pipectl_peers::{AZURITE_KEY, Azurite, EventHubs as Service, Peer, need};
+use pipectl_peers::{AZURITE_KEY, Azurite, EventHubs as Service, Peer, make_container, need};
 use serde_json::{Value, json};
 
 struct Peers {
@@ -79,7 +76,7 @@ impl Harness for Peers {
 fn the_suite_holds() {
     let service = need!(Service::shared());
     let blobs = need!(Azurite::shared());
-    container::make(blobs);
+    make_container(blobs, support::CONTAINER).unwrap();
     support::order(service, "/peer/faults", &json!({ "growable": true }));
     let mut options = support::with_checkpoints(support::options(service), blobs, "3s");
     options["tier"] = json!("premium");

@@ -6,7 +6,6 @@
 )]
 
 mod admin;
-mod container;
 mod read;
 mod share;
 mod support;

@@ -6,10 +6,11 @@ use std::{
 };
 
 use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
-use pipectl_peers::{Azurite, EventHubs as Service, need};
+use pipectl_peers::{Azurite, EventHubs as Service, make_container, need};
 
-use crate::container;
-use crate::support::{Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints};
+use crate::support::{
+    CONTAINER, Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints,
+};
 
 /// A worker of the test: its lane, and what it has read.
 struct Worker {
@@ -50,7 +51,7 @@ fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
 fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
     let service = need!(Service::start());
     let blobs = need!(Azurite::shared());
-    container::make(blobs);
+    make_container(blobs, CONTAINER).unwrap();
     run(async {
         let options = with_checkpoints(options(&service), blobs, "2s");
         let connection = connect(&options).await;
@@ -121,7 +122,7 @@ fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
 fn a_former_owner_cannot_commit() {
     let service = need!(Service::start());
     let blobs = need!(Azurite::shared());
-    container::make(blobs);
+    make_container(blobs, CONTAINER).unwrap();
     run(async {
         let options = with_checkpoints(options(&service), blobs, "1s");
         let connection = connect(&options).await;
