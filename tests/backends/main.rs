@@ -12,5 +12,6 @@ mod compare;
 mod emulator;
 mod ownership;
 mod place;
+mod private;
 mod trouble;
 mod workers;

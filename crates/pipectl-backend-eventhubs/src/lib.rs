@@ -168,7 +168,8 @@ impl Backend for EventHubs {
         context: ConnectContext,
     ) -> Result<Arc<dyn Connection>, ConnectorError> {
         let application = format!("pipectl-{}", context.pipeline);
-        let namespace = namespace::Namespace::new(options, context.host, application)?;
+        let namespace = namespace::Namespace::new(options, context.host.clone(), application)?;
+        namespace.admit(&context).await?;
         Ok(Arc::new(connection::Hubs { namespace }))
     }
 }

@@ -16,7 +16,7 @@ use azure_identity::{
 use azure_messaging_eventhubs::{
     ConnectionString, ConsumerClient, ProducerClient, RetryOptions, models::AmqpTransport,
 };
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{ConnectContext, ConnectorError, ErrorKind};
 use pipectl_host::{Host, Micros};
 
 use crate::{
@@ -74,6 +74,25 @@ impl Namespace {
             credential: Arc::default(),
             pacer: Pacer { host, next: Arc::default() },
         })
+    }
+
+    /// Refuses public addresses where the Environment asks for a private network.
+    pub(crate) async fn admit(&self, context: &ConnectContext) -> Result<(), ConnectorError> {
+        let place = self.options.endpoint.as_deref().unwrap_or(&self.name);
+        context
+            .admit(
+                place,
+                "make a private endpoint of the namespace and name it as `endpoint`, or use its private DNS zone",
+            )
+            .await?;
+        if let Some(checkpoints) = &self.options.checkpoints {
+            let usual = || format!("https://{}.blob.core.windows.net", checkpoints.account);
+            let place = checkpoints.endpoint.clone().unwrap_or_else(usual);
+            context
+                .admit(&place, "make a private endpoint of the storage account and name it as `checkpoints.endpoint`")
+                .await?;
+        }
+        Ok(())
     }
 
     /// The first label of the host's name: what the management interface calls the namespace.

@@ -11,7 +11,7 @@ use std::{
 use pipectl_contract::{ConnectorError, ErrorKind};
 use rdkafka::{
     ClientContext, client::OAuthToken, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
-    types::RDKafkaErrorCode as Code,
+    statistics::Statistics, types::RDKafkaErrorCode as Code,
 };
 
 use crate::{error, token::Tokens};
@@ -26,17 +26,30 @@ struct Inner {
     tokens: Option<Tokens>,
     refused: Mutex<Option<(Code, String)>>,
     served: AtomicU64,
+    advertised: Mutex<Vec<String>>,
 }
 
 impl Watch {
     /// For one client.
     pub(crate) fn new(tokens: Option<Tokens>) -> Self {
-        Self { inner: Arc::new(Inner { tokens, refused: Mutex::default(), served: AtomicU64::new(0) }) }
+        Self {
+            inner: Arc::new(Inner {
+                tokens,
+                refused: Mutex::default(),
+                served: AtomicU64::new(0),
+                advertised: Mutex::default(),
+            }),
+        }
     }
 
     /// How many events other than records the client's queue has brought so far.
     pub(crate) fn served(&self) -> u64 {
         self.inner.served.load(Ordering::Relaxed)
+    }
+
+    /// Where the brokers say that they are, as `host:port`; known only of a client that is set up to tell statistics.
+    pub(crate) fn advertised(&self) -> Vec<String> {
+        self.inner.advertised.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether who is refused now may be let in with the next token.
@@ -89,8 +102,12 @@ impl ClientContext for Watch {
         }
     }
 
-    fn stats_raw(&self, _statistics: &[u8]) {
+    fn stats_raw(&self, statistics: &[u8]) {
         self.serve();
+        let Ok(told) = serde_json::from_slice::<Statistics>(statistics) else { return };
+        let learned = told.brokers.into_values().filter(|broker| broker.source == "learned");
+        *self.inner.advertised.lock().unwrap_or_else(PoisonError::into_inner) =
+            learned.map(|broker| broker.nodename).collect();
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -48,7 +48,7 @@ pub(crate) fn on(brokers: &str, test: impl AsyncFnOnce(Lab)) {
 
 pub(crate) async fn connect(options: Value) -> Result<Arc<dyn Connection>, ConnectorError> {
     let options: KafkaOptions = serde_json::from_value(options).unwrap();
-    let context = ConnectContext { host: Host::real(), pipeline: "tests".into(), environment: "here".into() };
+    let context = ConnectContext::new(Host::real(), "tests", "here");
     Kafka.connect(options, context).await
 }
 

@@ -69,12 +69,24 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) async fn connect(options: KinesisOptions, context: &ConnectContext) -> Result<Self, ConnectorError> {
         let base = load(&options, context).await;
-        if base.region().is_none() {
+        let Some(region) = base.region() else {
             return Err(ConnectorError::new(
                 ErrorKind::Invalid,
                 "no AWS region for Kinesis: write `region: eu-central-1` under the backend, or set AWS_REGION",
             ));
-        }
+        };
+        // Where the SDK goes by itself: what its variables and profiles say, or the region's public address.
+        let usual = |service: &str| {
+            let set = context.host.variable(&format!("AWS_ENDPOINT_URL_{}", service.to_uppercase()));
+            set.or_else(|| base.endpoint_url().map(str::to_owned))
+                .unwrap_or_else(|| format!("https://{service}.{region}.amazonaws.com"))
+        };
+        let records = options.private_endpoint.as_ref().or(options.endpoint.as_ref()).cloned();
+        let help =
+            "make an interface endpoint and name it as `private_endpoint`, or give its network private DNS names";
+        context.admit(&records.unwrap_or_else(|| usual("kinesis")), help).await?;
+        let leases = options.dynamodb_endpoint.clone().unwrap_or_else(|| usual("dynamodb"));
+        context.admit(&leases, "make an interface endpoint for DynamoDB and name it as `dynamodb_endpoint`").await?;
         let kinesis = aws_sdk_kinesis::config::Builder::from(&base);
         let kinesis = match options.private_endpoint.as_ref().or(options.endpoint.as_ref()) {
             Some(endpoint) => kinesis.endpoint_url(endpoint),

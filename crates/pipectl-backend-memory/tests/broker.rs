@@ -14,7 +14,7 @@ use pipectl_host::{Host, simulate};
 
 async fn connect(broker: &str, host: &Host) -> Arc<dyn Connection> {
     let options = MemoryOptions { broker: Some(broker.into()), ..MemoryOptions::default() };
-    let context = ConnectContext { host: host.clone(), pipeline: "test".into(), environment: "test".into() };
+    let context = ConnectContext::new(host.clone(), "test", "test");
     Backend::connect(&Memory, options, context).await.unwrap()
 }
 

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn the_project_comes_from_the_nearest_that_tells_it() {
-        let context = ConnectContext { host: Host::real(), pipeline: "p".into(), environment: "e".into() };
+        let context = ConnectContext::new(Host::real(), "p", "e");
         let json = serde_json::json!({"project_id": "of-credentials"});
         let mut options = PubSubOptions { endpoint: Some("http://127.0.0.1:1".into()), ..PubSubOptions::default() };
         assert_eq!(project(&options, Some(&json), &context).unwrap(), "of-credentials");

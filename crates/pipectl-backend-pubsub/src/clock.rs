@@ -76,7 +76,7 @@ mod tests {
         });
         let options = PubSubOptions { endpoint: Some(endpoint), ..PubSubOptions::default() };
         let host = Host::real();
-        let context = ConnectContext { host: host.clone(), pipeline: "p".into(), environment: "e".into() };
+        let context = ConnectContext::new(host.clone(), "p", "e");
         pipectl_host::run(Some(1), async {
             let clients = Clients::build(&options, &context).await.unwrap();
             compared(&clients, &host).await

@@ -25,6 +25,10 @@ pub struct PubSubConnection {
 
 impl PubSubConnection {
     pub(crate) async fn open(options: PubSubOptions, context: ConnectContext) -> Result<Self, ConnectorError> {
+        let place = options.endpoint.as_deref().unwrap_or("https://pubsub.googleapis.com");
+        let help =
+            "name an endpoint of Private Service Connect as `endpoint`, or let DNS lead to private.googleapis.com";
+        context.admit(place, help).await?;
         let clients = Clients::build(&options, &context).await?;
         Ok(Self { clients, options, host: context.host })
     }

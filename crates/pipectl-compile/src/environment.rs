@@ -6,7 +6,7 @@ use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes, nearest};
 use pipectl_spec::{
     Loaded,
-    model::{Environment, KindUse, Pipeline, StreamBinding},
+    model::{Environment, KindUse, Network, Pipeline, StreamBinding},
 };
 use serde_json::{Value, json};
 
@@ -83,6 +83,11 @@ impl<'a> Bindings<'a> {
     /// Its name.
     pub(crate) fn name(&self) -> &str {
         self.environment.map_or("default", |environment| &environment.name)
+    }
+
+    /// Whether its services must have private addresses.
+    pub(crate) fn private(&self) -> bool {
+        self.environment.is_some_and(|environment| environment.network == Network::Private)
     }
 
     /// How a stream is bound.

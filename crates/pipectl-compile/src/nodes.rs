@@ -215,6 +215,7 @@ impl Context<'_> {
                         backend: used.name,
                         kind: used.kind,
                         options: used.options.cloned(),
+                        private: self.bindings.private(),
                         target: self.bindings.target(&stream.name).to_owned(),
                         existing: binding.is_some_and(|binding| binding.existing),
                         start: match binding.map_or(Start::Earliest, |binding| binding.start) {

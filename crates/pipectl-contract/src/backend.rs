@@ -57,6 +57,16 @@ pub struct ConnectContext {
     pub pipeline: String,
     /// `metadata.name` of the Environment.
     pub environment: String,
+    /// Whether only addresses that cannot be reached from the internet will do; a backend hands every address that it will
+    /// send records or positions to, to [`ConnectContext::admit`] before it connects.
+    pub private: bool,
+}
+
+impl ConnectContext {
+    /// For a pipeline in an Environment, on any network.
+    pub fn new(host: Host, pipeline: impl Into<String>, environment: impl Into<String>) -> Self {
+        Self { host, pipeline: pipeline.into(), environment: environment.into(), private: false }
+    }
 }
 
 /// A backend.

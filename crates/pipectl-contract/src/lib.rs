@@ -7,6 +7,7 @@
 mod backend;
 mod check;
 mod error;
+mod network;
 mod processor;
 mod registry;
 mod sink;

@@ -10,6 +10,7 @@ mod signal;
 
 use std::{
     future::Future,
+    net::{IpAddr, SocketAddr, ToSocketAddrs as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -132,6 +133,16 @@ impl Host {
             Ok(value) => value,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
+    }
+
+    /// The addresses that a name stands for, as the machine's resolver tells them; an address stands for itself.
+    ///
+    /// # Errors
+    /// If the name is not known, or nobody can be asked.
+    pub async fn resolve(&self, name: &str) -> std::io::Result<Vec<IpAddr>> {
+        let name = name.to_owned();
+        let found = self.blocking(move || (name.as_str(), 0).to_socket_addrs().map(Iterator::collect)).await;
+        found.map(|found: Vec<SocketAddr>| found.into_iter().map(|address| address.ip()).collect())
     }
 
     /// A variable of the process environment; simulated hosts see the same ones, since a spec is resolved before it runs.

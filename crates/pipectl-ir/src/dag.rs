@@ -98,6 +98,8 @@ pub struct Carrier {
     pub kind: String,
     /// The backend's options; may hold secrets.
     pub options: Option<Value>,
+    /// Whether only addresses that cannot be reached from the internet will do (`network: private`).
+    pub private: bool,
     /// What the backend calls the stream.
     pub target: String,
     /// Whether it exists already and is neither made nor changed.

@@ -229,11 +229,7 @@ impl Builder<'_> {
     }
 
     fn connect(&self) -> ConnectContext {
-        ConnectContext {
-            host: self.host.clone(),
-            pipeline: self.plan.pipeline.clone(),
-            environment: self.plan.environment.clone(),
-        }
+        ConnectContext::new(self.host.clone(), &self.plan.pipeline, &self.plan.environment)
     }
 
     fn tasks_of(&self, stage: usize, readers: &BTreeMap<usize, Vec<Box<dyn SourceReader>>>) -> usize {

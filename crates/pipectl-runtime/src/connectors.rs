@@ -81,6 +81,7 @@ impl RegistryConnectors {
             return Ok(Arc::clone(connection));
         }
         let backend = self.registry.find_backend(&carrier.kind).ok_or_else(|| unknown("backend", &carrier.kind))?;
+        let context = ConnectContext { private: carrier.private, ..context };
         let connection = backend.connect(carrier.options.as_ref(), context).await?;
         connections.insert(key, Arc::clone(&connection));
         Ok(connection)

@@ -72,7 +72,7 @@ pub async fn forget(plans: &[PhysicalPlan], connectors: &RegistryConnectors, hos
 }
 
 fn context(plan: &PhysicalPlan, host: &Host) -> ConnectContext {
-    ConnectContext { host: host.clone(), pipeline: plan.pipeline.clone(), environment: plan.environment.clone() }
+    ConnectContext::new(host.clone(), &plan.pipeline, &plan.environment)
 }
 
 async fn one(

@@ -306,3 +306,24 @@ impl JsonSchema for Columns {
         })
     }
 }
+
+/// Which addresses the services of this Environment may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Network {
+    /// Any.
+    #[default]
+    Any,
+    /// Only such that cannot be reached from the internet: private endpoints, this machine, the own network. A connection
+    /// to a service with a public address is refused.
+    Private,
+}
+
+/// What an Environment says beside its services.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnvironmentKeys {
+    /// Which addresses the services may have.
+    #[serde(default)]
+    pub(crate) network: Network,
+}

@@ -3,12 +3,13 @@
 use pipectl_data::{Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::shape};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::{
     formats,
     keys::{
-        self, Key, Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys, TimeKeys,
+        self, EnvironmentKeys, Key, Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys,
+        StreamKeys, TimeKeys,
     },
     model::{
         Environment, KindUse, Name, Pipeline, ProcessorNode, SchemaSpec, SinkNode, SourceNode, StreamBinding,
@@ -260,11 +261,17 @@ impl Document<'_> {
         let mut environment = Environment {
             path: self.path.clone(),
             name,
+            network: keys::Network::default(),
             backends: Vec::new(),
             streams: Vec::new(),
             bindings: Vec::new(),
             sinks: Vec::new(),
         };
+        let path = base.key("network");
+        if let Some(network) = spec.get("network").filter(|_| self.findings.sound(&path)) {
+            let one = json!({ "network": network });
+            environment.network = self.keys::<EnvironmentKeys>(one, &path).unwrap_or_default().network;
+        }
         for node in self.section("backends", spec, tree, &mut broken) {
             let kinds = kinds.backends.iter().map(|kind| kind.name.as_str());
             let kind = self.kind(node.value, &node.path, kinds);

@@ -187,6 +187,8 @@ pub struct Environment {
     pub path: Path,
     /// `metadata.name`; `unnamed` if it could not be read.
     pub name: String,
+    /// Which addresses its services may have.
+    pub network: Network,
     /// What carries streams, by name; the one called `default` carries those that name none.
     pub backends: Vec<(String, KindUse)>,
     /// What a stream is there.
@@ -214,4 +216,4 @@ pub struct StreamBinding {
     pub path: Path,
 }
 
-pub use crate::keys::{Checkpoint, Late, OnError, Ordering, Start};
+pub use crate::keys::{Checkpoint, Late, Network, OnError, Ordering, Start};

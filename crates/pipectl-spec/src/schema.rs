@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     editor,
-    keys::{Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys},
+    keys::{
+        EnvironmentKeys, Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys, StreamKeys,
+    },
 };
 
 /// The kinds that a build knows, in the order in which messages list them.
@@ -180,7 +182,11 @@ impl Composer {
 
     fn environment(&mut self, kinds: &Kinds) -> Value {
         let backends = self.family("backend", &kinds.backends);
-        let mut spec = json!({ "type": "object", "additionalProperties": false, "description": "Where a pipeline runs. What is not said here is the built-in default." });
+        let mut spec = keys::<EnvironmentKeys>();
+        if let Some(spec) = spec.as_object_mut() {
+            let text = "Where a pipeline runs. What is not said here is the built-in default.";
+            spec.insert("description".to_owned(), text.into());
+        }
         let backend = node(json!({ "type": "object", "additionalProperties": false }), "backend", &backends);
         add(
             &mut spec,

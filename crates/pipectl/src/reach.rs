@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pipectl_contract::{ConnectContext, Connection, Registry, StreamTarget};
 use pipectl_diag::{Diagnostic, codes, nearest};
 use pipectl_host::Host;
-use pipectl_spec::model::{Environment, KindUse};
+use pipectl_spec::model::{Environment, KindUse, Network};
 
 use crate::{
     cli::{Global, Where},
@@ -125,9 +125,8 @@ impl Reach {
         host: &Host,
     ) -> Result<Arc<dyn Connection>, pipectl_contract::ConnectorError> {
         let context = ConnectContext {
-            host: host.clone(),
-            pipeline: "by-hand".to_owned(),
-            environment: self.environment.name.clone(),
+            private: self.environment.network == Network::Private,
+            ..ConnectContext::new(host.clone(), "by-hand", &self.environment.name)
         };
         let kind = self.registry.find_backend(&backend.name).ok_or_else(|| {
             let message = format!("this build has no backend of kind `{}`", backend.name);

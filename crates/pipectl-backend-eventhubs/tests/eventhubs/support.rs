@@ -55,7 +55,7 @@ pub(crate) fn with_checkpoints(mut options: Value, blobs: &Peer<Azurite>, lease:
 
 pub(crate) async fn connect(options: &Value) -> Arc<dyn Connection> {
     let options = serde_json::from_value(options.clone()).unwrap();
-    let context = ConnectContext { host: Host::real(), pipeline: "test".into(), environment: "peers".into() };
+    let context = ConnectContext::new(Host::real(), "test", "peers");
     EventHubs.connect(options, context).await.unwrap()
 }
 

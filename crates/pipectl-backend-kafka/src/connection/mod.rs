@@ -1,6 +1,7 @@
 //! A connection: one client that asks and one that administers, and how both are asked. What streams want of it is in
 //! `streams`.
 
+mod private;
 mod streams;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -60,6 +61,7 @@ impl KafkaConnection {
         let config = settings::common(&options, &client_id);
         let tokens = Tokens::open(&options, &context.host).await?;
         let watch = || Watch::new(tokens.clone());
+        private::admit(&context, &options, &config, watch()).await?;
         let asking = Asking::from_config_and_context(&config, watch())
             .map_err(|problem| error::client("connect to Kafka", problem))?;
         // The library's administrator cannot be given a token.

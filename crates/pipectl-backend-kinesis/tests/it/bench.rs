@@ -54,7 +54,7 @@ pub(crate) fn stream(partitions: u32, options: Value) -> StreamTarget {
 }
 
 pub(crate) async fn connect(options: KinesisOptions) -> Arc<KinesisConnection> {
-    let context = ConnectContext { host: Host::real(), pipeline: "p".into(), environment: "e".into() };
+    let context = ConnectContext::new(Host::real(), "p", "e");
     Kinesis.open(options, context).await.unwrap()
 }
 

@@ -30,7 +30,7 @@ impl Harness for Mock {
     }
 
     async fn connect(&self) -> Result<Arc<dyn Connection>, ConnectorError> {
-        let context = ConnectContext { host: self.host(), pipeline: "p".into(), environment: "e".into() };
+        let context = ConnectContext::new(self.host(), "p", "e");
         Backend::connect(&Kinesis, bench::options(&self.endpoint, &self.dynamo), context).await
     }
 

@@ -20,7 +20,7 @@ fn batch(from: usize, count: usize, key: &[u8]) -> Arc<Batch> {
 
 async fn refused_among_others(key: &str, target: StreamTarget, options: PubSubOptions) {
     let host = Host::real();
-    let context = ConnectContext { host: host.clone(), pipeline: "p".into(), environment: "e".into() };
+    let context = ConnectContext::new(host.clone(), "p", "e");
     let connection = PubSub::open(options.clone(), context.clone()).await.unwrap();
     connection.create(&target).await.unwrap();
     let clients = Clients::build(&options, &context).await.unwrap();

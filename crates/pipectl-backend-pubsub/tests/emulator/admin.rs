@@ -135,11 +135,7 @@ fn an_address_where_nobody_answers_is_told_within_the_bound() {
                 retry_for: pipectl_data::units::Duration::from_secs(1),
                 ..Default::default()
             };
-            let context = pipectl_contract::ConnectContext {
-                host: world.host.clone(),
-                pipeline: "p".into(),
-                environment: "e".into(),
-            };
+            let context = pipectl_contract::ConnectContext::new(world.host.clone(), "p", "e");
             let connection = pipectl_backend_pubsub::PubSub::open(options, context).await.unwrap();
             let started = world.host.now();
             let error = connection.list().await.unwrap_err();

@@ -36,7 +36,7 @@ impl Emulator {
     }
 
     fn context(&self) -> ConnectContext {
-        ConnectContext { host: self.host.clone(), pipeline: "conformance".into(), environment: "local".into() }
+        ConnectContext::new(self.host.clone(), "conformance", "local")
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn on_topic<F: Future<Output = ()>>(
     let target =
         StreamTarget { name, existing: false, partitions: None, retention: None, ordered: true, options: Some(stream) };
     let host = Host::real();
-    let context = ConnectContext { host: host.clone(), pipeline: "tests".into(), environment: "local".into() };
+    let context = ConnectContext::new(host.clone(), "tests", "local");
     pipectl_host::run(Some(2), async {
         let connection = PubSub::open(options, context).await.unwrap();
         connection.create(&target).await.unwrap();

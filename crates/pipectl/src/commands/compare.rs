@@ -252,11 +252,7 @@ async fn cleanup(plans: &[PhysicalPlan], registry: &Registry, host: &Host) {
             if !done.insert(stream.carrier.target.clone()) {
                 continue;
             }
-            let context = ConnectContext {
-                host: host.clone(),
-                pipeline: plan.pipeline.clone(),
-                environment: plan.environment.clone(),
-            };
+            let context = ConnectContext::new(host.clone(), &plan.pipeline, &plan.environment);
             let removed = match connectors.connection(&stream.carrier, context).await {
                 Ok(connection) => connection.delete(&target(&stream.carrier)).await.map(|_| ()),
                 Err(error) => Err(error),

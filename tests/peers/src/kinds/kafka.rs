@@ -1,6 +1,7 @@
 //! Apache Kafka itself: one node that is broker and controller (`KRaft`), its jars from Maven Central.
 
 use std::{
+    cell::Cell,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -69,8 +70,23 @@ impl Kafka {
         or_skip(Peer::launch(|place| {
             let port = place.port()?;
             proxy.lead_to(port);
-            prepare(place, None, Some((port, proxy.port())))
+            prepare(place, None, Some((port, format!("127.0.0.1:{}", proxy.port()))))
         }))
+    }
+
+    /// A broker that tells clients to go on to `address` if they come to the port of this machine that is answered.
+    ///
+    /// # Panics
+    ///
+    /// If it can be had and does not come up.
+    pub fn start_advertising(address: &str) -> Result<(Peer<Self>, u16), Skip> {
+        let at = Cell::new(0);
+        let peer = or_skip(Peer::launch(|place| {
+            let port = place.port()?;
+            at.set(port);
+            prepare(place, None, Some((port, format!("{address}:{port}"))))
+        }))?;
+        Ok((peer, at.get()))
     }
 
     /// The guarded listeners of a broker that was made with [`start_secured`](Self::start_secured).
@@ -83,7 +99,12 @@ impl Kafka {
     }
 }
 
-fn prepare(place: &mut Place, secured: Option<Secured>, proxied: Option<(u16, u16)>) -> Result<Launch<Kafka>, Fault> {
+/// `proxied` is a port at which the broker says that it is elsewhere, and where.
+fn prepare(
+    place: &mut Place,
+    secured: Option<Secured>,
+    proxied: Option<(u16, String)>,
+) -> Result<Launch<Kafka>, Fault> {
     let java = toolchain("java")?;
     let jars = jars()?.join("*");
     let (port, controller) = (place.port()?, place.port()?);
@@ -119,13 +140,13 @@ fn properties(
     port: u16,
     controller: u16,
     secured: Option<&Secured>,
-    proxied: Option<(u16, u16)>,
+    proxied: Option<(u16, String)>,
 ) -> String {
     let mut listeners = vec![("PLAINTEXT", format!("127.0.0.1:{port}"), "PLAINTEXT")];
     let mut advertised = vec![format!("PLAINTEXT://127.0.0.1:{port}")];
     if let Some((port, proxy)) = proxied {
         listeners.push(("PROXIED", format!("127.0.0.1:{port}"), "PLAINTEXT"));
-        advertised.push(format!("PROXIED://127.0.0.1:{proxy}"));
+        advertised.push(format!("PROXIED://{proxy}"));
     }
     for Listener { name, protocol, endpoint } in secured.into_iter().flat_map(Secured::listeners) {
         listeners.push((name, endpoint.to_owned(), protocol));
