@@ -10,6 +10,7 @@ mod compare;
 #[path = "../../crates/pipectl-backend-pubsub/src/emulator.rs"]
 #[allow(dead_code, reason = "shared with the backend, which uses all of it")]
 mod emulator;
+mod exactly_once;
 mod ownership;
 mod place;
 mod private;

@@ -12,7 +12,8 @@ fn regions(body: &str) -> Vec<(String, Option<String>)> {
         &format!("apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: {{ name: lab }}\nspec:\n{body}"),
     );
     let environment = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/environments/kafka.yaml");
-    let (source, compiled) = pipectl::compile_files(&[spec], Some(environment), &pipectl::registry());
+    let environment = (!body.contains("kind: Environment")).then_some(environment);
+    let (source, compiled) = pipectl::compile_files(&[spec], environment, &pipectl::registry());
     let problems: Vec<&str> = source.diagnostics.iter().map(|problem| problem.title.as_str()).collect();
     assert!(problems.is_empty(), "{problems:?}");
     let plans = pipectl_plan::lower_regions(&compiled[0].dag).expect("regions");
@@ -48,6 +49,14 @@ fn windows_files_and_sources_have_one_owner() {
             ("counts".into(), Some("sink `out` owns what it writes".into())),
         ]
     );
+}
+
+#[test]
+fn what_is_written_in_transactions_has_one_owner() {
+    let found = regions(&format!(
+        "  streams: {{ raw: {{ key: k, {SCHEMA} }}, kept: {{ key: k }} }}\n  processors:\n    even: {{ sql: \"SELECT * FROM raw WHERE id % 2 = 0\", to: kept }}\n  sinks: {{ out: {{ from: kept, stdout: {{}} }} }}\n---\napiVersion: pipectl/v1\nkind: Environment\nmetadata: {{ name: other }}\nspec:\n  backends: {{ default: {{ kafka: {{ brokers: [localhost:9092] }} }} }}\n  streams: {{ kept: {{ kafka: {{ transactional: true }} }} }}\n"
+    ));
+    assert_eq!(found, [("raw".into(), Some("stream `kept` is written in transactions".into())), ("kept".into(), None)]);
 }
 
 #[test]

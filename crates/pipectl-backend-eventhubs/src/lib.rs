@@ -159,7 +159,7 @@ impl Backend for EventHubs {
         }
         // As many lanes as partitions are asked for; a hub that exists may have any number, which four lanes divide well.
         let lanes = stream.partitions.unwrap_or(limits::DEFAULT_PARTITIONS);
-        Checked::new(StreamFacts { partitions: lanes, durable: true }, problems)
+        Checked::new(StreamFacts::durable(lanes), problems)
     }
 
     async fn connect(

@@ -56,7 +56,7 @@ impl Harness for Peers {
         wrong["connection_string"] = json!(text);
         let there = support::target("denied", 1);
         support::connect(&self.options).await.create(&there).await.unwrap();
-        let context = ProducerContext { node: "denied".into(), memory: 1 << 20 };
+        let context = ProducerContext::new("denied", 1 << 20);
         support::connect(&wrong).await.producer(&StreamTarget::existing("denied"), context).await.err()
     }
 

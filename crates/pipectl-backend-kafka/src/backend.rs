@@ -95,7 +95,8 @@ impl Backend for Kafka {
             }
         }
         let partitions = stream.partitions.unwrap_or(DEFAULT_PARTITIONS).clamp(1, MAX_LANES);
-        Checked::new(StreamFacts { partitions, durable: true }, diagnostics)
+        let facts = StreamFacts { transactional: stream_options.transactional, ..StreamFacts::durable(partitions) };
+        Checked::new(facts, diagnostics)
     }
 
     async fn connect(

@@ -135,8 +135,10 @@ pub struct KafkaStreamOptions {
     #[schemars(example = &BTreeMap::from([("cleanup.policy", "compact")]))]
     pub config: BTreeMap<String, String>,
     /// Writes what lies between two checkpoints as one transaction: readers of committed records see all of it or nothing,
-    /// and what a crash cuts short is never seen. A crash in the moment between the transaction's end and the checkpoint's
-    /// makes that one interval appear twice. Default: false.
+    /// once the checkpoint is durable, and whatever crashes, they see each record once. A region that writes such a stream
+    /// has one owner; all such streams of a region share the transaction, and so need the same `compression` and
+    /// `max.message.bytes`. Needs the rights to write the transactional ids and to read the groups that begin with the
+    /// pipeline's name. Default: false.
     pub transactional: bool,
     /// After this time the brokers give up a transaction whose writer is silent; must be longer than the interval of the
     /// checkpoints. Default: `5m`.

@@ -107,7 +107,7 @@ impl Lab {
 }
 
 pub(crate) fn producing(memory: u64) -> ProducerContext {
-    ProducerContext { node: "out".into(), memory }
+    ProducerContext::new("out", memory)
 }
 
 pub(crate) fn consuming(group: &str, lanes: u32, ownership: Ownership) -> ConsumerContext {

@@ -115,7 +115,7 @@ impl Backend for Kinesis {
                 &Path::here(),
             );
         }
-        let facts = StreamFacts { partitions: stream.partitions.unwrap_or(admin::DEFAULT_SHARDS), durable: true };
+        let facts = StreamFacts::durable(stream.partitions.unwrap_or(admin::DEFAULT_SHARDS));
         Checked::new(facts, problems)
     }
 

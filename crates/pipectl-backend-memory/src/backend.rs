@@ -30,7 +30,7 @@ impl Backend for Memory {
         stream: StreamNeeds<'_>,
     ) -> Checked<StreamFacts> {
         let partitions = stream.partitions.unwrap_or(DEFAULT_PARTITIONS);
-        Checked::ok(StreamFacts { partitions, durable: options.broker.is_some() })
+        Checked::ok(StreamFacts { durable: options.broker.is_some(), ..StreamFacts::durable(partitions) })
     }
 
     async fn connect(
@@ -73,8 +73,8 @@ mod tests {
         let facts = |options: &MemoryOptions, stream| {
             Backend::check(&Memory, options, &MemoryStreamOptions::default(), stream).facts.unwrap()
         };
-        assert_eq!(facts(&plain, stream), StreamFacts { partitions: DEFAULT_PARTITIONS, durable: false });
+        assert_eq!(facts(&plain, stream), StreamFacts { durable: false, ..StreamFacts::durable(DEFAULT_PARTITIONS) });
         let seven = StreamNeeds { partitions: Some(7), ..stream };
-        assert_eq!(facts(&broker, seven), StreamFacts { partitions: 7, durable: true });
+        assert_eq!(facts(&broker, seven), StreamFacts::durable(7));
     }
 }

@@ -23,7 +23,7 @@ fn target() -> StreamTarget {
 }
 
 async fn write(connection: &dyn Connection, samples: &[Sample]) {
-    let context = ProducerContext { node: "s".into(), memory: 1 << 20 };
+    let context = ProducerContext::new("s", 1 << 20);
     connection.producer(&target(), context).await.unwrap().write(&batch(samples)).await.unwrap();
 }
 

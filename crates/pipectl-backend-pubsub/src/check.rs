@@ -38,7 +38,7 @@ pub(crate) fn stream(
     add(redelivery(own));
     add(expiration(own, needs));
     add(dedup(options, own));
-    Checked::new(StreamFacts { partitions: needs.partitions.unwrap_or(DEFAULT_LANES).max(1), durable: true }, found)
+    Checked::new(StreamFacts::durable(needs.partitions.unwrap_or(DEFAULT_LANES).max(1)), found)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what each check answers")]

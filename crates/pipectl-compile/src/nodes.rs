@@ -216,6 +216,7 @@ impl Context<'_> {
                         kind: used.kind,
                         options: used.options.cloned(),
                         private: self.bindings.private(),
+                        transactional: facts.transactional,
                         target: self.bindings.target(&stream.name).to_owned(),
                         existing: binding.is_some_and(|binding| binding.existing),
                         start: match binding.map_or(Start::Earliest, |binding| binding.start) {

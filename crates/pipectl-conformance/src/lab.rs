@@ -138,7 +138,7 @@ impl Lab {
 
     /// Opens a producer.
     pub(crate) async fn producer(&self, stream: &StreamTarget) -> Result<Box<dyn SinkWriter>, Stop> {
-        let context = ProducerContext { node: stream.name.clone(), memory: 16 << 20 };
+        let context = ProducerContext::new(&stream.name, 16 << 20);
         Ok(self.connection.producer(stream, context).await?)
     }
 

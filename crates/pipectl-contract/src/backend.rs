@@ -46,6 +46,16 @@ pub struct StreamFacts {
     pub partitions: u32,
     /// Whether the stream outlives the process, so that it cuts the pipeline into regions.
     pub durable: bool,
+    /// Whether what is written between two checkpoints becomes visible all at once, when the checkpoint is durable. Such a
+    /// region has one owner.
+    pub transactional: bool,
+}
+
+impl StreamFacts {
+    /// A durable stream that is read in so many lanes.
+    pub fn durable(partitions: u32) -> Self {
+        Self { partitions, durable: true, transactional: false }
+    }
 }
 
 /// What a backend gets when it is connected to.
@@ -136,6 +146,18 @@ pub trait Connection: Send + Sync {
         stream: &StreamTarget,
         context: ProducerContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError>;
+
+    /// Whether a checkpoint counts: whether what its stream's producer had accepted became visible. `state` is what that
+    /// producer answered at the checkpoint; whoever was about to make it visible can do so no more when this returns. `None`
+    /// if the service knows no longer. Asked of streams that are written in transactions only.
+    async fn published(
+        &self,
+        _stream: &StreamTarget,
+        _context: ProducerContext,
+        _state: &[u8],
+    ) -> Result<Option<bool>, ConnectorError> {
+        Ok(Some(true))
+    }
 
     /// Opens the consumer of a stream: as many readers as `context.lanes`, each run by a task of its own.
     async fn consumer(

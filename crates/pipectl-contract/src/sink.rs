@@ -161,6 +161,13 @@ pub trait SinkWriter: Send {
         Ok(())
     }
 
+    /// Whether a checkpoint counts only once this writer's [`SinkWriter::committed`] has come back: what was written since
+    /// the one before becomes visible there, all of it or nothing. The runtime writes nothing between `checkpoint` and
+    /// `committed`, and after a crash in between it goes on from the checkpoint that counts.
+    fn decides(&self) -> bool {
+        false
+    }
+
     /// A barrier: answers everything needed to go on from here. Open work that is only in memory goes into the answer;
     /// work handed to the outside must be durable.
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError>;

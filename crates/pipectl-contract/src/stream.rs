@@ -92,12 +92,24 @@ pub enum StartAt {
 ///   runtime stops on it and does not call again.
 /// - Records that the service itself refuses for good later are told by [`crate::SinkWriter::refused`].
 /// - `checkpoint` returns when the service has confirmed everything that was accepted. `finish` does the same.
+/// - With a `region` the producer [decides](crate::SinkWriter::decides): what was accepted stays out of readers' sight until
+///   `committed`, and what `checkpoint` answers is what [`crate::Connection::published`] knows a checkpoint by.
 #[derive(Debug, Clone)]
 pub struct ProducerContext {
     /// The stream's name in the Pipeline, for messages.
     pub node: String,
     /// Bytes that may be unconfirmed at a time, client buffers included.
     pub memory: u64,
+    /// Set if the stream is written in transactions ([`crate::StreamFacts::transactional`]) and checkpoints are kept: the
+    /// name of the region. All producers of a region that go to one service share a transaction.
+    pub region: Option<String>,
+}
+
+impl ProducerContext {
+    /// For a producer that nobody keeps checkpoints of.
+    pub fn new(node: impl Into<String>, memory: u64) -> Self {
+        Self { node: node.into(), memory, region: None }
+    }
 }
 
 /// Who reads a stream, and where the truth about positions is.

@@ -114,6 +114,8 @@ pub struct Carrier {
     pub ordered: bool,
     /// Whether several workers can share the reading of it.
     pub sharing: bool,
+    /// Whether what is written to it between two checkpoints becomes visible all at once.
+    pub transactional: bool,
     /// What only this kind of backend can be told of the stream.
     pub stream_options: Option<Value>,
 }

@@ -377,6 +377,9 @@ impl Lower<'_> {
                     (!carrier.sharing)
                         .then(|| format!("`{}` does not share stream `{name}` as it is set up", carrier.kind))
                 }
+                NodeKind::Stream(stream) if stream.carrier.as_ref().is_some_and(|carrier| carrier.transactional) => {
+                    Some(format!("stream `{name}` is written in transactions"))
+                }
                 NodeKind::Processor(ProcessorNode { step: ProcessorStep::Sql(query), .. }) => {
                     query.is_windowed().then(|| format!("`{name}` keeps state"))
                 }

@@ -20,6 +20,7 @@ use crate::{
     counters::{Counters, TaskCounts},
     error::RunError,
     gate::Gate,
+    job::writes,
     queue::{Receiver, Sender, queue},
     reads::Reads,
     route::RouteSender,
@@ -55,6 +56,11 @@ impl States {
 
     fn of(&self, stage: &Stage, index: usize) -> Option<&TaskState> {
         self.0.get(&task_name(stage, index))
+    }
+
+    /// What the only writer of a stage answered at the checkpoint.
+    pub(crate) fn of_writer(&self, stage: &Stage) -> Option<&[u8]> {
+        self.of(stage, 0)?.parts.first().map(Vec::as_slice)
     }
 
     fn positions(&self, stage: &Stage) -> Vec<serde_json::Value> {
@@ -158,7 +164,7 @@ impl Builder<'_> {
                         host: self.host.clone(),
                         commands,
                         line: line.clone(),
-                        shared: self.plan.workers == Workers::Any,
+                        answers: positions_last(self.plan),
                     };
                     Box::pin(line.watch(task.run()))
                 } else {
@@ -224,12 +230,8 @@ impl Builder<'_> {
             memory: self.plan.memory / CLIENT_SHARE,
             checkpoint_every: Duration::from_micros(self.plan.checkpoint_every.unsigned_abs()),
         };
-        let readers = self.connectors.open_consumer(stream, self.connect(), context).await;
+        let readers = self.connectors.open_consumer(stream, connecting(self.plan, self.host), context).await;
         readers.map_err(|error| RunError::connector(&stream.name, &error))
-    }
-
-    fn connect(&self) -> ConnectContext {
-        ConnectContext::new(self.host.clone(), &self.plan.pipeline, &self.plan.environment)
     }
 
     fn tasks_of(&self, stage: usize, readers: &BTreeMap<usize, Vec<Box<dyn SourceReader>>>) -> usize {
@@ -299,8 +301,8 @@ impl Builder<'_> {
         commands: mpsc::UnboundedReceiver<crate::task::Command>,
         line: Line,
     ) -> Result<SinkTask, RunError> {
-        let context = ProducerContext { node: stream.name.clone(), memory: self.plan.memory / CLIENT_SHARE };
-        let producer = self.connectors.open_producer(stream, self.connect(), context).await;
+        let context = producing(self.plan, stream);
+        let producer = self.connectors.open_producer(stream, connecting(self.plan, self.host), context).await;
         let producer = producer.map_err(|error| RunError::connector(&stream.name, &error))?;
         let state = self.states.of(stage, 0);
         let mut dead_letters = routes.pop().map(|(_, route)| route);
@@ -386,6 +388,23 @@ impl Queues {
             })
             .collect()
     }
+}
+
+/// How a plan connects to backends.
+pub(crate) fn connecting(plan: &PhysicalPlan, host: &Host) -> ConnectContext {
+    ConnectContext::new(host.clone(), &plan.pipeline, &plan.environment)
+}
+
+/// How a plan writes a durable stream.
+pub(crate) fn producing(plan: &PhysicalPlan, stream: &StreamPlan) -> ProducerContext {
+    let region = plan.region.clone().filter(|_| stream.carrier.transactional);
+    ProducerContext { region, ..ProducerContext::new(&stream.name, plan.memory / CLIENT_SHARE) }
+}
+
+/// Whether positions are written only after the sinks have published: where they are the truth, and where it is not known
+/// before whether the checkpoint counts.
+pub(crate) fn positions_last(plan: &PhysicalPlan) -> bool {
+    plan.workers == Workers::Any || writes(plan).iter().any(|stream| stream.carrier.transactional)
 }
 
 /// The consumer group with which a plan reads a durable stream. No two pipelines share one by accident.

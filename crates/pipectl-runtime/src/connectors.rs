@@ -45,6 +45,18 @@ pub trait Connectors: Send + Sync {
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         Err(unknown("backend", &plan.carrier.kind))
     }
+
+    /// Whether a checkpoint counts that a durable stream's producer answered `state` at; see
+    /// [`Connection::published`].
+    async fn published(
+        &self,
+        plan: &StreamPlan,
+        _connect: ConnectContext,
+        _context: ProducerContext,
+        _state: &[u8],
+    ) -> Result<Option<bool>, ConnectorError> {
+        Err(unknown("backend", &plan.carrier.kind))
+    }
 }
 
 /// Connections by Environment and by what it calls the backend.
@@ -143,6 +155,17 @@ impl Connectors for RegistryConnectors {
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let connection = self.connection(&plan.carrier, connect).await?;
         connection.producer(&target(&plan.carrier), context).await
+    }
+
+    async fn published(
+        &self,
+        plan: &StreamPlan,
+        connect: ConnectContext,
+        context: ProducerContext,
+        state: &[u8],
+    ) -> Result<Option<bool>, ConnectorError> {
+        let connection = self.connection(&plan.carrier, connect).await?;
+        connection.published(&target(&plan.carrier), context, state).await
     }
 }
 

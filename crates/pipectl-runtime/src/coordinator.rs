@@ -43,8 +43,12 @@ pub(crate) struct Coordinator {
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
     pub(crate) store: Option<std::sync::Arc<Store>>,
-    /// Whether several workers share the region: positions are written at the backend, and only after delivery.
+    /// Whether several workers share the region, so that no checkpoint can say that it has finished.
     pub(crate) shared: bool,
+    /// Whether readers write positions only after the sinks have published.
+    pub(crate) positions_last: bool,
+    /// Whether a sink decides if a checkpoint counts.
+    pub(crate) decided: bool,
     /// Digest of the plan.
     pub(crate) fingerprint: String,
     /// Number of the checkpoint that the run resumed from; 0 for none.
@@ -62,7 +66,7 @@ struct Pending {
     states: BTreeMap<usize, Vec<u8>>,
 }
 
-/// What is done after a checkpoint became durable: sinks publish, and in a shared region readers then write positions.
+/// What is done after a checkpoint became durable: sinks publish, and where that decides, readers then write positions.
 struct Publishing {
     id: u64,
     last: bool,
@@ -190,7 +194,7 @@ impl Coordinator {
         let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
         match &mut progress.publishing {
             Some(publishing) if !publishing.waiting.is_empty() => return Ok(None),
-            Some(publishing) if self.shared && publishing.unwritten.is_none() => {
+            Some(publishing) if self.positions_last && publishing.unwritten.is_none() => {
                 publishing.unwritten = Some(self.sources.len());
                 let id = publishing.id;
                 for source in &self.sources {
@@ -199,14 +203,19 @@ impl Coordinator {
                 return Ok(None);
             }
             Some(publishing) if publishing.unwritten.is_some_and(|unwritten| unwritten > 0) => return Ok(None),
-            Some(publishing) if publishing.last => return Ok(Some(outcome)),
-            _ => progress.publishing = None,
+            _ => {}
+        }
+        if let Some(Publishing { id, last, .. }) = progress.publishing.take() {
+            self.note_published(id).await?;
+            if last {
+                return Ok(Some(outcome));
+            }
         }
         if let Some(pending) = progress.pending.take_if(|pending| pending.states.len() == self.tasks.len()) {
             let (id, last) = (pending.id, pending.last);
             self.write(pending, last && finished && !self.shared).await?;
             progress.next = self.host.now().saturating_add(self.every);
-            let readers = self.sources.iter().filter(|_| !self.shared);
+            let readers = self.sources.iter().filter(|_| !self.positions_last);
             for sender in readers.chain(self.sinks.values()) {
                 sender.send(Command::Committed(id)).ok();
             }
@@ -239,6 +248,14 @@ impl Coordinator {
         let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
         tracing::debug!(id = checkpoint.id, bytes, "checkpoint");
         self.host.blocking(move || store.write(&checkpoint)).await
+    }
+
+    /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.
+    async fn note_published(&self, id: u64) -> Result<(), RunError> {
+        match self.store.clone().filter(|_| self.decided) {
+            Some(store) => self.host.blocking(move || store.note_published(id)).await,
+            None => Ok(()),
+        }
     }
 
     fn not_drained(&self, progress: &Progress) -> RunError {

@@ -21,6 +21,7 @@ mod message;
 mod provision;
 mod queue;
 mod reads;
+mod resume;
 mod retry;
 mod route;
 mod run;

@@ -12,6 +12,7 @@ use pipectl_ir::{
 
 use crate::{
     RegistryConnectors, RunError,
+    build::connecting,
     connectors::target,
     consumer_group,
     job::{reads, writes},
@@ -47,7 +48,7 @@ pub async fn provision(
     for plan in plans {
         for stream in writes(plan).into_iter().chain(reads(plan)) {
             if seen.insert((stream.carrier.backend.clone(), stream.carrier.target.clone())) {
-                all.push(one(stream, connectors, context(plan, host)).await?);
+                all.push(one(stream, connectors, connecting(plan, host)).await?);
             }
         }
     }
@@ -63,16 +64,12 @@ pub async fn forget(plans: &[PhysicalPlan], connectors: &RegistryConnectors, hos
     for plan in plans.iter().filter(|plan| plan.workers == Workers::Any) {
         for stream in reads(plan) {
             let failed = |error| RunError::connector(&stream.name, &error);
-            let connection = connectors.connection(&stream.carrier, context(plan, host)).await.map_err(failed)?;
+            let connection = connectors.connection(&stream.carrier, connecting(plan, host)).await.map_err(failed)?;
             let group = consumer_group(plan, &stream.name);
             connection.forget(&target(&stream.carrier), &group).await.map_err(failed)?;
         }
     }
     Ok(())
-}
-
-fn context(plan: &PhysicalPlan, host: &Host) -> ConnectContext {
-    ConnectContext::new(host.clone(), &plan.pipeline, &plan.environment)
 }
 
 async fn one(

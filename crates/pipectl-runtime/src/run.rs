@@ -11,14 +11,16 @@ use pipectl_ir::{
 use tokio::sync::mpsc;
 
 use crate::{
-    build::{Builder, States},
+    build::{Builder, States, positions_last},
     chain::Halt,
     checkpoint::Store,
     connectors::Connectors,
     coordinator::{Coordinator, Order},
     counters::Counters,
     error::RunError,
+    job::writes,
     limit::Limits,
+    resume::resume,
 };
 
 /// How to run.
@@ -144,7 +146,7 @@ pub async fn start(
     options: RunOptions,
 ) -> Result<Running, RunError> {
     let fingerprint = fingerprint(&plan)?;
-    let checkpoint = options.store.as_ref().map(Store::latest).transpose()?.flatten();
+    let checkpoint = resume(&plan, options.store.as_ref(), connectors, host).await?;
     let shared = plan.workers == Workers::Any;
     if let Some(checkpoint) = &checkpoint
         && checkpoint.fingerprint != fingerprint
@@ -196,6 +198,8 @@ pub async fn start(
         handles: Vec::new(),
         store: None,
         shared,
+        positions_last: positions_last(&plan),
+        decided: writes(&plan).iter().any(|stream| stream.carrier.transactional),
         fingerprint,
         last: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.id),
         every: plan.checkpoint_every.max(1),

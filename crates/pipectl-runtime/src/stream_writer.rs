@@ -108,6 +108,10 @@ impl SinkWriter for StreamWriter {
         self.producer.on_time().await
     }
 
+    fn decides(&self) -> bool {
+        self.producer.decides()
+    }
+
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
         self.producer.checkpoint().await
     }

@@ -89,6 +89,16 @@ impl Connectors for RecordingConnectors {
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         self.inner.open_producer(plan, connect, context).await
     }
+
+    async fn published(
+        &self,
+        plan: &StreamPlan,
+        connect: ConnectContext,
+        context: ProducerContext,
+        state: &[u8],
+    ) -> Result<Option<bool>, ConnectorError> {
+        self.inner.published(plan, connect, context, state).await
+    }
 }
 
 /// The node of the dead letters.

@@ -100,7 +100,7 @@ pub(crate) fn with_headers(mut batch: Batch, headers: &[(&str, Option<&[u8]>)]) 
 }
 
 pub(crate) async fn producer(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Box<dyn SinkWriter> {
-    connection.producer(target, ProducerContext { node: "stream".into(), memory: MEMORY }).await.unwrap()
+    connection.producer(target, ProducerContext::new("stream", MEMORY)).await.unwrap()
 }
 
 pub(crate) async fn put(connection: &Arc<dyn Connection>, target: &StreamTarget, rows: &[Row<'_>]) {

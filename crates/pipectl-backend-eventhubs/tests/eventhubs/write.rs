@@ -181,7 +181,7 @@ fn a_write_waits_while_its_memory_is_in_use() {
     run(async {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "memory", 2).await;
-        let context = ProducerContext { node: "stream".into(), memory: 200_000 };
+        let context = ProducerContext::new("stream", 200_000);
         let mut writer = connection.producer(&target, context).await.unwrap();
         let payload = "y".repeat(30_000);
         order(&service, "/peer/faults", &json!({ "sends": 1_000_000 }));
@@ -203,7 +203,7 @@ fn a_hub_that_is_not_there_and_a_wrong_key_say_what_to_do() {
     run(async {
         let good = options(&service);
         let connection = connect(&good).await;
-        let context = || ProducerContext { node: "stream".into(), memory: 1 << 20 };
+        let context = || ProducerContext::new("stream", 1 << 20);
         let missing = pipectl_contract::StreamTarget::existing("nowhere");
         let error = connection.producer(&missing, context()).await.err().unwrap();
         assert!(error.kind == ErrorKind::NotFound && error.message.contains("hub `nowhere`"), "{error}");

@@ -18,7 +18,7 @@ use crate::{
     admin::{Admin, Setting},
     error,
     options::KafkaOptions,
-    producer::Ids,
+    producer::{Ids, Transactors},
     retry, settings,
     token::Tokens,
     watch::Watch,
@@ -39,6 +39,7 @@ pub(crate) struct KafkaConnection {
     asking: Arc<Asking>,
     admin: Option<Admin>,
     ids: Ids,
+    transactors: Transactors,
     tokens: Option<Tokens>,
 }
 
@@ -74,6 +75,7 @@ impl KafkaConnection {
             asking: Arc::new(asking),
             admin,
             ids: Ids::default(),
+            transactors: Transactors::default(),
             tokens,
             options,
         };

@@ -14,6 +14,7 @@ use crate::{
     admin::Setting,
     backend::DEFAULT_PARTITIONS,
     consumer, examine,
+    options::KafkaStreamOptions,
     producer::{self, Facts, Opening},
     retry, topic,
 };
@@ -23,6 +24,36 @@ use crate::{
 const MAX_MESSAGE: u64 = 1_048_588;
 /// Settings that people look for first.
 const SHOWN: &[&str] = &["cleanup.policy", "max.message.bytes", "message.timestamp.type", "min.insync.replicas"];
+
+impl KafkaConnection {
+    /// What a producer must know of a topic.
+    async fn facts(&self, stream: &StreamTarget) -> Result<Facts, ConnectorError> {
+        // A topic that is not there must not be made by the first record, as some brokers would.
+        self.find(&stream.name).await?;
+        let settings = self.settings(&stream.name).await?;
+        let setting = |name: &str| settings.get(name).map(|setting| setting.value.as_str());
+        Ok(Facts {
+            max_message: setting("max.message.bytes").and_then(|text| text.parse().ok()).unwrap_or(MAX_MESSAGE),
+            compacted: setting("cleanup.policy")
+                .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
+        })
+    }
+
+    fn opening<'a>(&'a self, target: &'a StreamTarget, stream: &'a KafkaStreamOptions, facts: Facts) -> Opening<'a> {
+        Opening {
+            host: &self.host,
+            options: &self.options,
+            client_id: &self.client_id,
+            watch: self.watch(),
+            target,
+            stream,
+            facts,
+            owner: &self.owner,
+            ids: &self.ids,
+            transactors: &self.transactors,
+        }
+    }
+}
 
 #[async_trait]
 impl Connection for KafkaConnection {
@@ -199,27 +230,18 @@ impl Connection for KafkaConnection {
         stream: &StreamTarget,
         context: ProducerContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        // A topic that is not there must not be made by the first record, as some brokers would.
-        self.find(&stream.name).await?;
-        let settings = self.settings(&stream.name).await?;
-        let setting = |name: &str| settings.get(name).map(|setting| setting.value.as_str());
-        let facts = Facts {
-            max_message: setting("max.message.bytes").and_then(|text| text.parse().ok()).unwrap_or(MAX_MESSAGE),
-            compacted: setting("cleanup.policy")
-                .is_some_and(|policy| policy.split(',').any(|part| part.trim() == "compact")),
-        };
-        let opening = Opening {
-            host: &self.host,
-            options: &self.options,
-            client_id: &self.client_id,
-            watch: self.watch(),
-            target: stream,
-            stream: &topic::options(stream)?,
-            facts,
-            owner: &self.owner,
-            ids: &self.ids,
-        };
-        producer::open(opening, context).await
+        let (facts, options) = (self.facts(stream).await?, topic::options(stream)?);
+        producer::open(self.opening(stream, &options, facts), context).await
+    }
+
+    async fn published(
+        &self,
+        stream: &StreamTarget,
+        context: ProducerContext,
+        state: &[u8],
+    ) -> Result<Option<bool>, ConnectorError> {
+        let (facts, options) = (self.facts(stream).await?, topic::options(stream)?);
+        producer::published(self.opening(stream, &options, facts), context, state).await
     }
 
     async fn consumer(

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
@@ -21,16 +21,19 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
+use super::transaction::Accounts;
 use crate::watch::Watch;
 
-/// Bits of a record's number that tell its row; the others tell its batch.
+/// Bits of a record's number that tell its row, and those that tell its batch; the others tell its producer.
 const ROW_BITS: u32 = 24;
+const BATCH_BITS: u32 = 32;
 /// What the client keeps beside a record's bytes, and we beside a row's: measured, rounded up.
 const RECORD: u64 = 256;
 
 /// The unconfirmed records of one producer.
 #[derive(Default)]
 pub(crate) struct Account {
+    producer: usize,
     bytes: AtomicU64,
     records: AtomicU64,
     wake_below: AtomicU64,
@@ -56,6 +59,7 @@ struct Outstanding {
 /// A batch that is being sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Slip {
+    producer: usize,
     id: usize,
     /// Bytes that each record counts for.
     pub(crate) each: u64,
@@ -64,7 +68,7 @@ pub(crate) struct Slip {
 impl Slip {
     /// What tells a record apart from all others.
     pub(crate) fn number(self, row: usize) -> usize {
-        self.id << ROW_BITS | row
+        self.producer << (BATCH_BITS + ROW_BITS) | self.id << ROW_BITS | row
     }
 }
 
@@ -72,16 +76,24 @@ impl Account {
     /// The most rows that a batch may have.
     pub(crate) const MAX_ROWS: usize = 1 << ROW_BITS;
 
+    /// The most producers that a client may have.
+    pub(crate) const MAX_PRODUCERS: usize = 1 << (usize::BITS - BATCH_BITS - ROW_BITS);
+
+    /// Of one of several producers.
+    pub(crate) fn numbered(producer: usize) -> Self {
+        Self { producer, ..Self::default() }
+    }
+
     /// Takes a batch in. Its rows are charged one by one.
     pub(crate) fn open(&self, batch: &Batch) -> Slip {
         let mut sent = self.sent();
         let id = sent.next;
-        sent.next = (id + 1) & (usize::MAX >> ROW_BITS);
+        sent.next = (id + 1) & ((1 << BATCH_BITS) - 1);
         let rows = batch.len().max(1) as u64;
         // Twice: the client copies what it gets, and we keep the batch for the case that a record is refused.
         let each = 2 * (batch.byte_size() as u64).div_ceil(rows) + RECORD;
         sent.batches.push_back(Outstanding { id, batch: batch.clone(), left: batch.len(), each });
-        Slip { id, each }
+        Slip { producer: self.producer, id, each }
     }
 
     /// Charges a record, before it is sent.
@@ -147,7 +159,7 @@ impl Account {
 
     /// A record has met its fate: delivered (`None`), refused for good, or not delivered.
     fn settle(&self, number: usize, fate: Option<Code>) {
-        let (id, row) = (number >> ROW_BITS, number & (Self::MAX_ROWS - 1));
+        let (id, row) = (number >> ROW_BITS & ((1 << BATCH_BITS) - 1), number & (Self::MAX_ROWS - 1));
         let mut sent = self.sent();
         let Some(index) = sent.batches.iter().position(|outstanding| outstanding.id == id) else { return };
         let outstanding = &mut sent.batches[index];
@@ -189,13 +201,13 @@ pub(crate) fn reason(code: Code) -> String {
 /// The client's view of a producer.
 pub(crate) struct Deliveries {
     watch: Watch,
-    account: Arc<Account>,
+    accounts: Accounts,
 }
 
 impl Deliveries {
-    /// For one producer.
-    pub(crate) fn new(watch: Watch, account: Arc<Account>) -> Self {
-        Self { watch, account }
+    /// For the producers of one client.
+    pub(super) fn new(watch: Watch, accounts: Accounts) -> Self {
+        Self { watch, accounts }
     }
 }
 
@@ -227,6 +239,9 @@ impl ProducerContext for Deliveries {
             Ok(_) => None,
             Err((error, _)) => Some(error.rdkafka_error_code().unwrap_or(Code::Fail)),
         };
-        self.account.settle(number, fate);
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(number >> (BATCH_BITS + ROW_BITS)) {
+            account.settle(number, fate);
+        }
     }
 }

@@ -9,14 +9,17 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use pipectl_contract::{ConnectorError, ProducerContext, SinkWriter, StreamTarget};
+use pipectl_contract::{ConnectorError, ErrorKind, ProducerContext, SinkWriter, StreamTarget};
 use pipectl_host::Host;
-use rdkafka::{ClientConfig, config::FromClientConfigAndContext as _, producer::ThreadedProducer};
+use rdkafka::{
+    ClientConfig, config::FromClientConfigAndContext as _, consumer::BaseConsumer, producer::ThreadedProducer,
+};
 
+pub(crate) use self::transaction::Transactors;
 use self::{
-    account::{Account, Deliveries},
-    transaction::Transactions,
-    writer::Writer,
+    account::Deliveries,
+    transaction::{Accounts, Alike, Transactor},
+    writer::{Transactions, Writer},
 };
 use crate::{
     error,
@@ -92,6 +95,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) owner: &'a str,
     /// Those in use.
     pub(crate) ids: &'a Ids,
+    /// The transactions of the connection's regions.
+    pub(crate) transactors: &'a Transactors,
 }
 
 /// Opens a producer.
@@ -99,34 +104,120 @@ pub(crate) async fn open(
     opening: Opening<'_>,
     context: ProducerContext,
 ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-    let Opening { host, options, watch, target, stream, facts, .. } = opening;
-    let id = stream.transactional.then(|| opening.ids.take(&format!("{}.{}", opening.owner, context.node)));
-    let mut config = config(options, opening.client_id, stream, facts, context.memory);
-    if let Some(id) = &id {
-        config.set("transactional.id", &id.id);
-        config.set("transaction.timeout.ms", topic::transaction_timeout(stream).as_millis().to_string());
-        // A record's time must lie within its transaction's.
-        let timeout = options.retry_for.0.min(topic::transaction_timeout(stream));
-        config.set("message.timeout.ms", timeout.as_millis().max(1_000).to_string());
-    }
-    let account = Arc::new(Account::default());
-    let deliveries = Deliveries::new(watch.clone(), Arc::clone(&account));
-    let client = Client::from_config_and_context(&config, deliveries)
-        .map_err(|problem| error::client(format!("write topic `{}`", target.name), problem))?;
-    let mut writer = Writer {
-        host: host.clone(),
-        client: Arc::new(client),
-        watch,
+    let Opening { options, watch, target, stream, facts, .. } = &opening;
+    let (client, account, transactions) = if stream.transactional {
+        let transactor = opening.transactor(&context).await?;
+        let account = transaction::add(&transactor.accounts)?;
+        let client = Arc::clone(&transactor.client);
+        (client, account, Some(Transactions { transactor, decides: context.region.is_some(), token: None }))
+    } else {
+        let accounts = Accounts::default();
+        let account = transaction::add(&accounts)?;
+        let config = config(options, opening.client_id, stream, *facts, context.memory);
+        (opening.client(&config, &accounts)?, account, None)
+    };
+    Ok(Box::new(Writer {
+        client,
+        watch: watch.clone(),
         account,
         topic: target.name.clone(),
         memory: context.memory,
         compacted: facts.compacted,
-        transactions: None,
-    };
-    if let Some(id) = id {
-        writer.transactions = Some(Transactions::open(&writer, id, options.retry_for.0).await?);
+        transactions,
+    }))
+}
+
+/// Whether the transaction that a checkpoint knows of was committed; nobody can do so any more when this returns.
+pub(crate) async fn published(
+    opening: Opening<'_>,
+    context: ProducerContext,
+    state: &[u8],
+) -> Result<Option<bool>, ConnectorError> {
+    // An interval without records had no transaction.
+    if state.is_empty() {
+        return Ok(Some(true));
     }
-    Ok(Box::new(writer))
+    let transactor = opening.transactor(&context).await?;
+    let last = transactor.last(&opening.target.name).await?;
+    Ok(last.map(|token| token.as_bytes() == state))
+}
+
+impl Opening<'_> {
+    fn client(&self, config: &ClientConfig, accounts: &Accounts) -> Result<Arc<Client>, ConnectorError> {
+        let deliveries = Deliveries::new(self.watch.clone(), Arc::clone(accounts));
+        Client::from_config_and_context(config, deliveries)
+            .map(Arc::new)
+            .map_err(|problem| error::client(format!("write topic `{}`", self.target.name), problem))
+    }
+
+    /// The transactor of the producer's region, or one of its own.
+    async fn transactor(&self, context: &ProducerContext) -> Result<Arc<Transactor>, ConnectorError> {
+        let alike = Alike { compression: self.stream.compression.name(), max_message: self.facts.max_message };
+        let Some(region) = &context.region else {
+            let id = self.ids.take(&format!("{}.{}", self.owner, context.node));
+            return self.transact(id, alike, None, context.memory).await.map(Arc::new);
+        };
+        let name = format!("{}.{region}", self.owner);
+        let found = self.transactors.of(&name, async || {
+            let marks = format!("pipectl.{name}.transactions");
+            self.transact(self.ids.take(&name), alike, Some(&marks), context.memory).await
+        });
+        let found = found.await?;
+        if found.alike != alike {
+            return Err(ConnectorError::new(
+                ErrorKind::Invalid,
+                format!(
+                    "stream `{}` is written in one transaction with others, but its topic takes records of {} bytes                      compressed with {}, and theirs {} bytes with {}; give their topics the same `compression` and                      `max.message.bytes`",
+                    context.node,
+                    alike.max_message,
+                    alike.compression,
+                    found.alike.max_message,
+                    found.alike.compression
+                ),
+            ));
+        }
+        Ok(found)
+    }
+
+    async fn transact(
+        &self,
+        id: Id,
+        alike: Alike,
+        marks: Option<&str>,
+        memory: u64,
+    ) -> Result<Transactor, ConnectorError> {
+        let Opening { options, stream, .. } = self;
+        let lasts = topic::transaction_timeout(stream);
+        // Each of the producers keeps its own bound; the client's must not come before theirs.
+        let memory = if marks.is_some() { memory.saturating_mul(8) } else { memory };
+        let mut config = config(options, self.client_id, stream, self.facts, memory);
+        config.set("transactional.id", &id.id);
+        config.set("transaction.timeout.ms", lasts.as_millis().to_string());
+        // A record's time must lie within its transaction's.
+        config.set("message.timeout.ms", options.retry_for.0.min(lasts).as_millis().max(1_000).to_string());
+        let accounts = Accounts::default();
+        let client = self.client(&config, &accounts)?;
+        let marks = marks.map(|group| {
+            let mut config = settings::common(options, self.client_id);
+            config.set("group.id", group);
+            BaseConsumer::from_config_and_context(&config, self.watch.clone())
+                .map(Arc::new)
+                .map_err(|problem| error::client(format!("write topic `{}`", self.target.name), problem))
+        });
+        let transactor = Transactor {
+            host: self.host.clone(),
+            watch: self.watch.clone(),
+            client,
+            accounts,
+            alike,
+            retry_for: options.retry_for.0,
+            _id: id,
+            marks: marks.transpose()?,
+            open: tokio::sync::Mutex::default(),
+        };
+        transactor.fence().await?;
+        Ok(transactor)
+    }
 }
 
 fn config(

@@ -6,7 +6,6 @@ use arrow_array::Array as _;
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Refused, Rejection, SinkWriter};
 use pipectl_data::Batch;
-use pipectl_host::Host;
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::BaseRecord,
@@ -16,13 +15,12 @@ use rdkafka::{
 use super::{
     Client,
     account::{Account, reason},
-    transaction::Transactions,
+    transaction::Transactor,
 };
 use crate::{error, watch::Watch};
 
 /// Writes a topic.
 pub(super) struct Writer {
-    pub(super) host: Host,
     pub(super) client: Arc<Client>,
     pub(super) watch: Watch,
     pub(super) account: Arc<Account>,
@@ -31,6 +29,15 @@ pub(super) struct Writer {
     /// Whether the topic is compacted, and so refuses records without a key: brokers would refuse whole batches for one.
     pub(super) compacted: bool,
     pub(super) transactions: Option<Transactions>,
+}
+
+/// How a writer takes part in transactions.
+pub(super) struct Transactions {
+    pub(super) transactor: Arc<Transactor>,
+    /// Whether checkpoints are kept, which the end of a transaction decides about.
+    pub(super) decides: bool,
+    /// The transaction that the last checkpoint knows of.
+    pub(super) token: Option<String>,
 }
 
 impl Writer {
@@ -110,8 +117,8 @@ impl SinkWriter for Writer {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        if let Some(transactions) = &mut self.transactions {
-            transactions.begin(&self.client, &self.topic)?;
+        if let Some(Transactions { transactor, .. }) = &self.transactions {
+            transactor.begin(&self.topic).await?;
         }
         if batch.len() < Account::MAX_ROWS {
             return self.send(batch).await;
@@ -133,21 +140,34 @@ impl SinkWriter for Writer {
         self.account.refused()
     }
 
+    fn decides(&self) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| transactions.decides)
+    }
+
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
         self.confirmed().await?;
-        if let Some(mut transactions) = self.transactions.take() {
-            let committed = transactions.commit(self).await;
-            self.transactions = Some(transactions);
-            committed?;
+        let Some(transactions) = &mut self.transactions else { return Ok(Vec::new()) };
+        transactions.token = transactions.transactor.token().await;
+        if !transactions.decides {
+            self.committed().await?;
+            return Ok(Vec::new());
         }
-        Ok(Vec::new())
+        Ok(transactions.token.clone().unwrap_or_default().into_bytes())
     }
 
     async fn committed(&mut self) -> Result<(), ConnectorError> {
+        if let Some(Transactions { transactor, token, .. }) = &mut self.transactions
+            && let Some(token) = token.take()
+        {
+            transactor.commit(&token).await?;
+        }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {
+        if self.decides() {
+            return self.confirmed().await;
+        }
         self.checkpoint().await.map(drop)
     }
 }

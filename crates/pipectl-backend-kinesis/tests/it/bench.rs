@@ -67,7 +67,7 @@ impl Bench {
     }
 
     pub(crate) async fn producer(&self) -> Box<dyn SinkWriter> {
-        let context = ProducerContext { node: "s".into(), memory: 8 << 20 };
+        let context = ProducerContext::new("s", 8 << 20);
         self.connection.producer(&self.stream, context).await.unwrap()
     }
 

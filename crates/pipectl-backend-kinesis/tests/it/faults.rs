@@ -114,7 +114,7 @@ fn a_service_out_of_reach_is_given_up_within_the_bound_and_no_secret_is_told() {
         let mut options = options(&format!("http://{nobody}"), dynamo.endpoint());
         options.retry_for = pipectl_data::units::Duration::from_millis(300);
         let connection = connect(options).await;
-        let context = ProducerContext { node: "s".into(), memory: 1 << 20 };
+        let context = ProducerContext::new("s", 1 << 20);
         let error = connection.producer(&bench.stream, context).await.err().unwrap();
         assert_eq!(error.kind, ErrorKind::Unavailable);
         assert!(!error.message.contains('\n') && error.message.contains(&bench.stream.name), "{}", error.message);

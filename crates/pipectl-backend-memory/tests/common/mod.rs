@@ -56,7 +56,7 @@ impl Harness for MemoryHarness {
 
     async fn connect_denied(&self) -> Option<ConnectorError> {
         // The broker denies nobody; what it says of a stream that it does not have stands for it.
-        let context = ProducerContext { node: "nowhere".into(), memory: 1 };
+        let context = ProducerContext::new("nowhere", 1);
         self.connect().await.ok()?.producer(&StreamTarget::existing("nowhere"), context).await.err()
     }
 

@@ -36,7 +36,7 @@ fn the_defaults_are_fine_and_lanes_are_what_was_asked_for() {
         let needs = StreamNeeds { partitions, ..needs() };
         stream(&PubSubOptions::default(), &PubSubStreamOptions::default(), needs).facts.unwrap()
     };
-    assert_eq!(lanes(None), StreamFacts { partitions: 4, durable: true });
+    assert_eq!(lanes(None), StreamFacts::durable(4));
     assert_eq!(lanes(Some(7)).partitions, 7);
 }
 

@@ -25,7 +25,7 @@ async fn refused_among_others(key: &str, target: StreamTarget, options: PubSubOp
     connection.create(&target).await.unwrap();
     let clients = Clients::build(&options, &context).await.unwrap();
     let stream = Stream::new(&clients.project, &options, &target).unwrap();
-    let context = ProducerContext { node: "out".into(), memory: 1 << 20 };
+    let context = ProducerContext::new("out", 1 << 20);
     let mut producer = Producer::new(&clients, stream, &context);
     let batch_of_20 = batch(0, 20, key.as_bytes());
     for row in 0..20 {

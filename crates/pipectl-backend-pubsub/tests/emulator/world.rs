@@ -105,7 +105,7 @@ pub(crate) fn numbered(count: usize, keys: usize) -> Batch {
 
 impl World {
     pub(crate) async fn producer(&self) -> Box<dyn SinkWriter> {
-        let context = ProducerContext { node: "out".into(), memory: 4 << 20 };
+        let context = ProducerContext::new("out", 4 << 20);
         self.connection.producer(&self.target, context).await.unwrap()
     }
 

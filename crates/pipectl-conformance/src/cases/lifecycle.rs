@@ -87,7 +87,7 @@ pub(super) async fn an_unknown_stream_is_not_found(lab: &Lab) -> Result<(), Stop
     };
     expect_not_found("reading", consumed.await)?;
     let produced = async {
-        let context = pipectl_contract::ProducerContext { node: stream.name.clone(), memory: 1 << 20 };
+        let context = pipectl_contract::ProducerContext::new(&stream.name, 1 << 20);
         let mut producer = lab.connection.producer(&stream, context).await?;
         producer.write(&batch(&Sample::range(0, 1, 1))).await?;
         producer.checkpoint().await.map(drop)

@@ -12,8 +12,12 @@ use super::{
 };
 use crate::error::{RunError, RunErrorKind};
 
-/// How many checkpoints stay; the older one is for people who want to look, never resumed from by itself.
+/// How many checkpoints stay. The older one is resumed from where the newest turns out not to count; otherwise it is for
+/// people who want to look.
 const KEPT: usize = 2;
+
+/// The file that holds the number of the last checkpoint that is known to count.
+const PUBLISHED: &str = "published";
 
 /// The file that stands for the right to a directory.
 const OWNER: &str = "owner";
@@ -81,14 +85,35 @@ impl Store {
     /// # Errors
     /// If it is damaged. An older one is not taken instead: sinks may have published what came after it.
     pub fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
-        let Some(path) = self.files()?.pop() else { return Ok(None) };
-        let bytes = fs::read(&path).map_err(|error| failed("read", &path, &error))?;
-        let checkpoint = Checkpoint::decode(&bytes).map_err(|reason| {
+        self.files()?.pop().map(|path| Self::read(&path)).transpose()
+    }
+
+    /// The one that was the newest before the newest, if it is still there.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn before_latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        self.files()?.iter().rev().nth(1).map(|path| Self::read(path)).transpose()
+    }
+
+    /// Notes that a checkpoint counts. The note may be lost in a crash; then whoever decided it is asked.
+    pub fn note_published(&self, id: u64) -> Result<(), RunError> {
+        let path = self.directory.join(PUBLISHED);
+        fs::write(&path, id.to_string()).map_err(|error| failed("write", &path, &error))
+    }
+
+    /// Whether it was noted of a checkpoint that it counts.
+    pub fn is_published(&self, id: u64) -> bool {
+        fs::read_to_string(self.directory.join(PUBLISHED)).is_ok_and(|text| text.trim() == id.to_string())
+    }
+
+    fn read(path: &Path) -> Result<Checkpoint, RunError> {
+        let bytes = fs::read(path).map_err(|error| failed("read", path, &error))?;
+        Checkpoint::decode(&bytes).map_err(|reason| {
             RunError::failed(format!("cannot resume from `{}`: {reason}", path.display())).help(
                 "restore the file from a backup, or start over with `--fresh` (everything is read and written again)",
             )
-        })?;
-        Ok(Some(checkpoint))
+        })
     }
 
     /// Writes a checkpoint: when this returns it survives a crash of the machine, and it is whole or not there.
@@ -111,7 +136,7 @@ impl Store {
 
     /// Forgets all checkpoints: the next run starts over.
     pub fn clear(&self) -> Result<(), RunError> {
-        for path in self.files()? {
+        for path in self.matching(|name| name == PUBLISHED)?.into_iter().chain(self.files()?) {
             fs::remove_file(&path).map_err(|error| failed("remove", &path, &error))?;
         }
         Ok(())
@@ -162,8 +187,12 @@ mod tests {
         }
         assert_eq!(store.latest().unwrap(), Some(checkpoint(4)));
         assert_eq!(store.files().unwrap().len(), KEPT);
+        assert_eq!(store.before_latest().unwrap(), Some(checkpoint(3)));
+        store.note_published(4).unwrap();
+        assert!(store.is_published(4) && !store.is_published(3));
         store.clear().unwrap();
         assert_eq!(store.latest().unwrap(), None);
+        assert!(!store.is_published(4), "a later run's fourth is another one");
     }
 
     #[test]

@@ -61,18 +61,21 @@ impl SinkTask {
             self.publish().await?;
         }
         let mut asked = false;
+        // Whether a checkpoint waits to be decided: what comes after it must not be in its transaction.
+        let mut held = false;
         loop {
             let deadline = self.writer.deadline();
             let turn = tokio::select! {
                 biased;
                 command = self.commands.recv() => Turn::Command(command),
                 () = wait(&self.host, deadline), if deadline.is_some() => Turn::Time,
-                event = self.gate.next() => Turn::Event(event),
+                event = self.gate.next(), if !held => Turn::Event(event),
             };
             match turn {
                 Turn::Command(None) | Turn::Event(Event::Closed) => return Ok(()),
                 Turn::Command(Some(Command::Committed(id))) => {
                     self.publish().await?;
+                    held = false;
                     self.line.tell(TaskEvent::Published { task: self.line.task, id });
                 }
                 Turn::Command(Some(Command::Barrier(_) | Command::Stop | Command::WritersFinished))
@@ -84,6 +87,7 @@ impl SinkTask {
                 Turn::Event(Event::Barrier(id)) => {
                     asked = false;
                     self.barrier(id).await?;
+                    held = self.writer.decides();
                 }
                 Turn::Event(Event::End(end)) => {
                     retrying!(self, self.writer.finish());

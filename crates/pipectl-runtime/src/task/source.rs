@@ -34,8 +34,8 @@ pub(crate) struct SourceTask {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     /// The line to the coordinator.
     pub(crate) line: Line,
-    /// Whether other workers read the same stream, so that the coordinator waits until positions are written.
-    pub(crate) shared: bool,
+    /// Whether the coordinator waits until positions are written.
+    pub(crate) answers: bool,
 }
 
 /// When each partition of the input last had something, and whether it counts as idle since.
@@ -108,7 +108,7 @@ impl SourceTask {
                             committed.map_err(|error| RunError::connector(&self.name, &error))?;
                         }
                     }
-                    if self.shared {
+                    if self.answers {
                         self.line.tell(TaskEvent::Acknowledged { id });
                     }
                 }

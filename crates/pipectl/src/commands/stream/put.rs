@@ -46,7 +46,7 @@ pub(super) async fn run(reach: &Reach, arguments: &PutArguments, global: &Global
         }
         Err(error) => return failed(&error),
     }
-    let context = ProducerContext { node: arguments.stream.clone(), memory: MEMORY };
+    let context = ProducerContext::new(&arguments.stream, MEMORY);
     let producer = match connection.producer(&target, context).await {
         Ok(producer) => producer,
         Err(error) => return failed(&error),

@@ -1,0 +1,86 @@
+//! Which checkpoint a run goes on from: the newest that counts.
+//!
+//! Where a stream is written in transactions, a checkpoint counts once its transaction is committed, which comes after it is
+//! durable. A crash in between leaves a newest checkpoint whose records nobody will ever see; the one before it counts then,
+//! since no checkpoint is begun before the one before it counts.
+
+use pipectl_host::Host;
+use pipectl_ir::physical::PhysicalPlan;
+
+use crate::{
+    build::{States, connecting, producing},
+    checkpoint::{Checkpoint, Store},
+    connectors::Connectors,
+    error::RunError,
+};
+
+/// The checkpoint to go on from; `None` starts at the beginning.
+pub(crate) async fn resume(
+    plan: &PhysicalPlan,
+    store: Option<&Store>,
+    connectors: &dyn Connectors,
+    host: &Host,
+) -> Result<Option<Checkpoint>, RunError> {
+    let Some(store) = store else { return Ok(None) };
+    let Some(latest) = store.latest()? else { return Ok(None) };
+    if store.is_published(latest.id) || counts(plan, &latest, connectors, host).await? {
+        return Ok(Some(latest));
+    }
+    let before = store.before_latest()?;
+    if before.is_none() && latest.id > 1 {
+        return Err(RunError::failed(format!(
+            "checkpoint {} of pipeline `{}` does not count, since its transaction was never committed, and the one before \
+             it is gone",
+            latest.id, plan.pipeline
+        ))
+        .help("restore the state folder from a backup, or start over with `--fresh`"));
+    }
+    tracing::info!(
+        pipeline = plan.pipeline,
+        checkpoint = latest.id,
+        "the transaction of the newest checkpoint was never committed: going on from the one before it"
+    );
+    Ok(before)
+}
+
+/// Whether all transactions of a checkpoint were committed.
+async fn counts(
+    plan: &PhysicalPlan,
+    checkpoint: &Checkpoint,
+    connectors: &dyn Connectors,
+    host: &Host,
+) -> Result<bool, RunError> {
+    let states = States::new(Some(checkpoint))?;
+    let (mut yes, mut no) = (Vec::new(), Vec::new());
+    for stage in &plan.stages {
+        let Some(stream) = stage.writes.as_ref().filter(|stream| stream.carrier.transactional) else { continue };
+        let Some(state) = states.of_writer(stage) else { continue };
+        // Nothing was written, and so there is nothing to commit.
+        if state.is_empty() {
+            continue;
+        }
+        let asked = connectors.published(stream, connecting(plan, host), producing(plan, stream), state).await;
+        match asked.map_err(|error| RunError::connector(&stream.name, &error))? {
+            Some(true) => yes.push(stream.name.as_str()),
+            Some(false) => no.push(stream.name.as_str()),
+            None => {
+                if checkpoint.id > 1 {
+                    tracing::warn!(
+                        stream = stream.name,
+                        "the service does not know any more whether the last transaction was committed: what was written \
+                         between the last two checkpoints may be there twice"
+                    );
+                }
+                no.push(&stream.name);
+            }
+        }
+    }
+    if !no.is_empty() && !yes.is_empty() {
+        tracing::warn!(
+            twice = ?yes,
+            "streams of one region are written at several services, and only some transactions of the last checkpoint were \
+             committed: the records of those are written again"
+        );
+    }
+    Ok(no.is_empty())
+}
