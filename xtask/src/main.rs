@@ -9,6 +9,7 @@ mod layers;
 #[cfg(test)]
 mod one_build;
 mod peers;
+mod workflow;
 
 use std::{
     path::{Path, PathBuf},
@@ -23,6 +24,8 @@ cargo xtask docs [--check]    write docs/generated/, or fail if a file there is 
 cargo xtask ladder [--check] FOLDER
                               write docs/backends.md from the reports that the suite of the backends left there
                               (PIPECTL_CONFORMANCE_REPORTS=FOLDER cargo test), or fail if it is stale
+cargo xtask workflow FILE PIPELINE
+                              run a workflow of docs/ci/ on a pipeline, as a runner of GitHub Actions would
 cargo xtask peers up|down|status [kafka kinesis dynamo pubsub eventhubs azurite]
                               real servers to try pipelines against; all of them if none is named
 ";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         [folder @ ("schemas" | "docs"), "--check"] => Ok(generated::check(&root(), folder)),
         ["ladder", folder] => ladder::write(&root(), folder),
         ["ladder", "--check", folder] => ladder::check(&root(), folder),
+        ["workflow", file, pipeline] => workflow::run(&root(), file, pipeline),
         ["peers", chore, names @ ..] => peers::run(chore, names),
         ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -80,7 +80,7 @@ impl Transactors {
 impl Transactor {
     /// Makes the client transactional: nobody of the same id can commit any more, and what was left open is undone.
     pub(super) async fn fence(&self) -> Result<(), ConnectorError> {
-        self.call("begin transactions", |client, timeout| client.init_transactions(timeout)).await
+        self.call("begin transactions", Client::init_transactions).await
     }
 
     /// Begins a transaction unless there is one.
@@ -110,7 +110,7 @@ impl Transactor {
             return Ok(());
         }
         if let Some(marks) = &self.marks {
-            let list = self.marks_on(&open.topics, token)?;
+            let list = marks_on(&open.topics, token)?;
             let marks = Arc::clone(marks);
             self.call("mark a transaction", move |client, timeout| {
                 let group = marks.group_metadata().ok_or(KafkaError::Canceled)?;
@@ -118,20 +118,9 @@ impl Transactor {
             })
             .await?;
         }
-        self.call("commit a transaction", |client, timeout| client.commit_transaction(timeout)).await?;
+        self.call("commit a transaction", Client::commit_transaction).await?;
         *open = Open::default();
         Ok(())
-    }
-
-    fn marks_on(&self, topics: &BTreeSet<String>, token: &str) -> Result<TopicPartitionList, ConnectorError> {
-        let mut list = TopicPartitionList::new();
-        for topic in topics {
-            let mut mark = list.add_partition(topic, 0);
-            mark.set_metadata(token);
-            let placed = mark.set_offset(Offset::Offset(0));
-            placed.map_err(|problem| error::client(format!("mark a transaction on topic `{topic}`"), problem))?;
-        }
-        Ok(list)
     }
 
     /// The token of the last transaction on a topic that was committed; `None` if the brokers know of none (any more: they
@@ -190,6 +179,18 @@ impl Transactor {
         })
         .await
     }
+}
+
+/// The positions that carry the mark.
+fn marks_on(topics: &BTreeSet<String>, token: &str) -> Result<TopicPartitionList, ConnectorError> {
+    let mut list = TopicPartitionList::new();
+    for topic in topics {
+        let mut mark = list.add_partition(topic, 0);
+        mark.set_metadata(token);
+        let placed = mark.set_offset(Offset::Offset(0));
+        placed.map_err(|problem| error::client(format!("mark a transaction on topic `{topic}`"), problem))?;
+    }
+    Ok(list)
 }
 
 /// The shortest time that the client is given for a call.
