@@ -221,7 +221,7 @@ fn every_record_is_there_once_however_often_the_writer_dies() {
     ];
     let lives = pipectl_host::run(Some(2), async {
         let mut lives = 0;
-        for death in deaths.into_iter() {
+        for death in deaths {
             lives += 1;
             if live(&plans, &place, death).await {
                 return lives;
@@ -240,7 +240,8 @@ fn every_record_is_there_once_however_often_the_writer_dies() {
     let counted: u64 = counts.keys().map(|text| payload(text)["n"].as_u64().expect("a count")).sum();
     assert_eq!(counted, 1800, "windows hold each reading once");
     let mut warm = BTreeMap::new();
-    for reading in raw.keys().map(|text| payload(text)) {
+    for text in raw.keys() {
+        let reading = payload(text);
         if reading["temperature"].as_f64().is_some_and(|temperature| temperature > 28.0) {
             *warm.entry(row(&reading)).or_default() += 1;
         }
