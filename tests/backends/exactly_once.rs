@@ -171,7 +171,7 @@ async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bo
         assert!(plan.workers != Workers::Any, "what is written in transactions has one owner");
         let folder = place.path("state").join(plan.region.as_deref().unwrap_or("whole"));
         Ok(RunOptions {
-            store: Some(Store::open(folder)?),
+            store: Some(Store::open(folder)?.on(&host)),
             directory: place.path(""),
             limits: Limits::default(),
             drain: Duration::from_secs(20),

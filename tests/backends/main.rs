@@ -14,5 +14,6 @@ mod exactly_once;
 mod ownership;
 mod place;
 mod private;
+mod remote_state;
 mod trouble;
 mod workers;

@@ -69,6 +69,11 @@ impl Place {
         place
     }
 
+    /// Sets a variable for what runs in the folder.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.variables.push((name, value.to_owned()));
+    }
+
     fn add<const N: usize>(&mut self, kind: &'static str, records: u32, variables: [(&'static str, String); N]) {
         self.backends.push((kind, records));
         self.variables.extend(variables);

@@ -78,7 +78,7 @@ fn run(plan: &PhysicalPlan, world: &World, state: &Path, seed: u64, crash: Optio
     let outcome = pipectl_host::simulate(async {
         let host = Host::simulated(seed, 1_767_225_600_000_000);
         let options = RunOptions {
-            store: Some(Store::open(state).expect("a store")),
+            store: Some(Store::open(state).expect("a store").on(&host)),
             directory: state.to_path_buf(),
             limits: Limits::default(),
             drain: Duration::from_mins(1),

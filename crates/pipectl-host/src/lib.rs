@@ -145,6 +145,16 @@ impl Host {
         found.map(|found: Vec<SocketAddr>| found.into_iter().map(|address| address.ip()).collect())
     }
 
+    /// How this process is called in messages to others: `process 4711 on rack-3`.
+    pub fn process_name(&self) -> String {
+        let machine = self.variable("HOSTNAME").filter(|name| !name.is_empty());
+        let machine = machine.or_else(|| std::fs::read_to_string("/etc/hostname").ok()).unwrap_or_default();
+        match machine.trim() {
+            "" => format!("process {}", std::process::id()),
+            machine => format!("process {} on {machine}", std::process::id()),
+        }
+    }
+
     /// A variable of the process environment; simulated hosts see the same ones, since a spec is resolved before it runs.
     pub fn variable(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()

@@ -8,7 +8,7 @@ use pipectl_ir::report::Outcome;
 use tokio::sync::mpsc;
 
 use crate::{
-    checkpoint::{Checkpoint, Store},
+    checkpoint::{Checkpoint, Checkpoints},
     error::{RunError, RunErrorKind},
     message::End,
     task::{Command, TaskEvent},
@@ -42,7 +42,7 @@ pub(crate) struct Coordinator {
     /// The tasks themselves.
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
-    pub(crate) store: Option<std::sync::Arc<Store>>,
+    pub(crate) store: Option<Box<dyn Checkpoints>>,
     /// Whether several workers share the region, so that no checkpoint can say that it has finished.
     pub(crate) shared: bool,
     /// Whether readers write positions only after the sinks have published.
@@ -237,7 +237,7 @@ impl Coordinator {
     }
 
     async fn write(&self, pending: Pending, finished: bool) -> Result<(), RunError> {
-        let Some(store) = self.store.clone() else { return Ok(()) };
+        let Some(store) = &self.store else { return Ok(()) };
         let checkpoint = Checkpoint {
             id: pending.id,
             fingerprint: self.fingerprint.clone(),
@@ -247,13 +247,13 @@ impl Coordinator {
         };
         let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
         tracing::debug!(id = checkpoint.id, bytes, "checkpoint");
-        self.host.blocking(move || store.write(&checkpoint)).await
+        store.write(checkpoint).await
     }
 
     /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.
     async fn note_published(&self, id: u64) -> Result<(), RunError> {
-        match self.store.clone().filter(|_| self.decided) {
-            Some(store) => self.host.blocking(move || store.note_published(id)).await,
+        match self.store.as_ref().filter(|_| self.decided) {
+            Some(store) => store.note_published(id).await,
             None => Ok(()),
         }
     }

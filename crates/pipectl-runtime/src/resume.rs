@@ -9,7 +9,7 @@ use pipectl_ir::physical::PhysicalPlan;
 
 use crate::{
     build::{States, connecting, producing},
-    checkpoint::{Checkpoint, Store},
+    checkpoint::{Checkpoint, Checkpoints},
     connectors::Connectors,
     error::RunError,
 };
@@ -17,16 +17,16 @@ use crate::{
 /// The checkpoint to go on from; `None` starts at the beginning.
 pub(crate) async fn resume(
     plan: &PhysicalPlan,
-    store: Option<&Store>,
+    store: Option<&dyn Checkpoints>,
     connectors: &dyn Connectors,
     host: &Host,
 ) -> Result<Option<Checkpoint>, RunError> {
     let Some(store) = store else { return Ok(None) };
-    let Some(latest) = store.latest()? else { return Ok(None) };
-    if store.is_published(latest.id) || counts(plan, &latest, connectors, host).await? {
+    let Some(latest) = store.latest().await? else { return Ok(None) };
+    if store.is_published(latest.id).await? || counts(plan, &latest, connectors, host).await? {
         return Ok(Some(latest));
     }
-    let before = store.before_latest()?;
+    let before = store.before_latest().await?;
     if before.is_none() && latest.id > 1 {
         return Err(RunError::failed(format!(
             "checkpoint {} of pipeline `{}` does not count, since its transaction was never committed, and the one before \

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::{
     build::{Builder, States, positions_last},
     chain::Halt,
-    checkpoint::Store,
+    checkpoint::Checkpoints,
     connectors::Connectors,
     coordinator::{Coordinator, Order},
     counters::Counters,
@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RunOptions {
     /// Where checkpoints go; `None` writes none.
-    pub store: Option<Store>,
+    pub store: Option<Box<dyn Checkpoints>>,
     /// Where relative paths of sources and sinks start.
     pub directory: PathBuf,
     /// Bounds from outside.
@@ -146,7 +146,7 @@ pub async fn start(
     options: RunOptions,
 ) -> Result<Running, RunError> {
     let fingerprint = fingerprint(&plan)?;
-    let checkpoint = resume(&plan, options.store.as_ref(), connectors, host).await?;
+    let checkpoint = resume(&plan, options.store.as_deref(), connectors, host).await?;
     let shared = plan.workers == Workers::Any;
     if let Some(checkpoint) = &checkpoint
         && checkpoint.fingerprint != fingerprint
@@ -205,7 +205,7 @@ pub async fn start(
         every: plan.checkpoint_every.max(1),
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };
-    coordinator.store = options.store.map(Arc::new);
+    coordinator.store = options.store;
     coordinator.handles = tasks.bodies.into_iter().map(|body| host.spawn(body)).collect();
     let join = host.spawn(coordinator.run());
     Ok(Running { counters, stop, join, report, finished, host: host.clone() })

@@ -18,6 +18,7 @@ mod reach;
 mod record;
 mod reference;
 mod registry;
+mod state;
 mod view;
 
 pub use draw::{DrawFormat, draw};

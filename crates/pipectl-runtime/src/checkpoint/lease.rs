@@ -68,15 +68,20 @@ impl Asked {
     pub fn or_refuse(self, directory: &Path) -> Result<Lease, RunError> {
         match self {
             Self::Ours(lease) => Ok(lease),
-            Self::Held(holder) => Err(RunError {
-                kind: RunErrorKind::Outside,
-                message: format!("{holder} already runs this pipeline (state in `{}`)", directory.display()),
-                help: vec![
-                    "stop it first, or give this run another `--state`".to_owned(),
-                    "or wait for its end and take over, with `--standby`".to_owned(),
-                ],
-            }),
+            Self::Held(holder) => Err(held(&holder, &directory.display().to_string())),
         }
+    }
+}
+
+/// That another process runs what only one may.
+pub fn held(holder: &str, state: &str) -> RunError {
+    RunError {
+        kind: RunErrorKind::Outside,
+        message: format!("{holder} already runs this pipeline (state in `{state}`)"),
+        help: vec![
+            "stop it first, or give this run another `--state`".to_owned(),
+            "or wait for its end and take over, with `--standby`".to_owned(),
+        ],
     }
 }
 

@@ -4,10 +4,14 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use async_trait::async_trait;
+use pipectl_host::Host;
+
 use super::{
-    Checkpoint,
+    Checkpoint, Checkpoints,
     lease::{Asked, Lease},
 };
 use crate::error::{RunError, RunErrorKind};
@@ -29,6 +33,43 @@ pub struct Store {
     _lease: Lease,
     /// For one of several workers: the lease that keeps out a process that would run the region alone.
     region: Option<Lease>,
+}
+
+/// A directory behind the face of checkpoints: what waits for the disk runs where it holds up nobody.
+#[derive(Debug)]
+struct OnDisk {
+    store: Arc<Store>,
+    host: Host,
+}
+
+impl OnDisk {
+    async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Store) -> T + Send + 'static) -> T {
+        let store = Arc::clone(&self.store);
+        self.host.blocking(move || question(&store)).await
+    }
+}
+
+#[async_trait]
+impl Checkpoints for OnDisk {
+    async fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        self.ask(Store::latest).await
+    }
+
+    async fn before_latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        self.ask(Store::before_latest).await
+    }
+
+    async fn write(&self, checkpoint: Checkpoint) -> Result<(), RunError> {
+        self.ask(move |store| store.write(&checkpoint)).await
+    }
+
+    async fn note_published(&self, id: u64) -> Result<(), RunError> {
+        self.ask(move |store| store.note_published(id)).await
+    }
+
+    async fn is_published(&self, id: u64) -> Result<bool, RunError> {
+        Ok(self.ask(move |store| store.is_published(id)).await)
+    }
 }
 
 pub(super) fn failed(what: &str, path: &Path, error: &std::io::Error) -> RunError {
@@ -75,35 +116,30 @@ impl Store {
         Ok(store)
     }
 
+    /// As a run takes it.
+    pub fn on(self, host: &Host) -> Box<dyn Checkpoints> {
+        Box::new(OnDisk { store: Arc::new(self), host: host.clone() })
+    }
+
     /// The directory.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The newest checkpoint, if there is one.
-    ///
-    /// # Errors
-    /// If it is damaged. An older one is not taken instead: sinks may have published what came after it.
-    pub fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
+    fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
         self.files()?.pop().map(|path| Self::read(&path)).transpose()
     }
 
-    /// The one that was the newest before the newest, if it is still there.
-    ///
-    /// # Errors
-    /// If it is damaged.
-    pub fn before_latest(&self) -> Result<Option<Checkpoint>, RunError> {
+    fn before_latest(&self) -> Result<Option<Checkpoint>, RunError> {
         self.files()?.iter().rev().nth(1).map(|path| Self::read(path)).transpose()
     }
 
-    /// Notes that a checkpoint counts. The note may be lost in a crash; then whoever decided it is asked.
-    pub fn note_published(&self, id: u64) -> Result<(), RunError> {
+    fn note_published(&self, id: u64) -> Result<(), RunError> {
         let path = self.directory.join(PUBLISHED);
         fs::write(&path, id.to_string()).map_err(|error| failed("write", &path, &error))
     }
 
-    /// Whether it was noted of a checkpoint that it counts.
-    pub fn is_published(&self, id: u64) -> bool {
+    fn is_published(&self, id: u64) -> bool {
         fs::read_to_string(self.directory.join(PUBLISHED)).is_ok_and(|text| text.trim() == id.to_string())
     }
 
@@ -116,8 +152,7 @@ impl Store {
         })
     }
 
-    /// Writes a checkpoint: when this returns it survives a crash of the machine, and it is whole or not there.
-    pub fn write(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+    fn write(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
         let path = self.directory.join(format!("checkpoint-{:012}", checkpoint.id));
         let unfinished = path.with_extension("unfinished");
         let bytes = checkpoint.encode().map_err(RunError::failed)?;

@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipectl_data::units::Duration;
 use pipectl_host::Host;
 
+use crate::state::State;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0    fine; also a run that was told to stop and drained
@@ -261,9 +263,9 @@ pub(crate) struct ApplyArguments {
     /// While another process runs what only one may, wait for its end and take over; share the rest with it at once
     #[arg(long, conflicts_with = "fresh")]
     pub(crate) standby: bool,
-    /// Where checkpoints are kept
-    #[arg(long, value_name = "DIR", default_value = ".pipectl")]
-    pub(crate) state: PathBuf,
+    /// Where checkpoints are kept: a folder, or s3://, az:// or gs:// with a bucket and a path
+    #[arg(long, value_name = "DIR|URL", default_value = ".pipectl")]
+    pub(crate) state: State,
     /// How long the run may take to drain after it was told to stop
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub(crate) drain_timeout: Duration,

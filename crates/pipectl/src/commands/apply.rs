@@ -5,17 +5,14 @@ use std::{path::PathBuf, time::Duration};
 use pipectl_host::{Host, Interrupts, Micros};
 use pipectl_ir::{PhysicalPlan, RunReport, physical::Workers};
 use pipectl_plan::lower_regions;
-use pipectl_runtime::{
-    Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions,
-    checkpoint::{Asked, Lease, Store},
-    forget, provision,
-};
+use pipectl_runtime::{Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, forget, provision};
 
 use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
     exit::Exit,
     input::compile_files,
     registry::registry,
+    state::{Asked, Asking, Right},
     view::{self, Live},
 };
 
@@ -55,10 +52,13 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
                 view::run_error(&name, &error);
                 set.stop();
                 set.drain().await;
+                set.give_up().await;
                 return exit_of(&error);
             }
         }
-        set.watch(&mut interrupts).await
+        let exit = set.watch(&mut interrupts).await;
+        set.give_up().await;
+        exit
     });
     exits.unwrap_or_else(|error| {
         view::note(&format!("error: cannot start threads: {error}"));
@@ -85,13 +85,13 @@ struct Set<'a> {
 struct Worker {
     job: Job,
     /// The right to run what only one process may.
-    lease: Option<Lease>,
+    right: Option<Right>,
     /// What waits for that right.
     standby: Option<Standby>,
 }
 
 struct Standby {
-    folder: PathBuf,
+    asking: Asking,
     holder: String,
     plans: Vec<(usize, PhysicalPlan)>,
 }
@@ -121,20 +121,37 @@ impl Set<'_> {
             forget(&plans, &self.connectors, &self.host).await?;
         }
         let arguments = self.arguments;
-        let options = |plan: &mut PhysicalPlan| options(arguments, plan);
-        let folder = plans.first().map(|plan| folder(arguments, plan)).unwrap_or_default();
-        let alone = plans.iter().any(|plan| plan.workers != Workers::Any);
-        let asked = if alone { Some(Lease::ask(&folder, LEASE)?) } else { None };
+        let (state, host) = (&arguments.state, self.host.clone());
+        let alone = plans.iter().find(|plan| plan.workers != Workers::Any);
+        let (asking, asked) = match alone {
+            Some(plan) if arguments.standby => {
+                let mut asking = Asking::default();
+                let asked = state.ask(plan, &host, &mut asking).await?;
+                (asking, Some(asked))
+            }
+            Some(plan) => (Asking::default(), Some(state.ask_patiently(plan, &host, view::note).await?)),
+            None => (Asking::default(), None),
+        };
         let worker = match asked {
             Some(Asked::Held(holder)) if arguments.standby => {
-                let (job, plans) = Job::start_shared(plans, &self.connectors, &self.host, options).await?;
+                let options = |plan: &mut PhysicalPlan| options(arguments, None, &host, plan);
+                let (job, plans) = Job::start_shared(plans, &self.connectors, &host, options).await?;
                 view::note(&format!("pipeline `{name}`: standing by until {holder} ends ({})", because(&plans)));
-                Worker { job, lease: None, standby: Some(Standby { folder, holder, plans }) }
+                Worker { job, right: None, standby: Some(Standby { asking, holder, plans }) }
             }
             asked => {
-                let lease = asked.map(|asked| asked.or_refuse(&folder)).transpose()?;
-                let job = Job::start(plans, &self.connectors, &self.host, options).await?;
-                Worker { job, lease, standby: None }
+                let right = asked.map(|asked| asked.or_refuse(state)).transpose()?;
+                if let Some(right) = right.as_ref().filter(|_| arguments.fresh) {
+                    right.clear().await?;
+                }
+                let options = |plan: &mut PhysicalPlan| options(arguments, right.as_ref(), &host, plan);
+                match Job::start(plans, &self.connectors, &host, options).await {
+                    Ok(job) => Worker { job, right, standby: None },
+                    Err(error) => {
+                        give_up(right).await;
+                        return Err(error);
+                    }
+                }
             }
         };
         self.running.push(worker);
@@ -148,18 +165,25 @@ impl Set<'_> {
     async fn take_over(&mut self) -> Option<(usize, RunError)> {
         let arguments = self.arguments;
         for (index, worker) in self.running.iter_mut().enumerate() {
-            let Some(Standby { folder, holder, plans }) = worker.standby.take() else { continue };
-            let lease = match Lease::ask(&folder, LEASE) {
-                Ok(Asked::Ours(lease)) => lease,
+            let Some(Standby { mut asking, holder, plans }) = worker.standby.take() else { continue };
+            let Some((_, plan)) = plans.first() else { continue };
+            let right = match arguments.state.ask(plan, &self.host, &mut asking).await {
+                Ok(Asked::Ours(right)) => right,
                 Ok(Asked::Held(holder)) => {
-                    worker.standby = Some(Standby { folder, holder, plans });
+                    worker.standby = Some(Standby { asking, holder, plans });
                     continue;
                 }
-                Err(error) => return Some((index, error)),
+                Err(error) => {
+                    // What cannot be asked now can be asked again.
+                    tracing::warn!("{error}");
+                    worker.standby = Some(Standby { asking, holder, plans });
+                    continue;
+                }
             };
             view::note(&format!("pipeline `{}`: {holder} has ended, taking over", worker.job.pipeline()));
-            worker.lease = Some(lease);
-            let options = |plan: &mut PhysicalPlan| options(arguments, plan);
+            let right = worker.right.insert(right);
+            let host = self.host.clone();
+            let options = |plan: &mut PhysicalPlan| options(arguments, Some(right), &host, plan);
             if let Err(error) = worker.job.add(plans, &self.connectors, &self.host, options).await {
                 return Some((index, error));
             }
@@ -179,6 +203,13 @@ impl Set<'_> {
     async fn drain(&mut self) {
         for worker in &mut self.running {
             drop(worker.job.join().await);
+        }
+    }
+
+    /// Lets others have what only one process may run.
+    async fn give_up(&mut self) {
+        for worker in &mut self.running {
+            give_up(worker.right.take()).await;
         }
     }
 
@@ -265,28 +296,16 @@ impl Set<'_> {
     }
 }
 
-/// The file that stands for the right to run what only one process may.
-const LEASE: &str = "lease";
-
-fn folder(arguments: &ApplyArguments, plan: &PhysicalPlan) -> PathBuf {
-    arguments.state.join(format!("{}@{}", plan.pipeline, plan.environment))
-}
-
 /// How a plan is run. A worker of several writes its dead letters apart from theirs.
-fn options(arguments: &ApplyArguments, plan: &mut PhysicalPlan) -> Result<RunOptions, RunError> {
-    let mut folder = folder(arguments, plan);
-    folder.extend(&plan.region);
-    let store = if plan.workers == Workers::Any {
-        let (store, number) = Store::open_worker(folder)?;
-        if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
-            sink.set_apart(&format!("worker-{number}"));
-        }
-        store
-    } else {
-        Store::open(folder)?
-    };
-    if arguments.fresh {
-        store.clear()?;
+fn options(
+    arguments: &ApplyArguments,
+    right: Option<&Right>,
+    host: &Host,
+    plan: &mut PhysicalPlan,
+) -> Result<RunOptions, RunError> {
+    let (store, number) = arguments.state.checkpoints(plan, right, host, arguments.fresh)?;
+    if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
+        sink.set_apart(&format!("worker-{number}"));
     }
     Ok(RunOptions {
         store: Some(store),
@@ -294,6 +313,12 @@ fn options(arguments: &ApplyArguments, plan: &mut PhysicalPlan) -> Result<RunOpt
         limits: Limits::default(),
         drain: arguments.drain_timeout.0,
     })
+}
+
+async fn give_up(right: Option<Right>) {
+    if let Some(right) = right {
+        right.release().await;
+    }
 }
 
 /// Why only one process may run these.
