@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::passthrough::BACKENDS;
+
 pub(crate) const HELP: &str = "\
 cargo run --release -p pipectl-bench -- [run] [OPTIONS]    measure, check the results, print Markdown tables
 cargo run --release -p pipectl-bench -- passthrough [OPTIONS]
-                                                           Kafka to Kafka beside a plain client (--records, --runs)
+                                                           stream to stream beside plain clients of the same SDKs
 cargo run --release -p pipectl-bench -- generate [OPTIONS] only make the input, print its path
 
   --jobs j1,j2,raw           which jobs (default: all)
-  --records N                size of the input (default: 5000000, 599 MB)
+  --backends kafka,kinesis,pubsub,eventhubs
+                             which backends pass records on (default: all)
+  --records N                size of the input (default: 5000000, 599 MB; passing on: what each peer carries in seconds)
   --runs N                   runs of each system (default: 5)
   --peers duckdb,datafusion  batch engines to run beside (default: both; `none` for none)
   --binary FILE              a pipectl to measure instead of building this one
@@ -28,7 +32,9 @@ pub(crate) enum Verb {
 pub(crate) struct Arguments {
     pub(crate) verb: Verb,
     pub(crate) jobs: Vec<String>,
-    pub(crate) records: u64,
+    pub(crate) backends: Vec<String>,
+    /// Where the default is not to be used.
+    pub(crate) records: Option<u64>,
     pub(crate) runs: usize,
     pub(crate) peers: Vec<String>,
     pub(crate) binary: Option<PathBuf>,
@@ -52,7 +58,8 @@ impl Arguments {
         let mut arguments = Self {
             verb: Verb::Run,
             jobs: JOBS.iter().map(ToString::to_string).collect(),
-            records: 5_000_000,
+            backends: BACKENDS.iter().map(ToString::to_string).collect(),
+            records: None,
             runs: 5,
             peers: PEERS.iter().map(ToString::to_string).collect(),
             binary: None,
@@ -63,14 +70,12 @@ impl Arguments {
             let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
             match word.as_str() {
                 "run" => arguments.verb = Verb::Run,
-                "passthrough" => {
-                    arguments.verb = Verb::Passthrough;
-                    arguments.records = 1_000_000;
-                }
+                "passthrough" => arguments.verb = Verb::Passthrough,
                 "generate" => arguments.verb = Verb::Generate,
                 "help" | "--help" | "-h" => arguments.verb = Verb::Help,
                 "--jobs" => arguments.jobs = several(&value()?, JOBS)?,
-                "--records" => arguments.records = number(&value()?)?,
+                "--backends" => arguments.backends = several(&value()?, BACKENDS)?,
+                "--records" => arguments.records = Some(number(&value()?)?),
                 "--runs" => arguments.runs = number(&value()?)? as usize,
                 "--peers" => arguments.peers = several(&value()?, PEERS)?,
                 "--binary" => arguments.binary = Some(PathBuf::from(value()?)),
@@ -79,6 +84,11 @@ impl Arguments {
             }
         }
         Ok(arguments)
+    }
+
+    /// How many lines the input of the jobs has.
+    pub(crate) fn lines(&self) -> u64 {
+        self.records.unwrap_or(5_000_000)
     }
 }
 

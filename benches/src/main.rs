@@ -32,10 +32,7 @@ fn main() -> ExitCode {
         }
         Verb::Generate => input(&arguments).map(|file| println!("{}", file.display())),
         Verb::Run => run(&arguments),
-        Verb::Passthrough => pipectl(&arguments, &["--features", "kafka"]).and_then(|binary| {
-            fs::create_dir_all(&arguments.cache).map_err(|error| error.to_string())?;
-            passthrough::run(&binary, &arguments.cache, arguments.records, arguments.runs)
-        }),
+        Verb::Passthrough => pass(&arguments),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,10 +45,10 @@ fn main() -> ExitCode {
 
 /// The generated input; it is made once for each size.
 fn input(arguments: &Arguments) -> Result<PathBuf, String> {
-    let file = arguments.cache.join(generate::name(arguments.records));
+    let file = arguments.cache.join(generate::name(arguments.lines()));
     if !file.exists() {
-        eprintln!("generating {} records into {}", arguments.records, file.display());
-        generate::write(&file, arguments.records).map_err(|error| format!("{}: {error}", file.display()))?;
+        eprintln!("generating {} records into {}", arguments.lines(), file.display());
+        generate::write(&file, arguments.lines()).map_err(|error| format!("{}: {error}", file.display()))?;
     }
     Ok(file)
 }
@@ -76,6 +73,12 @@ fn pipectl(arguments: &Arguments, features: &[&str]) -> Result<PathBuf, String> 
     Ok(target.join("release/pipectl"))
 }
 
+fn pass(arguments: &Arguments) -> Result<(), String> {
+    let binary = pipectl(arguments, &["--features", &arguments.backends.join(",")])?;
+    fs::create_dir_all(&arguments.cache).map_err(|error| format!("{}: {error}", arguments.cache.display()))?;
+    passthrough::run(&binary, &arguments.cache, &arguments.backends, arguments.records, arguments.runs)
+}
+
 fn run(arguments: &Arguments) -> Result<(), String> {
     let binary = pipectl(arguments, &[])?;
     let input = input(arguments)?;
@@ -83,14 +86,14 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     warm(&input).map_err(|error| format!("{}: {error}", input.display()))?;
     println!(
         "{} records, {:.0} MB, warm page cache; {} cores; medians of {} alternating runs\n",
-        arguments.records,
+        arguments.lines(),
         fs::metadata(&input).map_or(0, |metadata| metadata.len()) as f64 / 1e6,
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         arguments.runs,
     );
     for job in &arguments.jobs {
         let rows = measure_job(job, &binary, &input, &peers, arguments)?;
-        println!("{}", table::markdown(job, arguments.records, &rows));
+        println!("{}", table::markdown(job, arguments.lines(), &rows));
     }
     Ok(())
 }
