@@ -47,7 +47,7 @@ impl Lab {
 
 impl super::Lab for Lab {
     fn peer(&self) -> &'static str {
-        "kinesis-mock 0.6.2"
+        "kinesis-mock (kinesis-local 0.6.2)"
     }
 
     fn backend(&self) -> Value {

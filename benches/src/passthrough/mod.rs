@@ -3,7 +3,7 @@
 //!
 //! Both read the same stream and write to a stream of their own. What is measured is what an onlooker sees, the same one
 //! for both: how fast records appear in the stream that is written, from the first of them to the last. So neither
-//! start-up nor joining a group counts.
+//! start-up nor, on Kafka, joining a group counts.
 
 mod eventhubs;
 mod kafka;
@@ -69,10 +69,10 @@ trait Lab: Sync {
     fn look(&self, stream: &str, records: u64, until: &Until) -> Result<f64, String>;
 }
 
-/// How many records a backend's peer carries in 10 to 20 seconds.
+/// How many records a backend's peer carries in a few seconds (Kafka) or in 10 to 20.
 fn usual(backend: &str) -> u64 {
     match backend {
-        "kafka" => 1_000_000,
+        "kafka" => 3_000_000,
         "eventhubs" => 400_000,
         _ => 20_000,
     }
@@ -111,6 +111,7 @@ pub(crate) fn run(
         return Err("no peer could be had, so nothing was measured".to_owned());
     }
     println!("{}", rates::markdown(&rows));
+    println!("On Kafka at least 0.80 is asked for. The other peers are slower than any client: no target there.");
     Ok(())
 }
 
