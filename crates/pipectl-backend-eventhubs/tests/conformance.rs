@@ -70,6 +70,10 @@ impl Harness for Peers {
         support::order(self.service, "/peer/faults", &json!({ "sends": if on { 2 } else { 0 } }));
         Lever::Done
     }
+
+    async fn fail_some_records(&self, _on: bool) -> Lever {
+        Lever::unheard("the service takes the whole of a batch or nothing of it")
+    }
 }
 
 #[test]

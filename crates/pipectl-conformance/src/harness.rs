@@ -44,14 +44,21 @@ impl Default for Budget {
 pub enum Lever {
     /// It was done.
     Done,
-    /// The peer cannot do it, and why; the case is left out with this reason.
+    /// The peer cannot do it, and why; the case is left out with this reason, as unproven.
     Lacking(String),
+    /// Nothing of the kind can happen at the service itself, and why; the case is left out, and nothing is unproven.
+    Unheard(String),
 }
 
 impl Lever {
     /// The peer cannot do it.
     pub fn lacking(why: impl Into<String>) -> Self {
         Self::Lacking(why.into())
+    }
+
+    /// The service itself knows no such thing.
+    pub fn unheard(why: impl Into<String>) -> Self {
+        Self::Unheard(why.into())
     }
 }
 
@@ -124,6 +131,12 @@ pub trait Harness: Send + Sync + 'static {
     /// must come through in the end.
     async fn throttle(&self, _on: bool) -> Lever {
         Lever::lacking("it refuses nobody for being too fast")
+    }
+
+    /// From now on some writes, or the answers to them, get lost on the way (on), or none (off), so that they are sent
+    /// again. By default what the service refuses serves for that.
+    async fn lose_writes(&self, on: bool) -> Lever {
+        self.throttle(on).await
     }
 
     /// From now on the service refuses some records of a call and takes the others (on), or takes all (off).

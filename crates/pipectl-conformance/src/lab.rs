@@ -280,6 +280,7 @@ impl Lab {
     pub(crate) fn pulled(&self, lever: Lever) -> Result<(), Stop> {
         match lever {
             Lever::Done => Ok(()),
+            Lever::Unheard(why) => Err(Stop::LeftOut(LeftOut::Capability, why)),
             Lever::Lacking(why) => Err(Stop::LeftOut(LeftOut::Peer, format!("{}: {why}", self.harness.peer()))),
         }
     }

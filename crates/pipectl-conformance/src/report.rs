@@ -18,7 +18,7 @@ pub enum Level {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOut {
-    /// The backend declares that it cannot do this.
+    /// The backend declares that it cannot do this, or the service that it cannot happen.
     Capability,
     /// The test peer cannot show it.
     Peer,

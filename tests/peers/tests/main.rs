@@ -7,6 +7,7 @@
     reason = "tests of real servers live in real time, and a failing one may panic and say why it skips"
 )]
 
+mod grpc;
 mod http;
 mod kept;
 mod secured;

@@ -1,15 +1,19 @@
 //! The suite that every backend must pass.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pipectl_backend_kinesis::Kinesis;
 use pipectl_conformance::{Budget, Harness, Lever};
 use pipectl_contract::{Backend, Capabilities, ConnectContext, Connection, ConnectorError};
+use pipectl_peers::proxy::Tcp;
 
 use crate::{bench, peers, proxy::Proxy};
 
 struct Mock {
+    /// The peer keeps nothing when it is restarted, so what a client sees of a restart is shown by this: all connections
+    /// break, and for a while nobody answers.
+    way: Arc<Tcp>,
     proxy: Proxy,
     endpoint: String,
     dynamo: String,
@@ -49,7 +53,13 @@ impl Harness for Mock {
     }
 
     async fn restart_peer(&self) -> Lever {
-        Lever::lacking("it keeps nothing across a restart; the proxy's resets stand in for it in another test")
+        self.way.refuse();
+        let (host, way) = (self.host(), Arc::clone(&self.way));
+        self.host().spawn(async move {
+            host.sleep(Duration::from_secs(2)).await;
+            way.pass();
+        });
+        Lever::Done
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -61,8 +71,9 @@ impl Harness for Mock {
 fn the_suite() {
     let (kinesis, dynamo) = peers!();
     let proxy = Proxy::start(kinesis.endpoint());
-    let endpoint = proxy.endpoint();
-    let harness = Mock { proxy, endpoint, dynamo: dynamo.endpoint().to_owned() };
+    let way = Arc::new(pipectl_peers::need!(Tcp::start(&proxy.endpoint())));
+    let endpoint = format!("http://{}", way.endpoint());
+    let harness = Mock { way, proxy, endpoint, dynamo: dynamo.endpoint().to_owned() };
     let report = pipectl_conformance::prove(Arc::new(harness));
     assert!(report.failures().is_empty());
 }

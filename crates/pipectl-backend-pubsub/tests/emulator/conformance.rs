@@ -1,7 +1,11 @@
 //! The suite that every backend must pass, against the emulator.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -11,7 +15,7 @@ use pipectl_conformance::{Budget, Harness, Lever, prove};
 use pipectl_contract::{Backend as _, Capabilities, ConnectContext, Connection, ConnectorError};
 use pipectl_data::{Secret, units};
 use pipectl_host::Host;
-use pipectl_peers::proxy::Tcp;
+use pipectl_peers::proxy::{Grpc, Spoil, Tcp, code};
 
 use crate::emulator::Way;
 
@@ -22,9 +26,24 @@ struct Emulator {
     /// The emulator forgets everything when it is restarted, so what a client sees of a restart is shown by this: all
     /// connections break, and for a while nobody answers.
     proxy: Arc<Tcp>,
+    /// Behind the other: here calls are refused, or done and answered as failed.
+    calls: Grpc,
+    /// How often the fault of now has struck.
+    struck: Mutex<Arc<AtomicU64>>,
 }
 
 impl Emulator {
+    fn publish(&self, fault: Option<(Spoil, u32)>) -> Lever {
+        let mut struck = self.struck.lock().unwrap();
+        if let Some((spoil, code)) = fault {
+            *struck = self.calls.on("Publish", spoil, code);
+        } else {
+            self.calls.pass();
+            assert!(struck.load(Ordering::Relaxed) > 0, "no call was spoiled");
+        }
+        Lever::Done
+    }
+
     fn options(&self) -> PubSubOptions {
         PubSubOptions {
             project: Some("pipectl-conformance".into()),
@@ -74,6 +93,18 @@ impl Harness for Emulator {
         }
     }
 
+    async fn throttle(&self, on: bool) -> Lever {
+        self.publish(on.then_some((Spoil::Before(2), code::RESOURCE_EXHAUSTED)))
+    }
+
+    async fn lose_writes(&self, on: bool) -> Lever {
+        self.publish(on.then_some((Spoil::After(3), code::UNAVAILABLE)))
+    }
+
+    async fn fail_some_records(&self, _on: bool) -> Lever {
+        Lever::unheard("the service takes the whole of a call or nothing of it")
+    }
+
     async fn restart_peer(&self) -> Lever {
         self.proxy.refuse();
         let (host, proxy) = (self.host.clone(), Arc::clone(&self.proxy));
@@ -106,6 +137,7 @@ fn passes_the_suite() {
         eprintln!("skipped: Google's fake for tests (pstest) cannot be administered: it speaks no REST");
         return;
     }
-    let proxy = Arc::new(pipectl_peers::need!(Tcp::start(&noticed(server.endpoint()))));
-    prove(Arc::new(Emulator { host: Host::real(), proxy }));
+    let calls = pipectl_peers::need!(Grpc::start(&noticed(server.endpoint())));
+    let proxy = Arc::new(pipectl_peers::need!(Tcp::start(&calls.endpoint())));
+    prove(Arc::new(Emulator { host: Host::real(), proxy, calls, struck: Mutex::default() }));
 }

@@ -1,8 +1,9 @@
 //! The service fails, and the work goes on.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::{Either, select};
+use pipectl_contract::StreamTarget;
 
 use crate::{
     lab::{Lab, Reading, Stop, expect, ids, owned},
@@ -66,14 +67,26 @@ pub(super) async fn keeps_the_order_under_retries(lab: &Lab) -> Result<(), Stop>
     let stream = lab.stream().await?;
     lab.announce(&stream, "look", owned()).await?;
     let samples = lab.samples(0.3, 4);
-    lab.pulled(lab.harness.throttle(true).await)?;
-    let written = lab.try_write(&stream, &samples, 20).await;
-    lab.pulled(lab.harness.throttle(false).await)?;
+    lab.pulled(lab.harness.lose_writes(true).await)?;
+    let written = write_slowly(lab, &stream, &samples).await;
+    lab.pulled(lab.harness.lose_writes(false).await)?;
     written?;
     let seen = lab.look(&stream, samples.len()).await?;
     judge_order(&seen.records).map_err(Stop::failed)?;
     judge(&ids(&samples), &seen.ids(), |_| true).map_err(Stop::failed)?;
     lab.keep(seen);
+    Ok(())
+}
+
+/// With pauses, so that a client that gathers sends many requests, and several are on the way when one is lost.
+async fn write_slowly(lab: &Lab, stream: &StreamTarget, samples: &[Sample]) -> Result<(), Stop> {
+    let mut producer = lab.producer(stream).await?;
+    for chunk in samples.chunks(20) {
+        producer.write(&batch(chunk)).await?;
+        lab.host.sleep(Duration::from_millis(15)).await;
+    }
+    producer.checkpoint().await?;
+    producer.finish().await?;
     Ok(())
 }
 

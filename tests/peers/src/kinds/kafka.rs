@@ -7,13 +7,16 @@ use std::{
     process::Command,
 };
 
-use super::kafka_secured::{Listener, Secured};
+use super::{
+    kafka_quota as quota,
+    kafka_secured::{Listener, Secured},
+};
 use crate::{
     Fault, Kind, Peer, Skip, ask,
     cache::installed,
     fault::or_skip,
     peer::{Launch, Place, startable},
-    proxy::Tcp,
+    proxy::{self, Tcp},
     shell::{run, toolchain},
 };
 
@@ -28,6 +31,7 @@ const CLUSTER: &str = "cGlwZWN0bC1wZWVycy0wMA";
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Kafka {
+    port: u16,
     secured: Option<Secured>,
 }
 
@@ -55,7 +59,19 @@ impl Kafka {
     /// If it can be had and does not come up.
     pub fn start_secured() -> Result<Peer<Self>, Skip> {
         or_skip(Peer::launch(|place| {
-            let secured = Secured::prepare(place)?;
+            let secured = Secured::prepare(place, None)?;
+            prepare(place, Some(secured), None)
+        }))
+    }
+
+    /// The same, with the listener for SASL/PLAIN behind a proxy that knows Kafka's requests.
+    ///
+    /// # Panics
+    ///
+    /// If it can be had and does not come up.
+    pub fn start_secured_behind(proxy: &proxy::Kafka) -> Result<Peer<Self>, Skip> {
+        or_skip(Peer::launch(|place| {
+            let secured = Secured::prepare(place, Some(proxy))?;
             prepare(place, Some(secured), None)
         }))
     }
@@ -87,6 +103,16 @@ impl Kafka {
             prepare(place, None, Some((port, format!("{address}:{port}"))))
         }))?;
         Ok((peer, at.get()))
+    }
+
+    /// Lets every user write at most so many bytes a second from now on, or as many as it likes: the broker makes those
+    /// wait who are faster.
+    ///
+    /// # Panics
+    ///
+    /// If the broker does not take the order.
+    pub fn limit_writes(&self, bytes_per_second: Option<u32>) {
+        quota::limit_writes(self.port, bytes_per_second).unwrap_or_else(|why| panic!("a quota for writes: {why}"));
     }
 
     /// The guarded listeners of a broker that was made with [`start_secured`](Self::start_secured).
@@ -129,7 +155,7 @@ fn prepare(
         command,
         endpoint: format!("127.0.0.1:{port}"),
         ready: Box::new(move || ask::kafka(port)),
-        kind: Kafka { secured },
+        kind: Kafka { port, secured },
     })
 }
 
@@ -148,9 +174,10 @@ fn properties(
         listeners.push(("PROXIED", format!("127.0.0.1:{port}"), "PLAINTEXT"));
         advertised.push(format!("PROXIED://{proxy}"));
     }
-    for Listener { name, protocol, endpoint } in secured.into_iter().flat_map(Secured::listeners) {
+    for listener in secured.into_iter().flat_map(Secured::listeners) {
+        let Listener { name, protocol, endpoint, advertised: elsewhere } = listener;
         listeners.push((name, endpoint.to_owned(), protocol));
-        advertised.push(format!("{name}://{endpoint}"));
+        advertised.push(format!("{name}://{elsewhere}"));
     }
     listeners.push(("CONTROLLER", format!("127.0.0.1:{controller}"), "PLAINTEXT"));
     let protocols: Vec<_> = listeners.iter().map(|(name, _, protocol)| format!("{name}:{protocol}")).collect();
@@ -185,6 +212,7 @@ group.consumer.min.session.timeout.ms=1000
 group.consumer.min.heartbeat.interval.ms=100
 log.segment.bytes=16777216
 log.cleaner.dedupe.buffer.size=4194304
+quota.window.num=2
 num.network.threads=2
 num.io.threads=2
 {more}"

@@ -9,6 +9,7 @@ use std::{
 use crate::{
     Fault,
     peer::Place,
+    proxy::Kafka as Proxy,
     shell::{run, system},
 };
 
@@ -47,6 +48,8 @@ pub struct Secured {
     /// An authority that signed nothing here: a client that trusts only this one must refuse the broker.
     pub stranger: PathBuf,
     broker: PathBuf,
+    /// Where the listener of [`plain`](Self::plain) is, if that is the address of a proxy.
+    behind: Option<String>,
 }
 
 /// One listener in the words of Kafka's settings.
@@ -54,11 +57,13 @@ pub(super) struct Listener<'a> {
     pub(super) name: &'static str,
     pub(super) protocol: &'static str,
     pub(super) endpoint: &'a str,
+    /// Where it says that it is.
+    pub(super) advertised: &'a str,
 }
 
 impl Secured {
-    /// Makes the certificates and finds the ports.
-    pub(super) fn prepare(place: &mut Place) -> Result<Self, Fault> {
+    /// Makes the certificates and finds the ports. Who meets SASL/PLAIN comes through the proxy if there is one.
+    pub(super) fn prepare(place: &mut Place, proxy: Option<&Proxy>) -> Result<Self, Fault> {
         let openssl = system("openssl", "openssl")?;
         let folder = place.folder.join("certificates");
         fs::create_dir_all(&folder).map_err(|error| Fault::Broken(format!("{}: {error}", folder.display())))?;
@@ -69,11 +74,17 @@ impl Secured {
         for name in ["broker", "client"] {
             signed(&openssl, &folder, name).map_err(broken)?;
         }
+        let behind = proxy.map(|proxy| {
+            let port = place.port()?;
+            proxy.lead_to(port);
+            Ok::<_, Fault>((format!("127.0.0.1:{port}"), proxy.endpoint()))
+        });
+        let (behind, proxied) = behind.transpose()?.unzip();
         let mut endpoint = || place.port().map(|port| format!("127.0.0.1:{port}"));
         Ok(Self {
             tls: endpoint()?,
             mutual_tls: endpoint()?,
-            plain: endpoint()?,
+            plain: proxied.map_or_else(&mut endpoint, Ok)?,
             scram_tls: endpoint()?,
             oauth: endpoint()?,
             plain_tls: endpoint()?,
@@ -82,15 +93,17 @@ impl Secured {
             client_key: folder.join("client.key"),
             stranger: folder.join("stranger.pem"),
             broker: folder.join("broker.store"),
+            behind,
         })
     }
 
     pub(super) fn listeners(&self) -> [Listener<'_>; 6] {
-        let listener = |name, protocol, endpoint| Listener { name, protocol, endpoint };
+        let listener = |name, protocol, endpoint| Listener { name, protocol, endpoint, advertised: endpoint };
+        let plain = self.behind.as_deref().unwrap_or(&self.plain);
         [
             listener("TLS", "SSL", self.tls.as_str()),
             listener("MUTUAL", "SSL", &self.mutual_tls),
-            listener("PLAIN", "SASL_PLAINTEXT", &self.plain),
+            Listener { advertised: &self.plain, ..listener("PLAIN", "SASL_PLAINTEXT", plain) },
             listener("SCRAM", "SASL_SSL", &self.scram_tls),
             listener("OAUTH", "SASL_PLAINTEXT", &self.oauth),
             listener("PLAINTLS", "SASL_SSL", &self.plain_tls),

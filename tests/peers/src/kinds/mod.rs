@@ -12,6 +12,7 @@ pub(crate) mod azurite;
 pub(crate) mod dynamo;
 pub(crate) mod eventhubs;
 pub(crate) mod kafka;
+pub(crate) mod kafka_quota;
 pub(crate) mod kafka_secured;
 pub(crate) mod kinesis;
 pub(crate) mod pubsub;

@@ -1,13 +1,17 @@
 //! Fault proxies: they stand between a client and a peer and do what networks and busy services do.
 //!
-//! [`Tcp`] knows bytes only and serves any protocol; [`Http`] knows requests and their answers.
+//! [`Tcp`] knows bytes only and serves any protocol; [`Http`], [`Grpc`] and [`Kafka`] know requests and their answers.
 
 mod entries;
+mod grpc;
 mod http;
+mod kafka;
 mod message;
 mod rule;
 mod tcp;
 
+pub use grpc::{Grpc, Spoil, code};
 pub use http::Http;
+pub use kafka::Kafka;
 pub use rule::{Fired, Then, When};
 pub use tcp::Tcp;
