@@ -10,21 +10,14 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pipectl_contract::{
-    ConnectContext, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Refused, Rejection, SinkContext,
-    SinkWriter, SourceContext, SourceReader,
-};
+use pipectl_contract::{ConnectorError, ErrorKind, Refused, Rejection, SinkWriter};
 use pipectl_data::Batch;
 use pipectl_host::Host;
-use pipectl_ir::{
-    PhysicalPlan,
-    physical::{SinkPlan, SourcePlan, StreamPlan, Workers},
-    report::Outcome,
-};
+use pipectl_ir::{PhysicalPlan, physical::Workers, report::Outcome};
 use pipectl_peers::Kafka;
-use pipectl_runtime::{Connectors, Job, Limits, RegistryConnectors, RunOptions, checkpoint::Store, provision};
+use pipectl_runtime::{Job, Limits, RunOptions, checkpoint::Store, provision};
 
-use crate::place::Place;
+use crate::{between::Between, place::Place};
 
 /// Readings that come in as many slices as there are checkpoints, handed over from topic to topic: as they are, counted in
 /// windows, split in two, and to files beside.
@@ -72,12 +65,6 @@ struct Death {
     after: bool,
 }
 
-/// The real connectors, but for the death.
-struct Mortal {
-    inner: RegistryConnectors,
-    death: Option<Death>,
-}
-
 struct Dying {
     inner: Box<dyn SinkWriter>,
     commits: Arc<AtomicU32>,
@@ -115,58 +102,14 @@ impl SinkWriter for Dying {
     }
 }
 
-#[async_trait]
-impl Connectors for Mortal {
-    async fn open_source(
-        &self,
-        plan: &SourcePlan,
-        context: SourceContext,
-    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-        self.inner.open_source(plan, context).await
-    }
-
-    async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        self.inner.open_sink(plan, context).await
-    }
-
-    async fn open_consumer(
-        &self,
-        plan: &StreamPlan,
-        connect: ConnectContext,
-        context: ConsumerContext,
-    ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-        self.inner.open_consumer(plan, connect, context).await
-    }
-
-    async fn open_producer(
-        &self,
-        plan: &StreamPlan,
-        connect: ConnectContext,
-        context: ProducerContext,
-    ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let inner = self.inner.open_producer(plan, connect, context).await?;
-        Ok(match self.death.filter(|death| death.stream == plan.name) {
-            Some(death) => Box::new(Dying { inner, commits: Arc::default(), death }),
-            None => inner,
-        })
-    }
-
-    async fn published(
-        &self,
-        plan: &StreamPlan,
-        connect: ConnectContext,
-        context: ProducerContext,
-        state: &[u8],
-    ) -> Result<Option<bool>, ConnectorError> {
-        self.inner.published(plan, connect, context, state).await
-    }
-}
-
 /// One life of the pipeline; whether it came to its end.
 async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bool {
     let host = Host::real();
-    let inner = RegistryConnectors::new(pipectl::registry());
-    provision(plans, &inner, &host).await.expect("topics");
+    let connectors = Between::new(move |stream, inner| match death.filter(|death| death.stream == stream) {
+        Some(death) => Box::new(Dying { inner, commits: Arc::default(), death }),
+        None => inner,
+    });
+    provision(plans, &connectors.inner, &host).await.expect("topics");
     let options = |plan: &mut PhysicalPlan| {
         assert!(plan.workers != Workers::Any, "what is written in transactions has one owner");
         let folder = place.path("state").join(plan.region.as_deref().unwrap_or("whole"));
@@ -177,7 +120,7 @@ async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bo
             drain: Duration::from_secs(20),
         })
     };
-    let mut job = Job::start(plans.to_vec(), &Mortal { inner, death }, &host, options).await.expect("a start");
+    let mut job = Job::start(plans.to_vec(), &connectors, &host, options).await.expect("a start");
     match job.join().await {
         Ok(report) => report.outcome == Outcome::Finished,
         Err(error) => {

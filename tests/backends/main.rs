@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests stand outside of the process that they test, in real time")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "skipped peers are for who reads a test run")]
 
+mod between;
 mod by_hand;
 mod clients;
 mod compare;
@@ -11,6 +12,7 @@ mod compare;
 #[allow(dead_code, reason = "shared with the backend, which uses all of it")]
 mod emulator;
 mod exactly_once;
+mod failing;
 mod ownership;
 mod place;
 mod private;

@@ -44,6 +44,9 @@ pub(crate) fn kind(code: Code) -> ErrorKind {
         | Code::UnsupportedVersion
         | Code::UnsupportedFeature
         | Code::UnsupportedCompressionType
+        | Code::BadCompression
+        | Code::BadMessage
+        | Code::InvalidMessage
         | Code::AutoOffsetReset
         | Code::OffsetOutOfRange => ErrorKind::Invalid,
         Code::ThrottlingQuotaExceeded => ErrorKind::Throttled,
@@ -96,6 +99,9 @@ fn help(code: Code) -> &'static str {
         Code::SaslAuthenticationFailed | Code::Authentication => "; check `sasl` in the Environment",
         Code::SSL => "; check `tls` in the Environment: the authorities, our certificate, the broker's name",
         Code::UnknownTopicOrPartition | Code::UnknownTopic => "; there is no such topic, or the user may not see it",
+        Code::BadCompression | Code::BadMessage | Code::InvalidMessage => {
+            "; a batch of the topic is damaged, or unfolds to more than 100 MB"
+        }
         Code::InvalidReplicationFactor => "; there are fewer brokers: set a smaller `replication_factor`",
         Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => {
             "; no broker answers: check `brokers`, and whether they speak TLS or SASL"

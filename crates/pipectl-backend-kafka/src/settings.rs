@@ -22,7 +22,10 @@ const OURS: &[&str] = &[
     "enable.idempotence",
     "enable.partition.eof",
     "fetch.max.bytes",
+    "fetch.message.max.bytes",
     "group.id",
+    // One name for all lanes of all workers would make them throw each other out.
+    "group.instance.id",
     "isolation.level",
     "max.in.flight",
     "max.in.flight.requests.per.connection",
@@ -49,6 +52,9 @@ const OURS: &[&str] = &[
     "transactional.id",
 ];
 
+/// The client loads what it names as soon as it is set, which a check must not do.
+const PLUGINS: &str = "plugin.library.paths";
+
 /// What is wrong with the options, in lines; empty if nothing is.
 pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
     let mut faults = Vec::new();
@@ -61,7 +67,9 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
         }
     }
     for name in options.settings.keys() {
-        if is_ours(name) {
+        if name == PLUGINS {
+            faults.push(format!("the setting `{PLUGINS}` loads foreign code into pipectl: remove it from `settings`"));
+        } else if is_ours(name) {
             faults.push(format!("the setting `{name}` is set by pipectl: remove it from `settings`"));
         }
     }

@@ -79,9 +79,9 @@ impl Harness for RealKafka {
 
     async fn lose_writes(&self, on: bool) -> Lever {
         if on {
-            self.proxy.lose_writes()
+            self.proxy.lose_writes();
         } else {
-            self.proxy.pass()
+            self.proxy.pass();
         }
         self.fault(on, self.proxy.spoiled(), "losing writes");
         Lever::Done
@@ -89,9 +89,9 @@ impl Harness for RealKafka {
 
     async fn fail_some_records(&self, on: bool) -> Lever {
         if on {
-            self.proxy.fail_writes()
+            self.proxy.fail_writes();
         } else {
-            self.proxy.pass()
+            self.proxy.pass();
         }
         self.fault(on, self.proxy.spoiled(), "failing writes");
         Lever::Done

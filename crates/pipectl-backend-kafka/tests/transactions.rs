@@ -104,6 +104,28 @@ fn a_checkpoint_counts_once_its_transaction_is_committed() {
 }
 
 #[test]
+fn a_commit_that_failed_is_not_taken_for_done() {
+    let broker = pipectl_peers::need!(pipectl_peers::Kafka::start());
+    crate::lab::on(broker.endpoint(), async |lab| {
+        let target = stream(&lab).await;
+        let impatient = json!({ "brokers": [lab.brokers], "retry_for": "2s", "request_timeout": "1s" });
+        let first = crate::lab::connect(impatient).await.unwrap();
+        let mut producer = region(&*first, &target).await;
+        producer.write(&batch(&borrowed(&numbered(0..100, 7)))).await.unwrap();
+        let token = producer.checkpoint().await.unwrap();
+        tokio::task::block_in_place(|| broker.stop());
+        let failed = producer.committed().await.unwrap_err();
+        assert!(failed.is_retryable(), "{failed}");
+        tokio::task::block_in_place(|| broker.resume());
+        // Whether a second call still can or not: what it answers is what the next owner finds.
+        let committed = producer.committed().await.is_ok();
+        let second = process(&lab).await;
+        assert_eq!(second.published(&target, deciding(), &token).await.unwrap(), Some(committed));
+        assert_eq!(lab.all(&target).await.records.len(), if committed { 100 } else { 0 });
+    });
+}
+
+#[test]
 fn nobody_knows_of_a_transaction_that_never_was() {
     with_kafka(async |lab| {
         let target = stream(&lab).await;

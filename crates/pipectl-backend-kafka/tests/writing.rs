@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use arrow_array::{BinaryViewArray, Int64Array};
+use pipectl_contract::Ownership;
 use pipectl_data::{Batch, HeadersBuilder, PayloadFormat};
 use serde_json::json;
 
-use crate::lab::{batch, borrowed, numbered, producing, with_kafka};
+use crate::lab::{Seen, batch, borrowed, close, consuming, numbered, producing, until_end, with_kafka};
 
 #[test]
 fn keys_headers_tombstones_and_empty_values_arrive_as_they_are() {
@@ -128,12 +129,44 @@ fn a_compacted_topic_refuses_only_the_records_without_a_key() {
 }
 
 #[test]
-fn every_compression_reads_back() {
+fn every_compression_reads_back_and_makes_topics_smaller() {
+    let kafka = pipectl_peers::need!(pipectl_peers::Kafka::shared());
     with_kafka(async |lab| {
+        let mut plain = 0;
         for compression in ["none", "gzip", "snappy", "lz4", "zstd"] {
             let target = lab.stream_with("packed", 1, json!({ "compression": compression })).await;
-            lab.write(&target, &borrowed(&numbered(0..500, 7))).await;
-            assert_eq!(lab.all(&target).await.numbers().len(), 500, "{compression}");
+            let records: Vec<_> = (0..2_000).map(|number| ("k", format!("{number:05}{}", "x".repeat(2_000)))).collect();
+            lab.write(&target, &records).await;
+            assert_eq!(lab.all(&target).await.payloads().len(), 2_000, "{compression}");
+            let stored = kafka.stored(&target.name);
+            if compression == "none" {
+                plain = stored;
+            }
+            let expected = if compression == "none" { 4_000_000..u64::MAX } else { 1..plain / 4 };
+            assert!(expected.contains(&stored), "{compression}: {stored} bytes of {plain}");
+        }
+    });
+}
+
+#[test]
+fn batches_that_unfold_to_much_are_read_with_a_small_budget() {
+    with_kafka(async |lab| {
+        // The library guesses what a zstd batch unfolds to, three times as much each time: different sizes, so that some
+        // guess goes far beyond what the batch holds.
+        for size in [300, 700, 2_000, 9_000] {
+            let target = lab.stream_with("unfolds", 1, json!({ "compression": "zstd" })).await;
+            let count = 6_000_000 / size;
+            let payload = "x".repeat(size);
+            let records: Vec<_> = (0..count).map(|number| ("k", format!("{number:05}{payload}"))).collect();
+            lab.write(&target, &records).await;
+            let mut context = consuming(&target.name, 1, Ownership::Look);
+            context.memory = 1 << 20;
+            let mut readers = lab.readers(&target, context).await;
+            readers[0].writers_finished().await.unwrap();
+            let mut seen = Seen::default();
+            until_end(&mut readers, &mut seen).await;
+            close(readers).await;
+            assert_eq!(seen.payloads().len(), count, "records of {size} bytes");
         }
     });
 }

@@ -320,6 +320,7 @@ impl Builder<'_> {
             commands,
             line,
             restored: state.is_some(),
+            again: false,
             keeps: self.plan.workers != Workers::Any,
         })
     }
@@ -366,6 +367,7 @@ impl Builder<'_> {
             commands,
             line,
             restored: restored.is_some(),
+            again: true,
             keeps: self.plan.workers != Workers::Any,
         })
     }

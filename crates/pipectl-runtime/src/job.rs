@@ -19,6 +19,8 @@ pub struct Job {
     regions: Vec<Region>,
     /// Whether regions are still to come, so that the job is not over with those that there are.
     expecting: bool,
+    /// Why the first region that failed did, while the others are still stopping.
+    failed: Option<RunError>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Job {
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<Self, RunError> {
         let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job = Self { pipeline, regions: Vec::new(), expecting: false };
+        let mut job = Self { pipeline, regions: Vec::new(), expecting: false, failed: None };
         job.add(plans.into_iter().enumerate().collect(), connectors, host, options).await?;
         Ok(job)
     }
@@ -62,7 +64,7 @@ impl Job {
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<(Self, Vec<(usize, PhysicalPlan)>), RunError> {
         let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job = Self { pipeline, regions: Vec::new(), expecting: true };
+        let mut job = Self { pipeline, regions: Vec::new(), expecting: true, failed: None };
         let (shared, rest) = plans.into_iter().enumerate().partition(|(_, plan)| plan.workers == Workers::Any);
         job.add(shared, connectors, host, options).await?;
         job.expecting = true;
@@ -133,7 +135,13 @@ impl Job {
         merge(self.regions.iter().map(|region| (region, region.running.nodes())))
     }
 
-    /// Waits for the end of all regions. If one fails, the others are stopped. Cancel-safe: it can be called again.
+    /// Why the job is stopping, if a region has failed; the first one that did.
+    pub fn failure(&self) -> Option<&RunError> {
+        self.failed.as_ref()
+    }
+
+    /// Waits for the end of all regions. If one fails, the others are stopped, and its error is the answer once they have.
+    /// Cancel-safe: it can be called again.
     pub async fn join(&mut self) -> Result<RunReport, RunError> {
         while self.expecting || self.regions.iter().any(|region| region.done.is_none()) {
             let (index, result) = self.next_done().await;
@@ -145,12 +153,15 @@ impl Job {
                 Err(error) => {
                     self.stop();
                     self.regions.remove(index);
-                    self.drain().await;
-                    return Err(error);
+                    if self.failed.is_some() || self.regions.iter().any(|region| region.done.is_none()) {
+                        tracing::error!(pipeline = self.pipeline(), "{error}");
+                    }
+                    // Kept rather than held here: a caller may give this wait up and wait again.
+                    self.failed.get_or_insert(error);
                 }
             }
         }
-        Ok(self.report())
+        self.failed.take().map_or_else(|| Ok(self.report()), Err)
     }
 
     /// Waits for all regions, whatever they come to.

@@ -34,7 +34,7 @@ impl Retry {
     }
 }
 
-/// Evaluates a call of a sink's writer until it succeeds or cannot. A macro because the call borrows the writer anew
+/// Evaluates a call of a sink's writer until it succeeds or cannot, or once if the task makes no call again. A macro because the call borrows the writer anew
 /// for each try, which a closure could not do across an await.
 macro_rules! retrying {
     ($task:expr, $call:expr) => {{
@@ -42,6 +42,7 @@ macro_rules! retrying {
         loop {
             match $call.await {
                 Ok(value) => break value,
+                Err(error) if !$task.again => Err($crate::RunError::connector(&$task.name, &error))?,
                 Err(error) => retry.after(error, &$task.host, &$task.name).await?,
             }
         }

@@ -10,6 +10,14 @@ use super::reader::{Reader, Ready, TROUBLED, micros};
 /// A look at the queue ends with so many bytes: a batch is no larger.
 const BATCH: usize = 1 << 20;
 
+/// Refusals that are further apart have nothing to do with each other; the client asks again after half a second.
+const REFUSED_AGAIN: Duration = Duration::from_secs(10);
+
+/// Whether a code says that what a topic holds cannot be read, which asking again does not mend.
+fn is_damage(code: Code) -> bool {
+    matches!(code, Code::BadCompression | Code::BadMessage | Code::InvalidMessage | Code::MessageSizeTooLarge)
+}
+
 impl Reader {
     /// Looks at everything that the client has for us.
     pub(super) fn drain(&mut self) -> Result<(), ConnectorError> {
@@ -71,9 +79,13 @@ impl Reader {
         // A token ends while nobody looks at the queue, as when a sink is blocked; the next one is on its way then.
         let renewed = watch.renews()
             && matches!(problem.rdkafka_error_code(), Some(Code::Authentication | Code::SaslAuthenticationFailed));
+        let code = problem.rdkafka_error_code();
         let problem = watch.explain(self.what(), problem);
-        if fatal || (problem.kind == ErrorKind::Denied && !renewed) {
+        if fatal || code.is_some_and(is_damage) || (problem.kind == ErrorKind::Denied && !renewed) {
             return Err(problem);
+        }
+        if problem.kind != ErrorKind::Unavailable {
+            return self.refused(problem);
         }
         if self.trouble.is_none() {
             tracing::debug!(%problem, "reading goes on when the brokers do");
@@ -81,6 +93,23 @@ impl Reader {
             self.next_discovery = self.next_discovery.min(self.plan.host.now() + micros(TROUBLED));
         }
         Ok(())
+    }
+
+    /// A broker answers and does not give what it was asked for. The client asks again at once and tells us each time; what
+    /// goes on for as long as brokers may be away is an error, though other partitions have records.
+    fn refused(&mut self, problem: ConnectorError) -> Result<(), ConnectorError> {
+        let now = self.plan.host.now();
+        let since = match self.refusals {
+            Some((since, last)) if now - last < micros(REFUSED_AGAIN) => since,
+            _ => {
+                tracing::warn!(topic = self.topic(), "{problem}; trying again");
+                now
+            }
+        };
+        self.refusals = Some((since, now));
+        // Perhaps the topic is gone.
+        self.next_discovery = self.next_discovery.min(now + micros(TROUBLED));
+        if now - since > micros(self.plan.retry_for) { Err(problem) } else { Ok(()) }
     }
 
     pub(super) fn quiet(&mut self) -> Result<(), ConnectorError> {

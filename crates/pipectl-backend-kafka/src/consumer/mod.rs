@@ -35,6 +35,9 @@ const FETCH: std::ops::RangeInclusive<u64> = 64 << 10..=16 << 20;
 /// The largest part of it that one partition may fill: librdkafka's and Java's default
 /// (<https://kafka.apache.org/documentation/#consumerconfigs_max.partition.fetch.bytes>).
 const PARTITION_FETCH: u64 = 1 << 20;
+/// What one batch of a topic may unfold to, the library's default: a limit and no allocation. It is also the limit of a
+/// single batch that is larger than a fetch should be, and of a zstd batch when it is unfolded.
+const UNFOLDED: u64 = 100_000_000;
 
 /// Opens all lanes.
 pub(crate) async fn open(
@@ -120,7 +123,7 @@ fn config(options: &KafkaOptions, client_id: &str, context: &ConsumerContext, la
         .set("fetch.max.bytes", fetch.to_string())
         .set("max.partition.fetch.bytes", fetch.min(PARTITION_FETCH).to_string())
         .set("message.max.bytes", fetch.min(1_000_000).to_string())
-        .set("receive.message.max.bytes", (fetch + (1 << 20)).to_string());
+        .set("receive.message.max.bytes", UNFOLDED.to_string());
     if settings::given(options, "group.protocol") != Some("consumer") {
         config.set("partition.assignment.strategy", "cooperative-sticky");
     }

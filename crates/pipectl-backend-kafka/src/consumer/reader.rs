@@ -102,6 +102,8 @@ pub(crate) struct Reader {
     pub(super) finishing: bool,
     pub(super) must_check: bool,
     pub(super) trouble: Option<(Micros, ConnectorError)>,
+    /// When brokers began to refuse what was asked for, and when they last did.
+    pub(super) refusals: Option<(Micros, Micros)>,
     pub(super) next_discovery: Micros,
 }
 
@@ -136,6 +138,7 @@ impl Reader {
             finishing: false,
             must_check: false,
             trouble: None,
+            refusals: None,
             next_discovery,
         };
         if sharing == Sharing::Shared {

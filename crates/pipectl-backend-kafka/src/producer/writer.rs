@@ -157,9 +157,11 @@ impl SinkWriter for Writer {
 
     async fn committed(&mut self) -> Result<(), ConnectorError> {
         if let Some(Transactions { transactor, token, .. }) = &mut self.transactions
-            && let Some(token) = token.take()
+            && let Some(committed) = token
         {
-            transactor.commit(&token).await?;
+            // Forgotten once it is done: a call that is made again after a failure must not pass for a commit.
+            transactor.commit(committed).await?;
+            *token = None;
         }
         Ok(())
     }

@@ -43,6 +43,10 @@ pub(crate) struct SinkTask {
     pub(crate) line: Line,
     /// Whether the writer was opened with the state of a checkpoint.
     pub(crate) restored: bool,
+    /// Whether a call that failed for now is made again. A stream's producer has tried for as long as its options say
+    /// when it answers an error, and does not know then what became of each record: it is not called again, and what
+    /// comes after the last checkpoint is read anew.
+    pub(crate) again: bool,
     /// Whether it may keep open work from one checkpoint to the next. One of several workers may not: the group goes on
     /// behind the checkpoint whoever comes after it, and would never see what only this worker's checkpoint holds.
     pub(crate) keeps: bool,

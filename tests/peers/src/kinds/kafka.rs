@@ -32,6 +32,7 @@ const CLUSTER: &str = "cGlwZWN0bC1wZWVycy0wMA";
 #[non_exhaustive]
 pub struct Kafka {
     port: u16,
+    data: PathBuf,
     secured: Option<Secured>,
 }
 
@@ -115,6 +116,23 @@ impl Kafka {
         quota::limit_writes(self.port, bytes_per_second).unwrap_or_else(|why| panic!("a quota for writes: {why}"));
     }
 
+    /// Bytes that the broker keeps of a topic.
+    ///
+    /// # Panics
+    ///
+    /// If it has no such topic.
+    pub fn stored(&self, topic: &str) -> u64 {
+        let name = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        let listed = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let partitions: Vec<_> = listed(self.data.clone())
+            .filter(|entry| name(entry).rsplit_once('-').is_some_and(|(of, _)| of == topic))
+            .collect();
+        assert!(!partitions.is_empty(), "the broker keeps nothing of `{topic}`");
+        let files = partitions.iter().flat_map(|partition| listed(partition.path()));
+        let logs = files.filter(|file| file.path().extension().is_some_and(|kind| kind == "log"));
+        logs.filter_map(|log| log.metadata().ok()).map(|about| about.len()).sum()
+    }
+
     /// The guarded listeners of a broker that was made with [`start_secured`](Self::start_secured).
     ///
     /// # Panics
@@ -155,7 +173,7 @@ fn prepare(
         command,
         endpoint: format!("127.0.0.1:{port}"),
         ready: Box::new(move || ask::kafka(port)),
-        kind: Kafka { port, secured },
+        kind: Kafka { port, data: place.folder.join("data"), secured },
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{ProduceResponse, ResponseHeader},
     protocol::{Decodable as _, Encodable as _, HeaderVersion as _},
@@ -181,9 +181,8 @@ fn serve(client: &TcpStream, shared: &Shared) -> Result<()> {
 
 fn requests(mut client: &TcpStream, mut server: &TcpStream, shared: &Shared, pending: &Pending) -> Result<()> {
     while let Some(frame) = frame(&mut client)? {
-        let [a, b, c, d, e, f, g, h, ..] = frame[..] else { return Err(ErrorKind::InvalidData.into()) };
-        let (request, version, correlation) =
-            (i16::from_be_bytes([a, b]), i16::from_be_bytes([c, d]), i32::from_be_bytes([e, f, g, h]));
+        let mut head = frame.get(..8).ok_or(ErrorKind::InvalidData)?;
+        let (request, version, correlation) = (head.get_i16(), head.get_i16(), head.get_i32());
         if request == PRODUCE {
             let mode = *locked(&shared.mode);
             let met = if mode == Mode::Pass { 0 } else { shared.met.fetch_add(1, Ordering::SeqCst) };
@@ -205,8 +204,8 @@ fn requests(mut client: &TcpStream, mut server: &TcpStream, shared: &Shared, pen
 
 fn answers(mut server: &TcpStream, mut client: &TcpStream, shared: &Shared, pending: &Pending) -> Result<()> {
     while let Some(mut frame) = frame(&mut server)? {
-        let [a, b, c, d, ..] = frame[..] else { return Err(ErrorKind::InvalidData.into()) };
-        let write = locked(pending).remove(&i32::from_be_bytes([a, b, c, d]));
+        let correlation = frame.get(..4).ok_or(ErrorKind::InvalidData)?.get_i32();
+        let write = locked(pending).remove(&correlation);
         if let Some((version, answer)) = write {
             let (header, mut body) = decoded(&frame, version).map_err(Error::other)?;
             if body.throttle_time_ms > 0 {
