@@ -15,7 +15,7 @@ use pipectl_data::Batch;
 use pipectl_host::Host;
 use pipectl_ir::{PhysicalPlan, physical::Workers, report::Outcome};
 use pipectl_peers::Kafka;
-use pipectl_runtime::{Job, Limits, RunOptions, checkpoint::Store, provision};
+use pipectl_runtime::{Differing, Job, Limits, RunOptions, checkpoint::Store, provision};
 
 use crate::{between::Between, place::Place};
 
@@ -109,7 +109,7 @@ async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bo
         Some(death) => Box::new(Dying { inner, commits: Arc::default(), death }),
         None => inner,
     });
-    provision(plans, &connectors.inner, &host).await.expect("topics");
+    provision(plans, &connectors.inner, &host, Differing::Tell).await.expect("topics");
     let options = |plan: &mut PhysicalPlan| {
         assert!(plan.workers != Workers::Any, "what is written in transactions has one owner");
         let folder = place.path("state").join(plan.region.as_deref().unwrap_or("whole"));

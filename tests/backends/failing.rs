@@ -10,7 +10,7 @@ use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkWriter};
 use pipectl_data::Batch;
 use pipectl_host::Host;
 use pipectl_peers::Kafka;
-use pipectl_runtime::{Job, Limits, RunOptions, checkpoint::Store, provision};
+use pipectl_runtime::{Differing, Job, Limits, RunOptions, checkpoint::Store, provision};
 
 use crate::{between::Between, place::Place};
 
@@ -75,7 +75,7 @@ async fn start(spec: &Path, place: &Place, connectors: &Between) -> Job {
     assert!(!source.diagnostics.has_errors(), "{:?}", source.diagnostics);
     let plans = pipectl_plan::lower_regions(&compiled[0].dag).expect("regions");
     assert_eq!(plans.len(), 2, "the topic divides them");
-    provision(&plans, &connectors.inner, &host).await.expect("a topic");
+    provision(&plans, &connectors.inner, &host, Differing::Tell).await.expect("a topic");
     let folder = place.path("state");
     Job::start(plans, connectors, &host, |plan| {
         Ok(RunOptions {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "these tests stand outside of the process that they test, in real time")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "skipped peers are for who reads a test run")]
 
+mod beginning;
 mod between;
 mod by_hand;
 mod clients;

@@ -88,6 +88,10 @@ impl ClientContext for Watch {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         self.serve();
         match level {
+            // Each connection that fails, again and again, also where all is well because another broker answers.
+            _ if facility == "FAIL" => {
+                tracing::debug!(target: "pipectl_backend_kafka::librdkafka", facility, "{message}");
+            }
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical

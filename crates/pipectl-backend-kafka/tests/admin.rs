@@ -26,8 +26,23 @@ fn a_topic_lives_from_create_to_delete() {
         // More partitions and another retention; what was set before stays.
         target.partitions = Some(5);
         target.retention = Some(Duration::from_hours(48));
+        target.options = Some(json!({ "replication_factor": 1, "config": { "cleanup.policy": "compact" } }));
+        let differences = connection.differences(&target).await.unwrap();
+        let differences: Vec<_> = differences
+            .iter()
+            .map(|found| (found.setting.as_str(), found.is.as_str(), found.wanted.as_str()))
+            .collect();
+        assert_eq!(
+            differences,
+            [
+                ("partitions", "2", "5"),
+                ("config.cleanup.policy", "delete", "compact"),
+                ("config.retention.ms", "604800000", "172800000"),
+            ]
+        );
         target.options = None;
         connection.update(&target).await.unwrap();
+        assert_eq!(connection.differences(&target).await.unwrap(), []);
         connection.update(&target).await.unwrap();
         let state = connection.describe(&target, None).await.unwrap().unwrap();
         assert_eq!(state.partitions.len(), 5);

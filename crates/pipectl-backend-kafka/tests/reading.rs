@@ -82,6 +82,11 @@ fn reading_begins_where_it_is_told_to() {
         context.start = StartAt::Positions(BTreeMap::from([(0, "shard-7".into())]));
         let refused = lab.connection.consumer(&target, context).await.err().unwrap();
         assert_eq!(refused.kind, ErrorKind::Invalid);
+        let mut context = consuming(&target.name, 1, Ownership::Look);
+        context.start = StartAt::Positions(BTreeMap::from([(0, "99".into())]));
+        let refused = lab.connection.consumer(&target, context).await.err().unwrap();
+        assert_eq!(refused.kind, ErrorKind::Invalid);
+        assert!(refused.message.ends_with("has no 99: it holds 0 to 9"), "{refused}");
     });
 }
 

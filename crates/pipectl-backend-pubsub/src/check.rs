@@ -32,6 +32,7 @@ pub(crate) fn stream(
     add(own.message_retention.and_then(|retention| retained(retention.0, &at)));
     add(both_retentions(own, needs));
     add(subscription(own));
+    add(snapshot(own));
     add(changes_of_existing(own, needs));
     add(filter(own));
     add(dead_letter(own));
@@ -120,6 +121,12 @@ fn both_retentions(own: &PubSubStreamOptions, needs: StreamNeeds<'_>) -> Option<
     }
     let title = "`message_retention` is shorter than the `retention` that the Pipeline asks for".to_owned();
     wrong("message_retention", title, "Remove it, or make it at least as long.")
+}
+
+fn snapshot(own: &PubSubStreamOptions) -> Option<Diagnostic> {
+    let name = own.snapshot.as_ref()?;
+    let fault = names::fault(name)?;
+    wrong("snapshot", format!("`{name}` cannot name a snapshot: {fault}"), "Write the name without its path.")
 }
 
 fn subscription(own: &PubSubStreamOptions) -> Option<Diagnostic> {

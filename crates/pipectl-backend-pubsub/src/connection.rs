@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    ConnectContext, Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, ProducerContext, SinkWriter,
-    SourceReader, StreamState, StreamTarget,
+    ConnectContext, Connection, ConnectorError, ConsumerContext, Difference, ErrorKind, Finding, ProducerContext,
+    SinkWriter, SourceReader, StreamState, StreamTarget,
 };
 use pipectl_data::Micros;
 use pipectl_host::Host;
@@ -133,9 +133,16 @@ impl Connection for PubSubConnection {
         let stream = self.own(target, "create")?;
         topics::create(&self.clients, &stream).await?;
         if let Some(path) = &stream.subscription {
-            subscriptions::create(&self.clients, &stream, path).await?;
+            subscriptions::create(&self.clients, &stream, path, false).await?;
         }
         Ok(())
+    }
+
+    async fn differences(&self, target: &StreamTarget) -> Result<Vec<Difference>, ConnectorError> {
+        let stream = self.stream(target)?;
+        let mut found = topics::differences(&self.clients, &stream).await?;
+        found.extend(subscriptions::differences(&self.clients, &stream).await?);
+        Ok(found)
     }
 
     async fn update(&self, target: &StreamTarget) -> Result<(), ConnectorError> {

@@ -25,7 +25,7 @@ use pipectl_data::{Micros, key_hash};
 use pipectl_host::Host;
 use tokio::sync::Notify;
 
-use crate::{emulator::Way, errors, message::Record, names};
+use crate::{emulator::Way, errors, message::Record, names, served::Served};
 
 /// How many deliveries that are there already are taken at once.
 const AT_ONCE: usize = 1_000;
@@ -63,6 +63,8 @@ pub(crate) struct Hub {
     handed: (AtomicUsize, AtomicUsize),
     /// When something came or was acknowledged last.
     last: AtomicI64,
+    /// By which ids are kept.
+    pub(crate) served: Served,
     failed: AtomicBool,
     open: AtomicUsize,
     /// What lanes that are closed have handed on and cannot acknowledge any more.
@@ -99,6 +101,7 @@ impl Hub {
             outstanding: (AtomicUsize::new(0), AtomicUsize::new(0)),
             handed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             last: AtomicI64::new(host.now()),
+            served: Served::since(host.now()),
             failed: AtomicBool::new(false),
             open: AtomicUsize::new(lanes as usize),
             returned: Mutex::default(),
@@ -173,6 +176,7 @@ impl Hub {
         let lane = key_hash::partition(by.as_bytes(), self.lanes.len() as u32) as usize;
         let size = record.size();
         self.last.store(now, SeqCst);
+        self.served.note(now);
         self.outstanding.0.fetch_add(1, SeqCst);
         self.outstanding.1.fetch_add(size, SeqCst);
         if let Some((queue, told)) = self.lanes.get(lane) {

@@ -132,12 +132,9 @@ impl<H> Ids<H> {
         durable
     }
 
-    /// An acknowledgement is sent or confirmed. `forget` if the service promises that the record never comes again.
-    pub(crate) fn confirm(&mut self, id: Id, forget: bool, now: Micros) {
-        if forget {
-            self.entries.remove(&id);
-            return;
-        }
+    /// An acknowledgement is sent, or confirmed where the service does that. It stays even then: subscriptions that deliver
+    /// exactly once have been seen to repeat themselves (<https://github.com/googleapis/google-cloud-go/issues/11642>).
+    pub(crate) fn confirm(&mut self, id: Id, now: Micros) {
         let until = now.saturating_add(self.keep_done);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.state = State::Done(until);

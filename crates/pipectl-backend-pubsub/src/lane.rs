@@ -121,7 +121,7 @@ impl Lane {
         }
         if exact.is_empty() {
             if let Some(id) = id {
-                self.ids.confirm(id, false, self.hub.host.now());
+                self.ids.confirm(id, self.hub.served.now());
             }
             self.hub.settle(size, was_handed);
             return;
@@ -137,9 +137,9 @@ impl Lane {
     }
 
     fn confirmed(&mut self, (id, size, taken): (Option<Id>, usize, bool)) {
-        let now = self.hub.host.now();
+        let now = self.hub.served.now();
         match id {
-            Some(id) if taken => self.ids.confirm(id, true, now),
+            Some(id) if taken => self.ids.confirm(id, now),
             Some(id) => self.ids.doubt(id, now),
             None => {}
         }
@@ -154,7 +154,7 @@ impl Lane {
     }
 
     fn expire(&mut self) {
-        if self.ids.expire(self.hub.host.now()) && !self.warned {
+        if self.ids.expire(self.hub.served.now()) && !self.warned {
             self.warned = true;
             tracing::warn!(
                 node = self.manner.node,
@@ -222,7 +222,7 @@ impl SourceReader for Lane {
             let message = format!("`{}`: {position} is no position of a Pub/Sub reader", self.manner.node);
             return Err(ConnectorError::new(ErrorKind::Invalid, message));
         };
-        for (id, handlers, size) in self.ids.commit(before, self.hub.host.now()) {
+        for (id, handlers, size) in self.ids.commit(before, self.hub.served.now()) {
             self.acknowledge(Some(id), handlers, size, true);
         }
         self.expire();

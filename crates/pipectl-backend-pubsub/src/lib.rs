@@ -36,6 +36,7 @@ mod packed;
 mod producer;
 mod reading;
 mod replay;
+mod served;
 mod settings;
 mod subscriptions;
 mod topics;

@@ -49,6 +49,12 @@ pub(crate) fn short(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// The label of a subscription that has not been set to where reading begins.
+pub(crate) const UNSET: &str = "pipectl-unset";
+
+/// How subscriptions of a look are called, before what tells them apart.
+pub(crate) const LOOK: &str = "pipectl-look-";
+
 /// The subscription of a consumer group. Two groups never share one: where letters had to be replaced or cut off, a hash
 /// of the whole group follows.
 pub(crate) fn of_group(group: &str) -> String {

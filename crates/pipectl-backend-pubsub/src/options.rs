@@ -89,10 +89,16 @@ pub struct PubSubStreamOptions {
     pub message_retention: Option<Duration>,
     /// After how long without a reader the subscription is removed, at least `1d`. Default: never.
     pub expiration: Option<Duration>,
-    /// How long the id of a record is kept after its acknowledgement, so that a redelivery is noticed. Default: `10m`,
+    /// How long the id of a record is kept after its acknowledgement, so that a redelivery is noticed, with `exactly_once`
+    /// too; time in which the service delivers nothing at all hardly counts. Default: `10m`,
     /// the longest deadline for an acknowledgement: when one is lost on its way, the service offers the record again at
     /// the end of its deadline. At most a million ids are kept; where more come in that time, the oldest leave first.
     pub dedup_for: Option<Duration>,
+    /// Where reading begins where there is no checkpoint to go on from, or after `apply --fresh`, in place of `start`: what
+    /// was not acknowledged when this snapshot of one of the topic's subscriptions was made, and all that came since
+    /// (`gcloud pubsub snapshots create`).
+    #[schemars(example = &"before-the-release")]
+    pub snapshot: Option<String>,
     /// The key of Cloud KMS that encrypts the topic. Can never be changed.
     #[schemars(example = &"projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k")]
     pub kms_key: Option<String>,

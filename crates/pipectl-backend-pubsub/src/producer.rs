@@ -47,6 +47,8 @@ pub(crate) struct Producer {
     sent: VecDeque<Sent>,
     unconfirmed: usize,
     refused: Vec<Refused>,
+    /// Why it writes no more. What was on its way then is not known to have arrived.
+    failed: Option<ConnectorError>,
 }
 
 impl Producer {
@@ -61,6 +63,7 @@ impl Producer {
             sent: VecDeque::new(),
             unconfirmed: 0,
             refused: Vec::new(),
+            failed: None,
         }
     }
 
@@ -154,6 +157,38 @@ impl Producer {
         Ok(())
     }
 
+    /// Keeps a failure: it is the answer of all later calls too.
+    fn kept<T>(&mut self, done: Result<T, ConnectorError>) -> Result<T, ConnectorError> {
+        done.map_err(|error| {
+            self.failed = Some(ConnectorError::new(error.kind, error.message.clone()));
+            error
+        })
+    }
+
+    fn failure(&self) -> Result<(), ConnectorError> {
+        self.failed.as_ref().map_or(Ok(()), |error| Err(ConnectorError::new(error.kind, error.message.clone())))
+    }
+
+    async fn write_all(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        let mut rejected = Vec::new();
+        let batch = Arc::new(batch.clone());
+        for row in 0..batch.len() {
+            let message = match message::of_row(&batch, row, self.stream.ordered) {
+                Ok(message) => message,
+                Err(reason) => {
+                    rejected.push(Rejection { row, reason });
+                    continue;
+                }
+            };
+            while !self.sent.is_empty() && self.unconfirmed + message::size(&message) * COPIES > self.memory {
+                self.settle().await?;
+            }
+            self.send(&batch, row, message);
+        }
+        self.reap().await?;
+        Ok(rejected)
+    }
+
     async fn confirm_all(&mut self) -> Result<(), ConnectorError> {
         // The client would wait for more records before it sends the last ones.
         self.publisher.flush().await;
@@ -181,23 +216,9 @@ fn is_refusal(error: &PublishError) -> bool {
 #[async_trait]
 impl SinkWriter for Producer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
-        let mut rejected = Vec::new();
-        let batch = Arc::new(batch.clone());
-        for row in 0..batch.len() {
-            let message = match message::of_row(&batch, row, self.stream.ordered) {
-                Ok(message) => message,
-                Err(reason) => {
-                    rejected.push(Rejection { row, reason });
-                    continue;
-                }
-            };
-            while !self.sent.is_empty() && self.unconfirmed + message::size(&message) * COPIES > self.memory {
-                self.settle().await?;
-            }
-            self.send(&batch, row, message);
-        }
-        self.reap().await?;
-        Ok(rejected)
+        self.failure()?;
+        let written = self.write_all(batch).await;
+        self.kept(written)
     }
 
     fn refused(&mut self) -> Vec<Refused> {
@@ -205,8 +226,7 @@ impl SinkWriter for Producer {
     }
 
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
-        self.confirm_all().await?;
-        Ok(Vec::new())
+        self.finish().await.map(|()| Vec::new())
     }
 
     async fn committed(&mut self) -> Result<(), ConnectorError> {
@@ -214,7 +234,9 @@ impl SinkWriter for Producer {
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {
-        self.confirm_all().await
+        self.failure()?;
+        let confirmed = self.confirm_all().await;
+        self.kept(confirmed)
     }
 }
 

@@ -93,7 +93,7 @@ pub(crate) async fn open(
         if let Some(position) = positions.get(number as usize) {
             let position = lane::restored(&context.node, position)?;
             from = position.from;
-            ids.restore(&position, host.now()).ok_or_else(|| {
+            ids.restore(&position, hub.served.now()).ok_or_else(|| {
                 let message = format!("`{}`: the ids in the checkpoint cannot be read; start afresh", context.node);
                 ConnectorError::new(ErrorKind::Invalid, message)
             })?;
@@ -129,28 +129,41 @@ impl Place<'_> {
             );
             return Err(ConnectorError::new(ErrorKind::NotFound, message));
         }
+        // Making it and setting it to where reading begins are two calls: until the second is done, a label says so, and
+        // whoever comes sets it. (The emulator knows no labels that change.)
+        let snapshot = stream.options.snapshot.as_deref();
+        let unset = !self.emulated && (snapshot.is_some() || context.start != StartAt::Latest);
+        let left_unset = there.as_ref().is_some_and(|subscription| subscription.labels.contains_key(names::UNSET));
         // A single owner whose first try was answered too late made it all the same.
-        let made = subscriptions::create(clients, stream, &path).await? || (there.is_none() && owned);
-        let ours = made || (owned && there.is_some_and(|subscription| is_ours(&subscription.labels)));
+        let made = subscriptions::create(clients, stream, &path, unset).await? || (there.is_none() && owned);
+        let is_made = made || left_unset;
+        let ours = is_made || (owned && there.is_some_and(|subscription| is_ours(&subscription.labels)));
         let from = match context.start {
             // Others read it already, or the checkpoint knows where to go on.
             _ if !ours || !first => None,
+            _ if snapshot.is_some() => {
+                replay::seek_to_snapshot(clients, &path, snapshot.unwrap_or_default()).await?;
+                None
+            }
             StartAt::Time(at) => self.begin_at(&path, at, made).await?,
             StartAt::Latest => self.begin_now(&path, made).await?,
-            StartAt::Earliest if made => self.begin_with_the_oldest(&path).await?,
-            _ => None,
+            StartAt::Earliest => self.begin_with_the_oldest(&path, made).await?,
+            StartAt::Positions(_) => None,
         };
+        if unset && is_made {
+            subscriptions::note_set(clients, &path).await?;
+        }
         Ok((path, from))
     }
 
     /// A subscription for a look.
     async fn temporary(&self, start: &StartAt) -> Result<Begun, ConnectorError> {
-        let name = format!("pipectl-look-{}", self.host.id("look"));
+        let name = format!("{}{}", names::LOOK, self.host.id("look"));
         let path = names::path(&self.clients.project, "subscriptions", &name)?;
         subscriptions::create_for_look(self.clients, self.stream, &path).await?;
         let set = match start {
             StartAt::Time(at) => self.begin_at(&path, *at, true).await,
-            StartAt::Earliest => self.begin_with_the_oldest(&path).await,
+            StartAt::Earliest => self.begin_with_the_oldest(&path, true).await,
             StartAt::Latest | StartAt::Positions(_) => self.begin_now(&path, true).await,
         };
         match set {
@@ -173,10 +186,15 @@ impl Place<'_> {
             return Ok(None);
         }
         if !made {
-            subscriptions::delete(self.clients, path).await?;
-            subscriptions::create(self.clients, self.stream, path).await?;
+            self.make_anew(path).await?;
         }
         Ok(Some(at))
+    }
+
+    /// Google's emulator lets a new subscription begin with the oldest record, and sets none back.
+    async fn make_anew(&self, path: &str) -> Result<(), ConnectorError> {
+        subscriptions::delete(self.clients, path).await?;
+        subscriptions::create(self.clients, self.stream, path, false).await.map(drop)
     }
 
     /// Sets a subscription to this moment.
@@ -190,9 +208,12 @@ impl Place<'_> {
         }
     }
 
-    /// Sets a new subscription back to the oldest record that the topic keeps.
-    async fn begin_with_the_oldest(&self, path: &str) -> Result<Option<Micros>, ConnectorError> {
+    /// Sets a subscription back to the oldest record that the topic keeps.
+    async fn begin_with_the_oldest(&self, path: &str, made: bool) -> Result<Option<Micros>, ConnectorError> {
         if self.emulated {
+            if !made {
+                self.make_anew(path).await?;
+            }
             return Ok(None);
         }
         let topic = topics::get(self.clients, self.stream).await?;

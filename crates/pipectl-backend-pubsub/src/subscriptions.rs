@@ -1,15 +1,18 @@
 //! Subscriptions: looked up, made, changed, removed.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use google_cloud_pubsub::model::{ExpirationPolicy, Subscription};
 use google_cloud_wkt::FieldMask;
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{ConnectorError, Difference, ErrorKind};
 
 use crate::{
     clients::Clients,
     errors, limits, names,
-    settings::{Stream, is_ours, wire},
+    settings::{self, Stream, is_ours, wire},
     topics::{self, absent, made},
 };
 
@@ -19,14 +22,33 @@ pub(crate) async fn get(clients: &Clients, path: &str) -> Result<Option<Subscrip
         .map_err(|error| errors::call(format_args!("look at subscription `{}`", names::short(path)), error))
 }
 
-/// Makes a subscription unless there is one of this topic; answers whether it was made now.
-pub(crate) async fn create(clients: &Clients, stream: &Stream, path: &str) -> Result<bool, ConnectorError> {
+/// Makes a subscription unless there is one of this topic; answers whether it was made now. `unset` if it is still to be
+/// set to where reading begins, until [`note_set`].
+pub(crate) async fn create(
+    clients: &Clients,
+    stream: &Stream,
+    path: &str,
+    unset: bool,
+) -> Result<bool, ConnectorError> {
     if let Some(is) = get(clients, path).await? {
         return if is.topic == stream.topic { Ok(false) } else { Err(foreign(stream, &is)) };
     }
-    let call = clients.subscriptions.create_subscription().with_request(stream.subscription(path));
+    let mut wanted = stream.subscription(path);
+    if unset {
+        wanted.labels.insert(names::UNSET.to_owned(), String::new());
+    }
+    let call = clients.subscriptions.create_subscription().with_request(wanted);
     made(call.send().await)
         .map_err(|error| errors::call(format_args!("create subscription `{}`", names::short(path)), error))
+}
+
+/// A subscription stands where reading begins.
+pub(crate) async fn note_set(clients: &Clients, path: &str) -> Result<(), ConnectorError> {
+    let labelled = Subscription::new().set_name(path).set_labels([names::LABEL]);
+    let call = clients.subscriptions.update_subscription().set_subscription(labelled);
+    let answer = call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await;
+    answer.map_err(|error| errors::call(format_args!("label subscription `{}`", names::short(path)), error))?;
+    Ok(())
 }
 
 fn foreign(stream: &Stream, is: &Subscription) -> ConnectorError {
@@ -60,12 +82,44 @@ pub(crate) async fn create_for_look(clients: &Clients, stream: &Stream, path: &s
 /// Brings the subscriptions of a stream that are pipectl's own to what they should be.
 pub(crate) async fn update(clients: &Clients, stream: &Stream) -> Result<(), ConnectorError> {
     for path in topics::subscriptions(clients, stream).await? {
-        let Some(is) = get(clients, &path).await? else { continue };
-        if is_ours(&is.labels) || stream.subscription.as_ref() == Some(&path) {
+        if let Some(is) = changeable(clients, stream, &path).await? {
             update_one(clients, stream, &is).await?;
         }
     }
     Ok(())
+}
+
+/// A subscription of a topic that follows the stream's options: pipectl's own, but for those of a look, and the one that
+/// the stream names.
+async fn changeable(clients: &Clients, stream: &Stream, path: &str) -> Result<Option<Subscription>, ConnectorError> {
+    if names::short(path).starts_with(names::LOOK) {
+        return Ok(None);
+    }
+    let is = get(clients, path).await?;
+    Ok(is.filter(|is| is_ours(&is.labels) || stream.subscription.as_deref() == Some(path)))
+}
+
+/// What differs in the subscriptions of a stream that [`update`] would bring to what they should be, or refuse to.
+pub(crate) async fn differences(clients: &Clients, stream: &Stream) -> Result<Vec<Difference>, ConnectorError> {
+    let mut found = Vec::new();
+    for path in topics::subscriptions(clients, stream).await? {
+        let Some(is) = changeable(clients, stream, &path).await? else { continue };
+        let (mut has, mut wanted) = (BTreeMap::new(), BTreeMap::new());
+        settings::tell(&is, &mut has);
+        settings::tell(&stream.subscription(&path), &mut wanted);
+        if stream.retention.is_none() {
+            // Left to the service.
+            wanted.remove("subscription.retention");
+            has.remove("subscription.retention");
+        }
+        let names: BTreeSet<&String> = has.keys().chain(wanted.keys()).collect();
+        for name in names {
+            let text = |of: &BTreeMap<String, String>| of.get(name).map_or("none", String::as_str).to_owned();
+            let setting = format!("{name} of {}", names::short(&path));
+            found.extend(Difference::of(&setting, &text(&has), &text(&wanted), Clone::clone));
+        }
+    }
+    Ok(found)
 }
 
 async fn update_one(clients: &Clients, stream: &Stream, is: &Subscription) -> Result<(), ConnectorError> {

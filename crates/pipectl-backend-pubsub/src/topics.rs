@@ -2,7 +2,8 @@
 
 use google_cloud_pubsub::model::Topic;
 use google_cloud_wkt::FieldMask;
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{ConnectorError, Difference, ErrorKind};
+use pipectl_data::units;
 
 use crate::{
     clients::Clients,
@@ -47,6 +48,34 @@ pub(crate) async fn create(clients: &Clients, stream: &Stream) -> Result<(), Con
     made(clients.topics.create_topic().with_request(stream.topic()).send().await)
         .map_err(|error| errors::call(format_args!("create topic `{}`", stream.name), error))?;
     Ok(())
+}
+
+/// What differs in a topic that is there.
+pub(crate) async fn differences(clients: &Clients, stream: &Stream) -> Result<Vec<Difference>, ConnectorError> {
+    let Some(is) = get(clients, stream).await? else { return Ok(Vec::new()) };
+    let wanted = stream.topic();
+    let key = |topic: &Topic| match topic.kms_key_name.as_str() {
+        "" => "Google's own keys".to_owned(),
+        key => key.to_owned(),
+    };
+    let kept = |topic: &Topic| {
+        plain(topic.message_retention_duration)
+            .map_or_else(|| "nothing".to_owned(), |kept| units::Duration(kept).to_string())
+    };
+    let place = |topic: &Topic| {
+        let regions = topic.message_storage_policy.as_ref().map(|policy| policy.allowed_persistence_regions.join(", "));
+        regions.unwrap_or_else(|| "anywhere".to_owned())
+    };
+    let text = String::clone;
+    let encryption = stream
+        .options
+        .kms_key
+        .as_ref()
+        .and_then(|_| Difference::of("kms_key", &key(&is), &key(&wanted), text).map(Difference::grave));
+    let retention = stream.retention.and_then(|_| Difference::of("retention", &kept(&is), &kept(&wanted), text));
+    let region =
+        stream.options.region.as_ref().and_then(|_| Difference::of("region", &place(&is), &place(&wanted), text));
+    Ok([encryption, retention, region].into_iter().flatten().collect())
 }
 
 /// Brings a topic to what it should be.

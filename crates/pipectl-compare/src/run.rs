@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pipectl_data::Micros;
 use pipectl_ir::RunReport;
 
-use crate::Row;
+use crate::{Input, Origin, Row};
 
 /// The rows that one sink was given, in the order in which it was given them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Recorded {
     pub rows: Vec<Row>,
     /// Whether the order of each key is promised here.
     pub ordered: bool,
+    /// Of which records of the input they are made.
+    pub origin: Origin,
 }
 
 /// How long records were on their way, in microseconds.
@@ -45,6 +47,8 @@ pub struct Run {
     pub report: RunReport,
     /// The rows of every sink, the dead letters (without late records) among them.
     pub sinks: BTreeMap<String, Recorded>,
+    /// What the sources read; empty where it was not kept.
+    pub input: Input,
     /// How many records were late.
     pub late: u64,
     /// How often a backend was asked again after a refusal or a fault.

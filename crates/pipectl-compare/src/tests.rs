@@ -21,8 +21,9 @@ fn run(name: &str, rows: Vec<Row>, ordered: bool) -> Run {
         checkpoint: 0,
         nodes: Vec::new(),
     };
-    let sinks = BTreeMap::from([("out".to_owned(), Recorded { rows, ordered })]);
-    Run { name: name.to_owned(), backends: Vec::new(), report, sinks, late: 0, retries: 0, latency: None }
+    let sinks = BTreeMap::from([("out".to_owned(), Recorded { rows, ordered, origin: Origin::default() })]);
+    let (name, backends, input) = (name.to_owned(), Vec::new(), Input::new());
+    Run { name, backends, report, sinks, input, late: 0, retries: 0, latency: None }
 }
 
 fn verdict(expected: Vec<Row>, found: Vec<Row>, ordered: bool) -> SinkVerdict {

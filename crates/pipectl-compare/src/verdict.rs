@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Recorded, Row, Run, order::disorders, rows::Shape};
+use crate::{Belonging, Origin, Recorded, Row, Run, input::attach, order::disorders, rows::Shape};
 
 /// How to judge.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +30,8 @@ pub struct Difference {
     pub found: Option<String>,
     /// What kind of difference, in a word or two.
     pub what: &'static str,
+    /// The records of the input that the row was made of; `None` where no column of it comes unchanged from the input.
+    pub input: Option<Belonging>,
 }
 
 /// The judgement of one sink.
@@ -87,7 +89,9 @@ pub fn judge(reference: &Run, run: &Run, settings: Settings) -> Verdict {
     let none = Recorded::default();
     let sinks = names.into_iter().map(|name| {
         let (expected, found) = (reference.sinks.get(name).unwrap_or(&none), run.sinks.get(name).unwrap_or(&none));
-        judge_sink(name, expected, found, settings)
+        let mut verdict = judge_sink(name, expected, found, settings);
+        attach(&mut verdict.examples, &expected.origin, &reference.input);
+        verdict
     });
     Verdict { run: run.name.clone(), sinks: sinks.collect() }
 }
@@ -124,7 +128,10 @@ fn judge_sink(name: &str, expected: &Recorded, found: &Recorded, settings: Setti
         missing.extend(group_missing);
         extra.extend(group_extra);
     }
-    verdict.examples = pairs(&missing, &extra, settings.examples);
+    let origin = &expected.origin;
+    missing.sort_by_cached_key(|row| origin.order_of(row));
+    extra.sort_by_cached_key(|row| origin.order_of(row));
+    verdict.examples = pairs(&missing, &extra, origin, settings.examples);
     if expected.ordered && found.ordered {
         let disorders = disorders(&expected.rows, &found.rows, settings.tolerance);
         verdict.disordered_keys = disorders.len() as u64;
@@ -134,6 +141,7 @@ fn judge_sink(name: &str, expected: &Recorded, found: &Recorded, settings: Setti
             expected: Some(disorder.expected),
             found: Some(disorder.found),
             what: "other order",
+            input: None,
         }));
     }
     verdict
@@ -189,14 +197,18 @@ impl<'a> Group<'a> {
     }
 }
 
-/// The first differences side by side: a missing and an extra row that look alike are one difference.
-fn pairs(missing: &[&Row], extra: &[&Row], count: usize) -> Vec<Difference> {
+/// The first differences side by side, in the order of both sides: a missing and an extra row of one group, or two that
+/// look alike, are one difference.
+fn pairs(missing: &[&Row], extra: &[&Row], origin: &Origin, count: usize) -> Vec<Difference> {
     let mut used = vec![false; extra.len()];
     let mut examples = Vec::new();
     for row in missing.iter().take(count) {
-        let partner = extra.iter().enumerate().filter(|(index, _)| !used[*index]);
-        let partner = partner.map(|(index, other)| (likeness(&row.text, &other.text), index)).max();
-        let partner = partner.filter(|(likeness, _)| *likeness * 2 >= row.text.len()).map(|(_, index)| index);
+        let partner = extra.iter().enumerate().filter(|(index, _)| !used[*index]).map(|(index, other)| {
+            // The first of those that are as good.
+            (origin.same_group(row, other), likeness(&row.text, &other.text), std::cmp::Reverse(index))
+        });
+        let partner = partner.max().filter(|(same, likeness, _)| *same || *likeness * 2 >= row.text.len());
+        let partner = partner.map(|(_, _, std::cmp::Reverse(index))| index);
         if let Some(index) = partner {
             used[index] = true;
         }
@@ -205,6 +217,7 @@ fn pairs(missing: &[&Row], extra: &[&Row], count: usize) -> Vec<Difference> {
             expected: Some(row.text.clone()),
             found: partner.map(|index| extra[index].text.clone()),
             what: if partner.is_some() { "other values" } else { "missing" },
+            input: None,
         });
     }
     let rest = extra.iter().zip(&used).filter(|(_, used)| !**used).map(|(row, _)| row);
@@ -213,6 +226,7 @@ fn pairs(missing: &[&Row], extra: &[&Row], count: usize) -> Vec<Difference> {
         expected: None,
         found: Some(row.text.clone()),
         what: "too many",
+        input: None,
     }));
     examples
 }

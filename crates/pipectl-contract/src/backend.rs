@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Checked, ConnectorError, ConsumerContext, ErrorKind, Finding, ProducerContext, SinkWriter, SourceReader,
-    StreamState, StreamTarget, check,
+    Checked, ConnectorError, ConsumerContext, Difference, ErrorKind, Finding, ProducerContext, SinkWriter,
+    SourceReader, StreamState, StreamTarget, check,
 };
 
 /// What a Pipeline asks of a stream.
@@ -122,6 +122,11 @@ pub trait Connection: Send + Sync {
 
     /// Makes a stream and waits until it can be written and read. Idempotent: one that exists is left as it is.
     async fn create(&self, stream: &StreamTarget) -> Result<(), ConnectorError>;
+
+    /// What [`Connection::update`] would change, or refuse to. Nothing for a stream that does not exist.
+    async fn differences(&self, stream: &StreamTarget) -> Result<Vec<Difference>, ConnectorError> {
+        Ok(self.describe(stream, None).await?.map_or_else(Vec::new, |state| state.differences(stream)))
+    }
 
     /// Brings what differs (partitions, retention, encryption…) to what the target says, and waits for it. Refuses what
     /// the service cannot change with [`ErrorKind::Conflict`] and says what to do instead.

@@ -27,6 +27,6 @@ pub use registry::Registry;
 pub use sink::{ColumnNeed, DynSink, Parallelism, Refused, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
 pub use source::{DynSource, Read, Source, SourceContext, SourceFacts, SourceReader};
 pub use stream::{
-    ConsumerContext, Finding, FindingOutcome, Ownership, PartitionState, ProducerContext, StartAt, StreamState,
-    StreamTarget,
+    ConsumerContext, Difference, Finding, FindingOutcome, Ownership, PartitionState, ProducerContext, StartAt,
+    StreamState, StreamTarget,
 };

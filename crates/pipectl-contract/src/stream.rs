@@ -68,6 +68,48 @@ pub struct PartitionState {
     pub lag: Option<u64>,
 }
 
+/// A setting of a stream that is not what its Pipeline and Environment say.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    /// The setting, as the YAML calls it: `partitions`, `kms_key`.
+    pub setting: String,
+    /// What it is.
+    pub is: String,
+    /// What it should be.
+    pub wanted: String,
+    /// Whether nothing may be written as it is: what was to be encrypted with a key is not.
+    pub grave: bool,
+}
+
+impl Difference {
+    /// If the two differ.
+    pub fn of<T: PartialEq>(setting: &str, is: &T, wanted: &T, text: impl Fn(&T) -> String) -> Option<Self> {
+        (is != wanted).then(|| Self { setting: setting.into(), is: text(is), wanted: text(wanted), grave: false })
+    }
+
+    /// The same, as one that no run may begin with.
+    #[must_use]
+    pub fn grave(self) -> Self {
+        Self { grave: true, ..self }
+    }
+}
+
+impl StreamState {
+    /// What differs from a target in what every backend has: the number of open partitions and the retention. Nothing for
+    /// a setting that the target leaves open or the service does not tell.
+    pub fn differences(&self, target: &StreamTarget) -> Vec<Difference> {
+        let open = self.partitions.iter().filter(|partition| partition.open).count();
+        let partitions = target
+            .partitions
+            .filter(|_| open > 0)
+            .and_then(|wanted| Difference::of("partitions", &open, &(wanted as usize), ToString::to_string));
+        let retention = self.retention.zip(target.retention).and_then(|(is, wanted)| {
+            Difference::of("retention", &is, &wanted, |kept| pipectl_data::units::Duration(*kept).to_string())
+        });
+        partitions.into_iter().chain(retention).collect()
+    }
+}
+
 /// Where reading begins where there is no position to go on from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum StartAt {

@@ -8,6 +8,7 @@ use pipectl_contract::{
     SinkWriter, SourceContext, SourceReader, StartAt, StreamTarget,
 };
 use pipectl_ir::{
+    capabilities::Consumption,
     dag::{Carrier, StreamStart},
     physical::{SinkPlan, SourcePlan, StreamPlan},
 };
@@ -79,6 +80,12 @@ impl RegistryConnectors {
     /// Of this registry.
     pub fn new(registry: Registry) -> Self {
         Self { registry, connections: Arc::default() }
+    }
+
+    /// How readers say what they are done with at the backend that carries a stream; `None` if there is none of its kind.
+    pub fn consumption(&self, carrier: &Carrier) -> Option<Consumption> {
+        let backend = self.registry.find_backend(&carrier.kind)?;
+        Some(backend.capabilities(carrier.options.as_ref()).consumption)
     }
 
     /// The connection to what carries a stream.

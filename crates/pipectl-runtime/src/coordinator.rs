@@ -55,6 +55,8 @@ pub(crate) struct Coordinator {
     pub(crate) last: u64,
     /// Time between checkpoints.
     pub(crate) every: Micros,
+    /// Whether the first checkpoint is taken as soon as all is open: it holds where reading began if that was the latest.
+    pub(crate) at_once: bool,
     /// How long the run may take to drain after it was told to stop.
     pub(crate) drain: Micros,
 }
@@ -115,7 +117,7 @@ impl Coordinator {
             pending: None,
             publishing: None,
             ended: BTreeMap::new(),
-            wanted: false,
+            wanted: self.at_once,
             next: self.host.now().saturating_add(self.every),
             deadline: None,
         };

@@ -36,5 +36,5 @@ pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};
 pub use job::{Job, reads, writes};
 pub use limit::Limits;
-pub use provision::{Provisioned, forget, provision};
+pub use provision::{Differing, Provisioned, forget, provision, start_over};
 pub use run::{RunOptions, Running, start};

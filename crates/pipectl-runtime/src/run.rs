@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use pipectl_data::{Micros, key_hash};
 use pipectl_host::{Host, JoinHandle};
 use pipectl_ir::{
+    dag::StreamStart,
     physical::{PhysicalPlan, Workers},
     report::{NodeReport, Outcome, RunReport},
 };
@@ -18,7 +19,7 @@ use crate::{
     coordinator::{Coordinator, Order},
     counters::Counters,
     error::RunError,
-    job::writes,
+    job::{reads, writes},
     limit::Limits,
     resume::resume,
 };
@@ -203,6 +204,7 @@ pub async fn start(
         fingerprint,
         last: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.id),
         every: plan.checkpoint_every.max(1),
+        at_once: checkpoint.is_none() && reads(&plan).iter().any(|stream| stream.carrier.start == StreamStart::Latest),
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };
     coordinator.store = options.store;

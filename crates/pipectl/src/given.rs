@@ -20,6 +20,25 @@ pub(crate) fn interactive(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// A source that never ends keeps a run that waits for its end waiting for ever; `verb` says which.
+pub(crate) fn endless(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
+    dag.nodes()
+        .filter(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if !source.bounded))
+        .map(|(_, node)| {
+            let title = format!("source `{}` has no end of its own, and {verb} waits for it", node.name);
+            let own = match node.kind.kind() {
+                "tail" => "; in the spec, `until_idle` ends it when nothing is appended any more",
+                "simulate" => "; in the spec, `for` ends it",
+                _ => "",
+            };
+            Diagnostic::error(codes::command::BAD_ARGUMENT, title).at_key(&node.path, "").help(format!(
+                "end it with `--records N` or `--until DURATION`, or give it records with `--input {}=FILE`{own}",
+                node.name
+            ))
+        })
+        .collect()
+}
+
 /// A stream that only others write gets nothing in a run of which they know nothing; `verb` says which.
 pub(crate) fn unfed(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
     dag.nodes()
@@ -44,6 +63,11 @@ pub(crate) fn replace_source(
     let (name, file) = input
         .split_once('=')
         .ok_or_else(|| wrong(format!("`--input {input}` names no file")).help("write `--input NODE=FILE`"))?;
+    // A pattern may match nothing yet; a plain name must be there before a run begins.
+    if !file.contains(['*', '?', '[', '{']) && !std::path::Path::new(file).exists() {
+        let title = format!("cannot read `{file}`, named by `--input {input}`: there is no such file");
+        return Err(Diagnostic::error(codes::command::CANNOT_READ, title));
+    }
     let pipelines = || source.loaded.pipelines.iter();
     let sources = pipelines().flat_map(|pipeline| &pipeline.sources).map(|node| node.name.clone());
     let known: Vec<String> = sources.chain(pipelines().flat_map(unwritten).map(|stream| stream.name.clone())).collect();

@@ -13,12 +13,14 @@ mod generated;
 mod given;
 mod input;
 mod logging;
+mod patience;
 mod preview;
 mod reach;
 mod record;
 mod reference;
 mod registry;
 mod state;
+mod stop;
 mod view;
 
 pub use draw::{DrawFormat, draw};

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use pipectl_contract::{ConnectContext, Connection, Registry, StreamTarget};
+use pipectl_contract::{
+    Capabilities, ConnectContext, Connection, ConnectorError, DynBackend, ErrorKind, Registry, StreamNeeds,
+    StreamState, StreamTarget,
+};
+use pipectl_data::units::Duration;
 use pipectl_diag::{Diagnostic, codes, nearest};
 use pipectl_host::Host;
 use pipectl_spec::model::{Environment, KindUse, Network};
@@ -12,6 +16,8 @@ use crate::{
     environments,
     exit::Exit,
     input::{Source, load_files, load_with},
+    patience::Patience,
+    registry::impatient,
     view,
 };
 
@@ -20,6 +26,15 @@ pub(crate) struct Reach {
     registry: Registry,
     environment: Environment,
     backend: Option<String>,
+    timeout: Duration,
+}
+
+/// A way to the backend of a stream, and the patience with it.
+pub(crate) struct Line {
+    /// The connection.
+    pub(crate) connection: Arc<dyn Connection>,
+    /// How long to wait for what is asked over it.
+    pub(crate) patience: Patience,
 }
 
 impl Reach {
@@ -55,7 +70,7 @@ impl Reach {
         };
         // With `--env`, `--backend` is one of those that it declares.
         let backend = place.env.as_ref().and(place.backend.clone());
-        Ok(Self { registry, environment, backend })
+        Ok(Self { registry, environment, backend, timeout: place.timeout })
     }
 
     /// The Environment's name.
@@ -101,39 +116,108 @@ impl Reach {
         StreamTarget { options, ..StreamTarget::existing(binding.name.as_deref().unwrap_or(stream)) }
     }
 
-    /// Connects to the backend that a stream is on.
-    pub(crate) async fn connect(
-        &self,
-        stream: Option<&str>,
-        host: &Host,
-        global: &Global,
-    ) -> Result<Arc<dyn Connection>, Exit> {
-        let (_, backend) = self.backend_of(stream).map_err(|problem| {
-            view::problem(problem, global);
-            Exit::Wrong
-        })?;
-        self.open(backend, host).await.map_err(|error| {
-            view::note(&format!("error: {}: {error}", backend.name));
-            Exit::Outside
-        })
+    /// What the backend that a stream is on can do.
+    pub(crate) fn capabilities(&self, stream: &str, global: &Global) -> Result<Capabilities, Exit> {
+        let (_, backend) = self.backend_of(Some(stream)).map_err(|problem| refused(problem, global))?;
+        let kind = self.kind(backend).map_err(|error| failed(&error))?;
+        Ok(kind.capabilities(Some(&backend.options)))
     }
 
-    /// Connects to a backend of the Environment.
-    pub(crate) async fn open(
+    /// Connects to the backend that a stream is on. What is wrong has been shown when this fails.
+    pub(crate) async fn connect(&self, stream: Option<&str>, host: &Host, global: &Global) -> Result<Line, Exit> {
+        let (name, backend) = self.backend_of(stream).map_err(|problem| refused(problem, global))?;
+        if self.is_inside(backend) {
+            let title =
+                format!("`{name}` is a `{}` backend: its streams live inside the process that runs them", backend.name);
+            let help =
+                "there is nothing outside to look at or to write to; name an Environment whose backend is a service";
+            return Err(refused(wrong(title).help(help), global));
+        }
+        let patience = self.patience(name, backend, host);
+        let connection = patience.answer("connecting", self.open(backend, host)).await;
+        let connection = connection.map_err(|error| Self::failed(&backend.name, &error))?;
+        Ok(Line { connection, patience })
+    }
+
+    /// What the backend says of a stream that must be there. What is wrong has been shown when this fails.
+    pub(crate) async fn find(
         &self,
-        backend: &KindUse,
-        host: &Host,
-    ) -> Result<Arc<dyn Connection>, pipectl_contract::ConnectorError> {
+        line: &Line,
+        target: &StreamTarget,
+        group: Option<&str>,
+    ) -> Result<StreamState, Exit> {
+        let what = format!("looking at `{}`", target.name);
+        match line.patience.answer(&what, line.connection.describe(target, group)).await {
+            Ok(Some(state)) => Ok(state),
+            Ok(None) => {
+                view::note(&format!("error: there is no stream `{}` in `{}`", target.name, self.name()));
+                Err(Exit::Outside)
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// The patience with a backend.
+    pub(crate) fn patience(&self, name: &str, backend: &KindUse, host: &Host) -> Patience {
+        Patience::new(format!("{name} ({})", backend.name), self.timeout.0, host.clone())
+    }
+
+    /// Connects to a backend of the Environment. Of the person's patience it spends half on trying again, so that its own
+    /// words for what is wrong come in time.
+    pub(crate) async fn open(&self, backend: &KindUse, host: &Host) -> Result<Arc<dyn Connection>, ConnectorError> {
         let context = ConnectContext {
             private: self.environment.network == Network::Private,
             ..ConnectContext::new(host.clone(), "by-hand", &self.environment.name)
         };
-        let kind = self.registry.find_backend(&backend.name).ok_or_else(|| {
-            let message = format!("this build has no backend of kind `{}`", backend.name);
-            pipectl_contract::ConnectorError::new(pipectl_contract::ErrorKind::Invalid, message)
-        })?;
-        kind.connect(Some(&backend.options), context).await
+        let options = impatient(&backend.name, &backend.options, Duration(self.timeout.0 / 2));
+        self.kind(backend)?.connect(Some(&options), context).await
     }
+
+    /// Whether a backend's streams live inside the pipeline that runs them, so that there is nothing to connect to.
+    pub(crate) fn is_inside(&self, backend: &KindUse) -> bool {
+        let any = StreamNeeds {
+            name: "any",
+            target: "any",
+            existing: false,
+            partitions: None,
+            retention: None,
+            keys: &[],
+            ordered: false,
+            schema: None,
+            checkpoint_every: std::time::Duration::from_secs(10),
+        };
+        let facts = self.kind(backend).ok().and_then(|kind| kind.check(Some(&backend.options), None, any).facts);
+        facts.is_some_and(|facts| !facts.durable)
+    }
+
+    fn kind(&self, backend: &KindUse) -> Result<&Arc<dyn DynBackend>, ConnectorError> {
+        self.registry.find_backend(&backend.name).ok_or_else(|| {
+            let message = format!("this build has no backend of kind `{}`", backend.name);
+            ConnectorError::new(ErrorKind::Invalid, message)
+        })
+    }
+
+    /// Tells that a backend cannot be reached, and what says more.
+    fn failed(kind: &str, error: &ConnectorError) -> Exit {
+        view::note(&format!("error: {kind}: {error}"));
+        view::note("  = help: `pipectl doctor` with the same arguments says more; `--timeout 1m` waits longer");
+        Exit::Outside
+    }
+}
+
+/// Tells an error of a backend.
+pub(crate) fn failed(error: &ConnectorError) -> Exit {
+    view::note(&format!("error: {error}"));
+    match error.kind {
+        ErrorKind::Invalid => Exit::Wrong,
+        ErrorKind::Internal => Exit::Failed,
+        _ => Exit::Outside,
+    }
+}
+
+fn refused(problem: Diagnostic, global: &Global) -> Exit {
+    view::problem(problem, global);
+    Exit::Wrong
 }
 
 fn wrong(title: String) -> Diagnostic {

@@ -1,36 +1,54 @@
-//! The sinks of a comparison: they keep all rows, with their keys and how long they were on their way.
+//! The sinks of a comparison: they keep all rows, with their keys and how long they were on their way; and in the run that
+//! is the reference its sources, which keep what they read.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use pipectl_compare::{Recorded, Row};
+use pipectl_compare::{Input, Recorded, Row};
 use pipectl_contract::{
-    ConnectContext, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Rejection, SinkContext, SinkWriter,
-    SourceContext, SourceReader,
+    ConnectContext, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Read, Rejection, SinkContext,
+    SinkWriter, SourceContext, SourceReader,
 };
 use pipectl_data::{Batch, Micros, Schema, encode::jsonl};
 use pipectl_host::Host;
 use pipectl_ir::physical::{SinkPlan, SourcePlan, StreamPlan};
-use pipectl_runtime::{Connectors, RegistryConnectors};
+use pipectl_runtime::{Connectors, Limits, RegistryConnectors};
 
-/// What the sinks of a run were given.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Records(Arc<Mutex<All>>);
+/// What is kept of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct Records {
+    all: Arc<Mutex<All>>,
+    /// Set if the input is kept too: how much of it the run takes.
+    input: Option<Limits>,
+}
 
+/// What was kept.
 #[derive(Debug, Default)]
-struct All {
-    sinks: BTreeMap<String, Recorded>,
-    durations: Vec<Micros>,
+pub(crate) struct All {
+    /// The rows of each sink.
+    pub(crate) sinks: BTreeMap<String, Recorded>,
+    /// How long each record was on its way.
+    pub(crate) durations: Vec<Micros>,
+    /// What the sources read.
+    pub(crate) input: Input,
 }
 
 impl Records {
-    /// Takes out what was kept: the rows of each sink, and how long each record was on its way.
-    pub(crate) fn take(&self) -> (BTreeMap<String, Recorded>, Vec<Micros>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (std::mem::take(&mut all.sinks), std::mem::take(&mut all.durations))
+    /// Nothing yet; of the input, with these limits, if there are any.
+    pub(crate) fn new(input: Option<Limits>) -> Self {
+        Self { all: Arc::default(), input }
+    }
+
+    /// Takes out what was kept.
+    pub(crate) fn take(&self) -> All {
+        std::mem::take(&mut *self.all())
+    }
+
+    fn all(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,7 +69,13 @@ impl Connectors for RecordingConnectors {
         plan: &SourcePlan,
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-        self.inner.open_source(plan, context).await
+        let readers = self.inner.open_source(plan, context).await?;
+        let Some(limits) = self.records.input else { return Ok(readers) };
+        let kept = |reader| -> Box<dyn SourceReader> {
+            let (source, records) = (plan.name.clone(), self.records.clone());
+            Box::new(Kept { reader, source, records, limits, taken: 0, end: None })
+        };
+        Ok(readers.into_iter().map(kept).collect())
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
@@ -59,7 +83,7 @@ impl Connectors for RecordingConnectors {
         let dead_letters = plan.name.starts_with(DEAD_LETTERS);
         let sink = if dead_letters { DEAD_LETTERS.to_owned() } else { plan.name.clone() };
         {
-            let mut all = self.records.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut all = self.records.all();
             all.sinks.entry(sink.clone()).or_default().ordered = !plan.keys.is_empty();
         }
         Ok(Box::new(Recorder {
@@ -98,6 +122,64 @@ impl Connectors for RecordingConnectors {
         state: &[u8],
     ) -> Result<Option<bool>, ConnectorError> {
         self.inner.published(plan, connect, context, state).await
+    }
+}
+
+/// A reader of a source whose records are kept, as far as the run's limits let them through.
+struct Kept {
+    reader: Box<dyn SourceReader>,
+    source: String,
+    records: Records,
+    limits: Limits,
+    taken: u64,
+    /// The arrival at which the limit of time ends the input.
+    end: Option<Micros>,
+}
+
+impl Kept {
+    fn keep(&mut self, batch: &Batch) {
+        let Some(payload) = &batch.payload else { return };
+        let mut texts = Vec::new();
+        for (bytes, arrival) in payload.iter().zip(batch.arrival.values()) {
+            let end = self.limits.time.map(|time| *self.end.get_or_insert_with(|| arrival.saturating_add(time)));
+            if self.limits.records.is_some_and(|limit| self.taken >= limit) || end.is_some_and(|end| *arrival >= end) {
+                break;
+            }
+            self.taken += 1;
+            texts.extend(bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()));
+        }
+        self.records.all().input.entry(self.source.clone()).or_default().extend(texts);
+    }
+}
+
+#[async_trait]
+impl SourceReader for Kept {
+    async fn next(&mut self) -> Result<Read, ConnectorError> {
+        let read = self.reader.next().await?;
+        if let Read::Records(batch) = &read {
+            self.keep(batch);
+        }
+        Ok(read)
+    }
+
+    fn position(&self) -> serde_json::Value {
+        self.reader.position()
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.reader.wants_checkpoint()
+    }
+
+    async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
+        self.reader.writers_finished().await
+    }
+
+    async fn close(&mut self) -> Result<(), ConnectorError> {
+        self.reader.close().await
+    }
+
+    async fn committed(&mut self, position: &serde_json::Value) -> Result<(), ConnectorError> {
+        self.reader.committed(position).await
     }
 }
 
@@ -165,7 +247,7 @@ impl SinkWriter for Recorder {
             .collect();
         let now = self.host.now();
         let came = |arrival: &&Micros| **arrival >= self.started && **arrival <= now;
-        let mut all = self.records.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.records.all();
         all.durations.extend(batch.arrival.values().iter().filter(came).map(|arrival| now - arrival));
         all.sinks.entry(self.sink.clone()).or_default().rows.extend(rows);
         Ok(Vec::new())

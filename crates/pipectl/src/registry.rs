@@ -6,8 +6,10 @@ use pipectl_connect_object_store::ObjectStore;
 use pipectl_connect_simulate::Simulate;
 use pipectl_connect_table::Table;
 use pipectl_contract::{Checked, ColumnNeed, NodeContext, Processor, ProcessorFacts, Registry};
+use pipectl_data::units::Duration;
 use pipectl_process::parse::{self, ParseOptions};
 use pipectl_spec::{Kind, Kinds};
+use serde_json::{Value, json};
 
 use crate::absent;
 
@@ -33,6 +35,29 @@ pub fn registry() -> Registry {
     #[cfg(feature = "eventhubs")]
     let registry = registry.backend(pipectl_backend_eventhubs::EventHubs);
     absent::fill(registry)
+}
+
+/// How a backend is told how long to go on asking, by its kind: the way to that option, and beside it.
+const RETRIES: &[(&str, &[&str])] = &[
+    ("kafka", &["retry_for"]),
+    ("kinesis", &["retry_for"]),
+    ("pubsub", &["retry_for"]),
+    ("eventhubs", &["retry", "for"]),
+];
+
+/// The options of a backend for somebody who waits for the answer: what fails for now is tried again for this long only,
+/// unless the Environment says how long.
+pub(crate) fn impatient(kind: &str, options: &Value, retry_for: Duration) -> Value {
+    let mut options = options.clone();
+    let Some((_, [way @ .., last])) = RETRIES.iter().find(|(known, _)| *known == kind) else { return options };
+    let mut place = Some(&mut options);
+    for step in way {
+        place = place.and_then(Value::as_object_mut).map(|object| object.entry(*step).or_insert_with(|| json!({})));
+    }
+    if let Some(object) = place.and_then(Value::as_object_mut) {
+        object.entry(*last).or_insert_with(|| json!(retry_for.to_string()));
+    }
+    options
 }
 
 /// The kinds as the spec's walker and the JSON Schema want them.
@@ -76,6 +101,39 @@ impl Processor for Parse {
                 Checked::ok(ProcessorFacts { needs, output: facts.output })
             }
             Err(diagnostics) => Checked { facts: None, diagnostics },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_answered_sooner_unless_the_environment_says_how_long() {
+        let ten = Duration(std::time::Duration::from_secs(10));
+        let given = json!({ "retry_for": "1m", "retry": { "for": "1m" } });
+        for (kind, way) in RETRIES {
+            let pointer = format!("/{}", way.join("/"));
+            let of = |options: &Value| impatient(kind, options, ten).pointer(&pointer).cloned();
+            assert_eq!(of(&json!({})), Some(json!("10s")), "{kind}");
+            assert_eq!(of(&given), Some(json!("1m")), "{kind}");
+        }
+        assert_eq!(impatient("memory", &json!({}), ten), json!({}));
+    }
+
+    /// The ways lead to options that the backends of this build have.
+    #[test]
+    fn backends_take_the_options_of_who_waits() {
+        let ten = Duration(std::time::Duration::from_secs(10));
+        for backend in registry().backends() {
+            let Some((kind, [first, ..])) = RETRIES.iter().find(|(kind, _)| *kind == backend.kind()) else { continue };
+            let schema = backend.options_schema();
+            if schema["properties"].is_null() {
+                continue;
+            }
+            assert!(schema["properties"].get(*first).is_some(), "{kind} has no `{first}`: {schema}");
+            assert!(impatient(kind, &json!({}), ten).get(*first).is_some());
         }
     }
 }

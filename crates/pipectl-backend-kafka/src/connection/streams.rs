@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, PartitionState, ProducerContext, SinkWriter,
-    SourceReader, StreamState, StreamTarget,
+    Connection, ConnectorError, ConsumerContext, Difference, ErrorKind, Finding, PartitionState, ProducerContext,
+    SinkWriter, SourceReader, StreamState, StreamTarget,
 };
 use rdkafka::consumer::Consumer as _;
 
@@ -120,6 +120,29 @@ impl Connection for KafkaConnection {
         // Metadata come before the leaders know of their office: only an answer of theirs shows that it can be read.
         let seen = self.find(name).await?;
         self.places(name, seen.partitions, rdkafka::Offset::End).await.map(drop)
+    }
+
+    async fn differences(&self, stream: &StreamTarget) -> Result<Vec<Difference>, ConnectorError> {
+        let name = &stream.name;
+        let Some(seen) = self.see(name).await? else { return Ok(Vec::new()) };
+        let options = topic::options(stream)?;
+        let number = |count: &usize| count.to_string();
+        let wanted = stream.partitions.map(|wanted| wanted as usize);
+        let partitions =
+            wanted.and_then(|wanted| Difference::of("partitions", &(seen.partitions as usize), &wanted, number));
+        let wanted = options.replication_factor.map(usize::from);
+        let replicas = wanted.and_then(|wanted| Difference::of("replication_factor", &seen.replicas, &wanted, number));
+        let mut found: Vec<_> = partitions.into_iter().chain(replicas).collect();
+        let wanted = topic::settings(stream, &options);
+        if !wanted.is_empty() {
+            let current = self.settings(name).await?;
+            for (key, value) in &wanted {
+                let is = current.get(key).map_or("nothing", |setting| setting.value.as_str());
+                let setting = format!("config.{key}");
+                found.extend(Difference::of(&setting, &is, &value.as_str(), ToString::to_string));
+            }
+        }
+        Ok(found)
     }
 
     async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {

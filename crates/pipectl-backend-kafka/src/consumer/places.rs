@@ -117,7 +117,9 @@ impl Lookup {
                     _ => None,
                 };
                 let next = match (stored.or(given), start) {
-                    (Some(next), _) => self.within(number, next, bounds)?,
+                    (Some(next), _) if stored.is_some() => self.within(number, next, bounds)?,
+                    (Some(next), _) if (bounds.low..=bounds.high).contains(&next) => next,
+                    (Some(next), _) => return Err(self.not_there(number, next, bounds)),
                     (None, StartAt::Latest) if known.is_empty() && number < added => bounds.high,
                     (None, StartAt::Time(_)) if known.is_empty() => times.get(&number).copied().unwrap_or(bounds.high),
                     (None, _) => bounds.low,
@@ -188,6 +190,19 @@ impl Lookup {
                 format!("{problem}; set `on_gap: continue` on the stream to go on with the oldest"),
             )),
         }
+    }
+
+    /// Somebody asked for a place that a partition does not have.
+    fn not_there(&self, number: u32, next: i64, Bounds { low, high }: Bounds) -> ConnectorError {
+        let topic = &self.topic;
+        let held = match high - low {
+            0 => format!("holds no records, and its next one gets {high}"),
+            _ => format!("holds {low} to {}", high - 1),
+        };
+        ConnectorError::new(
+            ErrorKind::Invalid,
+            format!("partition {number} of topic `{topic}` has no {next}: it {held}"),
+        )
     }
 
     fn given(&self, number: u32, text: &str) -> Result<i64, ConnectorError> {

@@ -24,7 +24,7 @@ fn a_record_that_comes_again_is_never_handed_on_twice() {
     assert!(ids.commit(0, 100).is_empty(), "not in that checkpoint");
     assert_eq!(ids.commit(1, 100), [(id.clone(), vec!["first", "second"], 10)]);
     assert_eq!(ids.look(&id, 5, "third").0, Seen::Done, "between checkpoint and acknowledgement");
-    ids.confirm(id.clone(), false, 100);
+    ids.confirm(id.clone(), 100);
     assert_eq!(ids.look(&id, 5, "fourth").0, Seen::Done);
     assert!(!ids.expire(100 + KEEP - 1));
     assert_eq!(ids.look(&id, 5, "fifth").0, Seen::Done);
@@ -51,7 +51,7 @@ fn a_restart_knows_what_was_taken_and_what_was_acknowledged() {
         before.take(Id::Number(number), 50, 1, "h");
     }
     before.commit(1, 60);
-    before.confirm(Id::Number(1), false, 60);
+    before.confirm(Id::Number(1), 60);
     let mut after = restarted(&before, 10_000_000_000);
     assert_eq!(after.next(), 3);
     for number in 1..=3_u64 {
@@ -77,15 +77,16 @@ fn a_server_that_counts_from_one_again_loses_nothing() {
 }
 
 #[test]
-fn a_confirmed_acknowledgement_is_forgotten_and_a_doubtful_one_is_kept() {
+fn a_doubtful_acknowledgement_is_kept_longer_than_a_confirmed_one() {
     let mut ids = ids();
     ids.take(Id::Number(1), 1, 1, "h");
     ids.take(Id::Number(2), 1, 1, "h");
     ids.commit(2, 0);
-    ids.confirm(Id::Number(1), true, 0);
+    ids.confirm(Id::Number(1), 0);
     ids.doubt(Id::Number(2), 0);
-    assert_eq!(ids.len(), 1);
+    assert_eq!(ids.look(&Id::Number(1), 1, "again").0, Seen::Done);
     ids.expire(KEEP);
+    assert_eq!(ids.look(&Id::Number(1), 1, "again").0, Seen::New);
     assert_eq!(ids.look(&Id::Number(2), 1, "again").0, Seen::Done);
     ids.expire(2 * KEEP);
     assert_eq!(ids.len(), 0);
@@ -99,7 +100,7 @@ fn what_is_kept_is_bounded() {
         ids.take(Id::Number(number), 1, 1, "h");
     }
     for (id, ..) in ids.commit(25, 0) {
-        ids.confirm(id, false, 0);
+        ids.confirm(id, 0);
     }
     assert!(ids.expire(1), "ids left early");
     assert_eq!(ids.len(), 10);

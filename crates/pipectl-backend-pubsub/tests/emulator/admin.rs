@@ -61,7 +61,22 @@ fn options_reach_the_service_and_can_be_changed_where_it_allows() {
                 // The emulator cannot change it.
                 "expiration": "2d",
             });
+            assert_eq!(world.connection.differences(&world.target).await.unwrap(), []);
             world.target.options = Some(change.clone());
+            let differences = world.connection.differences(&world.target).await.unwrap();
+            let differences: Vec<_> = differences
+                .iter()
+                .map(|found| (found.setting.as_str(), found.is.as_str(), found.wanted.as_str(), found.grave))
+                .collect();
+            assert_eq!(
+                differences,
+                [
+                    ("retention", "2h", "3h", false),
+                    ("subscription.dead_letter of with-options", "none", "dead-letters after 7 deliveries", false),
+                    ("subscription.redelivery_after of with-options", "20s to 40s", "none", false),
+                    ("subscription.retention of with-options", "2h", "3h", false),
+                ]
+            );
             world.connection.update(&world.target).await.unwrap();
             let state = world.connection.describe(&world.target, None).await.unwrap().unwrap();
             assert_eq!(state.retention, Some(Duration::from_hours(3)));
@@ -70,6 +85,7 @@ fn options_reach_the_service_and_can_be_changed_where_it_allows() {
             assert_eq!(state.settings["subscription.expires_after"], "2d");
             assert!(!state.settings.contains_key("subscription.redelivery_after"));
             world.connection.update(&world.target).await.unwrap();
+            assert_eq!(world.connection.differences(&world.target).await.unwrap(), []);
 
             let mut other = change;
             other["filter"] = json!("attributes.region = \"us\"");

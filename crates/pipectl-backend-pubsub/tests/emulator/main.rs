@@ -14,6 +14,7 @@ mod conformance;
 mod deliveries;
 #[path = "../../src/emulator.rs"]
 mod emulator;
+mod outage;
 mod records;
 mod replay;
 mod way;

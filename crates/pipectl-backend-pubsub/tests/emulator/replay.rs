@@ -78,6 +78,62 @@ fn a_first_reader_begins_where_it_was_told_also_after_the_writers() {
 }
 
 #[test]
+fn an_owner_without_a_checkpoint_reads_everything_again() {
+    on_topic(
+        json!({}),
+        |_| {},
+        async |world| {
+            world.write(&numbered(12, 3)).await;
+            for _ in 0..2 {
+                let none = Ownership::Owned { positions: Vec::new() };
+                let mut lanes = world.readers(2, none, StartAt::Earliest).await;
+                assert_in_order(&lanes.take(12).await);
+                lanes.commit().await;
+                lanes.close().await;
+            }
+            // Those who share go on where the group stands.
+            let mut lanes = world.readers(2, Ownership::Shared, StartAt::Earliest).await;
+            lanes.nothing_comes(Duration::from_secs(2)).await;
+            lanes.close().await;
+        },
+    );
+}
+
+#[test]
+fn reading_begins_with_a_snapshot_if_the_stream_names_one() {
+    on_topic(
+        json!({}),
+        |_| {},
+        async |mut world| {
+            let group = world.context(1, Ownership::Shared, StartAt::Earliest).group;
+            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            world.write(&numbered(5, 1)).await;
+            lanes.take(5).await;
+            lanes.commit().await;
+            lanes.close().await;
+            let snapshot = format!("read-{}", world.target.name);
+            world.connection.create_snapshot(&world.target, &group, &snapshot).await.unwrap();
+            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            world.write(&numbered(7, 1)).await;
+            let read = lanes.take(7).await;
+            lanes.commit().await;
+            lanes.close().await;
+            // Of the same subscription: what a new one takes over from a snapshot, the emulator does not know.
+            world.target.options = Some(json!({ "snapshot": snapshot }));
+            let owned = |positions| Ownership::Owned { positions };
+            let mut lanes = world.readers(1, owned(Vec::new()), StartAt::Latest).await;
+            assert_eq!(lanes.take(7).await, read, "what was read after the snapshot, and not what was before it");
+            let positions = lanes.commit().await;
+            lanes.close().await;
+            // It is where reading begins, not where it goes on.
+            let mut lanes = world.readers(1, owned(positions), StartAt::Latest).await;
+            lanes.nothing_comes(Duration::from_secs(2)).await;
+            lanes.close().await;
+        },
+    );
+}
+
+#[test]
 fn a_snapshot_brings_back_what_was_read_after_it() {
     on_topic(
         json!({}),

@@ -213,7 +213,7 @@ pub(crate) struct InferArguments {
     #[command(flatten)]
     pub(crate) place: Where,
     /// How many records to look at
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, allow_negative_numbers = true)]
     pub(crate) records: usize,
 }
 
@@ -237,7 +237,7 @@ pub(crate) struct DryRunArguments {
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) records: Option<u64>,
     /// End after so much virtual time; 1m where a source has no end of its own and --records is not given
     #[arg(long, value_name = "DURATION")]
@@ -260,6 +260,9 @@ pub(crate) struct ApplyArguments {
     /// Forget the checkpoint and start over: everything is read and written again
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Bring streams that are there to what the specs say (partitions, retention, encryption); `existing` ones stay as they are
+    #[arg(long)]
+    pub(crate) update_streams: bool,
     /// While another process runs what only one may, wait for its end and take over; share the rest with it at once
     #[arg(long, conflicts_with = "fresh")]
     pub(crate) standby: bool,
@@ -290,23 +293,23 @@ pub(crate) struct CompareArguments {
     /// Specs: files, folders (their .yaml and .yml files), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Environments: files, or names where the specs hold several
-    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',')]
+    /// Environments: files, or names where the specs hold several; the first is the reference
+    #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', conflicts_with = "backends")]
     pub(crate) envs: Vec<String>,
-    /// Backends with their defaults: memory, kafka, kinesis, pubsub, eventhubs
+    /// Instead, backends with their defaults: memory, kafka, kinesis, pubsub, eventhubs; the first is the reference
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) backends: Vec<String>,
     /// Read the records of a source, or of a stream that others write, from a file
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) records: Option<u64>,
     /// End each source after so much time
     #[arg(long, value_name = "DURATION")]
     pub(crate) until: Option<Duration>,
     /// How far numbers with a fraction may differ: absolutely up to 1, relatively above
-    #[arg(long, default_value_t = 1e-9, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 1e-9, value_name = "NUMBER", allow_negative_numbers = true, value_parser = tolerance)]
     pub(crate) tolerance: f64,
     /// Judge the order of records for each value of this column, also where no stream promises one
     #[arg(long, value_name = "COLUMN")]
@@ -322,6 +325,12 @@ pub(crate) struct CompareArguments {
     pub(crate) format: CompareFormat,
 }
 
+/// A number that two values can be apart by.
+fn tolerance(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    if number >= 0.0 && number.is_finite() { Ok(number) } else { Err("it must be 0 or more".to_owned()) }
+}
+
 /// Which Environment, and which of its backends.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
@@ -331,6 +340,9 @@ pub(crate) struct Where {
     /// One of the Environment's backends by name; without --env a kind of backend with its defaults
     #[arg(long, value_name = "NAME|KIND")]
     pub(crate) backend: Option<String>,
+    /// How long to wait for each answer of a backend; then the exit code is 4
+    #[arg(long, value_name = "DURATION", default_value = "20s")]
+    pub(crate) timeout: Duration,
 }
 
 #[derive(Debug, Subcommand)]
@@ -338,10 +350,13 @@ pub(crate) enum StreamCommand {
     /// List the streams of a backend
     Ls(Where),
     /// Show a stream: partitions, positions, settings
+    #[command(
+        after_help = "A pipeline reads a stream as the consumer group pipectl.PIPELINE.ENVIRONMENT.STREAM, which `apply` names when it\nstarts.\n\nExample:\n  pipectl stream describe orders --env prod.yaml --group pipectl.shop.prod.orders"
+    )]
     Describe(DescribeArguments),
     /// Print records; leaves no trace
     Read(ReadArguments),
-    /// Write the lines of standard input as records
+    /// Write the lines of standard input as records; blank lines are skipped
     Put(PutArguments),
 }
 
@@ -351,7 +366,7 @@ pub(crate) struct DescribeArguments {
     pub(crate) stream: String,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// Show how far this consumer group is behind
+    /// Show how far this consumer group is behind: pipectl.PIPELINE.ENVIRONMENT.STREAM for a pipeline
     #[arg(long)]
     pub(crate) group: Option<String>,
     /// How to show it
@@ -398,13 +413,16 @@ pub(crate) struct PutArguments {
     pub(crate) stream: String,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// The key of all records
+    /// The key of all records, as UTF-8
     #[arg(long, conflicts_with = "key_field")]
     pub(crate) key: Option<String>,
-    /// The field of each record that holds its key
+    /// The field of each record that holds its key; a line without one ends it with 1, and nothing from that line on is written
     #[arg(long, value_name = "FIELD")]
     pub(crate) key_field: Option<String>,
-    /// A header of all records
+    /// Write a line without the --key-field too, as a record without a key
+    #[arg(long, requires = "key_field")]
+    pub(crate) allow_missing_key: bool,
+    /// A header of all records, where the backend carries headers
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) header: Vec<String>,
 }

@@ -2,10 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use pipectl_host::{Host, Interrupts, Micros};
+use pipectl_contract::Difference;
+use pipectl_host::{Host, Micros};
 use pipectl_ir::{PhysicalPlan, RunReport, physical::Workers};
 use pipectl_plan::lower_regions;
-use pipectl_runtime::{Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, forget, provision};
+use pipectl_runtime::{
+    Differing, Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, consumer_group, forget, provision,
+    reads, start_over, writes,
+};
 
 use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
@@ -13,6 +17,7 @@ use crate::{
     input::compile_files,
     registry::registry,
     state::{Asked, Asking, Right},
+    stop::{self, Signals},
     view::{self, Live},
 };
 
@@ -37,32 +42,15 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     }
     let connectors = RegistryConnectors::new(registry);
     let threads = arguments.threads.map(usize::from);
-    let exits = pipectl_host::run(threads, async {
-        let mut interrupts = match Interrupts::listen() {
-            Ok(interrupts) => interrupts,
-            Err(error) => {
-                view::note(&format!("error: cannot listen for signals: {error}"));
-                return Exit::Outside;
-            }
-        };
-        let mut set = Set { arguments, host: Host::real(), connectors, running: Vec::new() };
-        for plans in pipelines {
-            let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-            if let Err(error) = set.start(plans).await {
-                view::run_error(&name, &error);
-                set.stop();
-                set.drain().await;
-                set.give_up().await;
-                return exit_of(&error);
-            }
+    stop::run(threads, async |signals| {
+        let (host, running) = (Host::real(), Vec::new());
+        let mut set = Set { arguments, host, connectors, running, phase: Phase::Streams(String::new()) };
+        let exit = set.carry_out(pipelines, signals).await;
+        if exit == Exit::Interrupted {
+            // Its clients would say goodbye to services that may not answer; the process ends without.
+            std::mem::forget(set);
         }
-        let exit = set.watch(&mut interrupts).await;
-        set.give_up().await;
         exit
-    });
-    exits.unwrap_or_else(|error| {
-        view::note(&format!("error: cannot start threads: {error}"));
-        Exit::Outside
     })
 }
 
@@ -79,6 +67,41 @@ struct Set<'a> {
     host: Host,
     connectors: RegistryConnectors,
     running: Vec<Worker>,
+    /// What is being done before a pipeline runs.
+    phase: Phase,
+}
+
+/// What is done before a pipeline runs; each may wait long for a service that does not answer.
+enum Phase {
+    /// Looking at its streams, and making those that do not exist; they are named.
+    Streams(String),
+    /// Letting the backends forget how far it was.
+    Forget,
+    /// Asking for the right to run it.
+    Right,
+    /// Opening its sources, streams and sinks.
+    Opening,
+}
+
+impl Phase {
+    /// What a signal in it leaves unfinished.
+    fn unfinished(&self) -> String {
+        match self {
+            Self::Streams(none) if none.is_empty() => "nothing was begun".to_owned(),
+            Self::Streams(names) => {
+                format!("its streams were being looked at and made, so that some of {names} may be there now")
+            }
+            Self::Forget => {
+                "its backends were being told to forget how far it was, which may be done in part: give `--fresh` again"
+                    .to_owned()
+            }
+            Self::Right => "it was asking for the right to run; nothing was read or written".to_owned(),
+            Self::Opening => {
+                "its sources, streams and sinks were being opened; the next apply goes on where this one would have"
+                    .to_owned()
+            }
+        }
+    }
 }
 
 /// One pipeline, or this process's part of it.
@@ -88,6 +111,8 @@ struct Worker {
     right: Option<Right>,
     /// What waits for that right.
     standby: Option<Standby>,
+    /// The streams that it reads by a consumer group, with its name.
+    groups: Vec<(String, String)>,
 }
 
 struct Standby {
@@ -106,20 +131,60 @@ enum Turn {
 const STANDBY_EVERY: Duration = Duration::from_millis(250);
 
 impl Set<'_> {
+    /// Starts all pipelines and runs them to their ends, or to a signal in any phase.
+    async fn carry_out(&mut self, pipelines: Vec<Vec<PhysicalPlan>>, signals: &mut Signals) -> Exit {
+        for plans in pipelines {
+            let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+            self.phase = Phase::Streams(to_make(&plans));
+            let exit = match signals.race(self.start(plans)).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => {
+                    view::run_error(&name, &error);
+                    exit_of(&error)
+                }
+                Err(signal) => {
+                    view::note(&format!("{signal}: pipeline `{name}` has not started: {}", self.phase.unfinished()));
+                    Exit::Interrupted
+                }
+            };
+            self.stop();
+            if signals.race(self.drain()).await.is_err() {
+                return Exit::Interrupted;
+            }
+            self.give_up(signals).await;
+            return exit;
+        }
+        let exit = self.watch(signals).await;
+        self.give_up(signals).await;
+        exit
+    }
+
     async fn start(&mut self, plans: Vec<PhysicalPlan>) -> Result<(), RunError> {
         let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        for made in provision(&plans, &self.connectors, &self.host).await? {
-            if made.created {
-                let partitions = made.state.partitions.len();
+        let groups = groups(&plans);
+        let differing = if self.arguments.update_streams { Differing::Update } else { Differing::Tell };
+        for made in provision(&plans, &self.connectors, &self.host, differing).await? {
+            for Difference { setting, is, wanted, .. } in &made.changed {
                 view::note(&format!(
-                    "created stream `{}` on {} ({partitions} partitions) for `{}`",
-                    made.target, made.kind, made.stream
+                    "changed {setting} of stream `{}` on {}: {is} to {wanted}",
+                    made.target, made.kind
                 ));
+            }
+            if made.created {
+                let partitions = match made.state.partitions.len() {
+                    // Where there are none to see, there is no number to tell.
+                    0 => String::new(),
+                    many => format!(" ({})", view::counted(many as u64, "partition")),
+                };
+                let (target, kind) = (made.target, made.kind);
+                view::note(&format!("created stream `{target}` on {kind}{partitions} for `{}`", made.stream));
             }
         }
         if self.arguments.fresh {
+            self.phase = Phase::Forget;
             forget(&plans, &self.connectors, &self.host).await?;
         }
+        self.phase = Phase::Right;
         let arguments = self.arguments;
         let (state, host) = (&arguments.state, self.host.clone());
         let alone = plans.iter().find(|plan| plan.workers != Workers::Any);
@@ -132,21 +197,29 @@ impl Set<'_> {
             Some(plan) => (Asking::default(), Some(state.ask_patiently(plan, &host, view::note).await?)),
             None => (Asking::default(), None),
         };
+        self.phase = Phase::Opening;
         let worker = match asked {
             Some(Asked::Held(holder)) if arguments.standby => {
                 let options = |plan: &mut PhysicalPlan| options(arguments, None, &host, plan);
                 let (job, plans) = Job::start_shared(plans, &self.connectors, &host, options).await?;
                 view::note(&format!("pipeline `{name}`: standing by until {holder} ends ({})", because(&plans)));
-                Worker { job, right: None, standby: Some(Standby { asking, holder, plans }) }
+                Worker { job, right: None, standby: Some(Standby { asking, holder, plans }), groups }
             }
             asked => {
                 let right = asked.map(|asked| asked.or_refuse(state)).transpose()?;
-                if let Some(right) = right.as_ref().filter(|_| arguments.fresh) {
-                    right.clear().await?;
+                if let Some(held) = right.as_ref().filter(|_| arguments.fresh) {
+                    let cleared = async {
+                        held.clear().await?;
+                        start_over(&plans, &self.connectors, &self.host).await
+                    };
+                    if let Err(error) = cleared.await {
+                        give_up(right).await;
+                        return Err(error);
+                    }
                 }
                 let options = |plan: &mut PhysicalPlan| options(arguments, right.as_ref(), &host, plan);
                 match Job::start(plans, &self.connectors, &host, options).await {
-                    Ok(job) => Worker { job, right, standby: None },
+                    Ok(job) => Worker { job, right, standby: None, groups },
                     Err(error) => {
                         give_up(right).await;
                         return Err(error);
@@ -155,8 +228,8 @@ impl Set<'_> {
             }
         };
         self.running.push(worker);
-        if let Some(Worker { job, standby: None, .. }) = self.running.last() {
-            tell_start(job);
+        if let Some(worker @ Worker { standby: None, .. }) = self.running.last() {
+            tell_start(worker);
         }
         Ok(())
     }
@@ -187,7 +260,7 @@ impl Set<'_> {
             if let Err(error) = worker.job.add(plans, &self.connectors, &self.host, options).await {
                 return Some((index, error));
             }
-            tell_start(&worker.job);
+            tell_start(worker);
         }
         None
     }
@@ -206,14 +279,18 @@ impl Set<'_> {
         }
     }
 
-    /// Lets others have what only one process may run.
-    async fn give_up(&mut self) {
-        for worker in &mut self.running {
-            give_up(worker.right.take()).await;
-        }
+    /// Lets others have what only one process may run. Who waits for it finds out by itself too, only later.
+    async fn give_up(&mut self, signals: &mut Signals) {
+        let rights: Vec<Right> = self.running.iter_mut().filter_map(|worker| worker.right.take()).collect();
+        let release = async {
+            for right in rights {
+                right.release().await;
+            }
+        };
+        signals.race_within(stop::GOODBYE, release).await;
     }
 
-    async fn watch(&mut self, interrupts: &mut Interrupts) -> Exit {
+    async fn watch(&mut self, signals: &mut Signals) -> Exit {
         let nodes = self.nodes();
         let mut live = Live::new(&nodes, self.host.now());
         let mut done: Vec<Option<Exit>> = vec![None; self.running.len()];
@@ -224,19 +301,25 @@ impl Set<'_> {
             let until_shown = Duration::from_micros((next_show - self.host.now()).max(0).unsigned_abs());
             let tick = if waits { until_shown.min(STANDBY_EVERY) } else { until_shown };
             let next = next_done(&mut self.running, &done);
-            let turn = tokio::select! {
+            let mut turn = tokio::select! {
                 biased;
-                signal = interrupts.next() => Turn::Signal(signal),
+                signal = signals.next() => Turn::Signal(signal),
                 (index, result) = next => Turn::Done(index, result),
                 () = self.host.sleep(tick) => Turn::Tick,
             };
-            match turn {
-                Turn::Tick => {
-                    if let Some((index, error)) = self.take_over().await {
+            if let (Turn::Tick, true) = (&turn, waits) {
+                match signals.race(self.take_over()).await {
+                    Ok(None) => {}
+                    Ok(Some((index, error))) => {
                         live.end();
                         done[index] = Some(self.ended(index, Err(error)));
                         self.stop();
                     }
+                    Err(signal) => turn = Turn::Signal(signal),
+                }
+            }
+            match turn {
+                Turn::Tick => {
                     if self.host.now() >= next_show {
                         live.show(&self.nodes(), self.host.now());
                         next_show = self.host.now() + live.every().as_micros() as Micros;
@@ -330,8 +413,29 @@ fn because(plans: &[(usize, PhysicalPlan)]) -> String {
     reasons.collect::<Vec<_>>().join("; ")
 }
 
-fn tell_start(job: &Job) {
+/// The streams that are made where they do not exist, in words.
+fn to_make(plans: &[PhysicalPlan]) -> String {
+    let streams = plans.iter().flat_map(|plan| writes(plan).into_iter().chain(reads(plan)));
+    let carriers = streams.map(|stream| &stream.carrier).filter(|carrier| !carrier.existing);
+    let mut names: Vec<String> = carriers.map(|carrier| format!("`{}` on {}", carrier.target, carrier.kind)).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The streams that are read by a consumer group, with its name, under which a service tells how far it is.
+fn groups(plans: &[PhysicalPlan]) -> Vec<(String, String)> {
+    let all = plans.iter().flat_map(|plan| {
+        reads(plan).into_iter().map(|stream| (stream.name.clone(), consumer_group(plan, &stream.name)))
+    });
+    all.collect()
+}
+
+fn tell_start(Worker { job, groups, .. }: &Worker) {
     let name = job.pipeline();
+    for (stream, group) in groups.iter().filter(|_| !job.already_finished()) {
+        tracing::info!(pipeline = name, stream, group, "reading as a consumer group");
+    }
     match job.resumed_from() {
         Some(id) if job.already_finished() => view::note(&format!(
             "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"

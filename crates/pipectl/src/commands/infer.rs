@@ -13,10 +13,11 @@ use pipectl_host::Host;
 
 use crate::{
     cli::{Global, InferArguments},
-    commands::stream::{failed, take, wait},
+    commands::stream::take,
     exit::Exit,
-    reach::Reach,
+    reach::{Reach, failed},
     registry::registry,
+    stop::run_plain,
     view,
 };
 
@@ -57,13 +58,16 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
 fn of_stream(stream: &str, arguments: &InferArguments, global: &Global) -> Result<Vec<Vec<u8>>, Exit> {
     let reach = Reach::load(&arguments.place, registry(), global)?;
     let mut lines = Vec::new();
-    let exit = wait(async {
-        let connection = match reach.connect(Some(stream), &Host::real(), global).await {
-            Ok(connection) => connection,
+    let exit = run_plain(async {
+        let line = match reach.connect(Some(stream), &Host::real(), global).await {
+            Ok(line) => line,
             Err(exit) => return exit,
         };
         let target = reach.target(stream);
-        let taken = take(&*connection, &target, StartAt::Earliest, true, |batch| {
+        if let Err(exit) = reach.find(&line, &target, None).await {
+            return exit;
+        }
+        let taken = take(&line, &target, StartAt::Earliest, true, |batch| {
             let room = arguments.records - lines.len();
             let payloads = batch.payload.iter().flat_map(|payload| payload.iter()).flatten();
             lines.extend(payloads.take(room).map(<[u8]>::to_vec));

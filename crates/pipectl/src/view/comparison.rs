@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Table, TableStyle, presets};
-use pipectl_compare::{Run, Verdict};
+use pipectl_compare::{Belonging, Run, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
-use super::report::count;
+use super::{counted, report::count};
 
 /// Of each pipeline the run that is the reference, and every other with its verdict.
 pub(crate) type Judged<'a> = [(&'a Run, Vec<(&'a Run, Verdict)>)];
@@ -66,7 +66,10 @@ fn differences(reference: &Run, run: &Run, verdict: &Verdict) -> String {
             (sink.lost, "lost"),
             (sink.duplicates, "duplicate"),
             (sink.foreign, "unknown to the reference"),
-            (sink.disordered_keys, "keys in another order"),
+            (
+                sink.disordered_keys,
+                if sink.disordered_keys == 1 { "key in another order" } else { "keys in another order" },
+            ),
         ] {
             if number > 0 {
                 parts.push(format!("{} {word}", count(number)));
@@ -74,10 +77,10 @@ fn differences(reference: &Run, run: &Run, verdict: &Verdict) -> String {
         }
         writeln!(
             text,
-            "{} on {}: {} rows, {} on {}: {}",
+            "{} on {}: {}, {} on {}: {}",
             sink.sink,
             run.name,
-            count(sink.found),
+            counted(sink.found, "row"),
             count(sink.expected),
             reference.name,
             parts.join(", ")
@@ -90,7 +93,26 @@ fn differences(reference: &Run, run: &Run, verdict: &Verdict) -> String {
                 let width = reference.name.len().max(run.name.len());
                 writeln!(text, "    {name:width$}  {}", row.as_deref().unwrap_or("-")).unwrap_or_default();
             }
+            if let Some(input) = &example.input {
+                text.push_str(&made_of(input));
+            }
         }
+    }
+    text
+}
+
+/// The records of the input that a row was made of.
+fn made_of(input: &Belonging) -> String {
+    let mut text = match input.total {
+        0 => "    input: no record has the row's key and time\n".to_owned(),
+        total => format!("    input: {}\n", counted(total, "record")),
+    };
+    for record in &input.records {
+        writeln!(text, "      {record}").unwrap_or_default();
+    }
+    match input.total.saturating_sub(input.records.len() as u64) {
+        0 => {}
+        more => writeln!(text, "      and {} more", count(more)).unwrap_or_default(),
     }
     text
 }
@@ -170,6 +192,8 @@ pub(crate) fn junit(judged: &Judged<'_>) -> String {
                 };
                 let mut case = TestCase::new(sink.sink.clone(), status);
                 case.set_classname(run.name.clone());
+                // All sinks of a run are filled at the same time.
+                case.set_time(std::time::Duration::from_secs_f64(run.seconds()));
                 suite.add_test_case(case);
             }
         }

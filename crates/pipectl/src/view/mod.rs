@@ -1,10 +1,12 @@
 //! What a person sees. Results go to standard output, everything else to standard error.
 #![allow(clippy::print_stderr, reason = "this is the module that writes for people")]
 
+mod asking;
 pub(crate) mod comparison;
 mod live;
 mod report;
 
+pub(crate) use asking::Asking;
 pub(crate) use live::Live;
 pub(crate) use report::{ledger, plain_table, previews, summary};
 
@@ -60,11 +62,16 @@ pub(crate) fn note(line: &str) {
     eprintln!("{line}");
 }
 
+/// `1 record`, `2,000 records`.
+pub(crate) fn counted(number: u64, word: &str) -> String {
+    format!("{} {word}{}", report::count(number), if number == 1 { "" } else { "s" })
+}
+
 /// `sensor-lab: 1 source, 1 stream, 1 processor, 2 sinks; fine`.
 pub(crate) fn verdict(dag: &Dag) -> String {
     let count = |matches: fn(&NodeKind) -> bool, word: &str| {
         let count = dag.nodes().filter(|(_, node)| matches(&node.kind)).count();
-        format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+        counted(count as u64, word)
     };
     format!(
         "{}: {}, {}, {}, {}: fine\n",

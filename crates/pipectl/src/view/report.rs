@@ -61,19 +61,22 @@ pub(crate) fn summary(report: &RunReport) -> String {
         Outcome::Stopped => "stopped: everything in flight is written; the next apply goes on from here",
     };
     writeln!(text, "\n{} {ended}", report.pipeline).unwrap_or_default();
-    let read = count(read);
+    let read = super::counted(read, "record");
     let speed = if let Some(checkpoint) = report.resumed_from {
         // The counts go on over all runs; the time is this one's.
-        format!("{read} records in all; this run went on from checkpoint {checkpoint} and took {seconds:.1} s")
+        format!("{read} in all; this run went on from checkpoint {checkpoint} and took {seconds:.1} s")
     } else {
-        format!("{read} records in {seconds:.1} s ({} a second)", count(rate as u64))
+        format!("{read} in {seconds:.1} s ({} a second)", count(rate as u64))
     };
     writeln!(text, "{speed}\n").unwrap_or_default();
     text.push_str(&ledger(&report.nodes));
-    text.push_str("\nLook at:\n");
-    for node in &report.nodes {
-        let Some(place) = node.place.as_ref().filter(|_| node.counts.output > 0) else { continue };
-        writeln!(text, "  {:<18} {place}", node.name).unwrap_or_default();
+    let written = report.nodes.iter().filter(|node| node.counts.output > 0);
+    let mut places = written.filter_map(|node| Some((&node.name, node.place.as_ref()?))).peekable();
+    if places.peek().is_some() {
+        text.push_str("\nLook at:\n");
+    }
+    for (name, place) in places {
+        writeln!(text, "  {name:<18} {place}").unwrap_or_default();
     }
     text
 }
@@ -84,7 +87,9 @@ pub(crate) fn previews(sinks: &[(String, u64, Vec<String>)]) -> String {
     for (name, total, rows) in sinks {
         match rows.len() as u64 {
             0 => writeln!(text, "\n{name}: no rows").unwrap_or_default(),
-            shown if shown == *total => writeln!(text, "\n{name}: {total} rows").unwrap_or_default(),
+            shown if shown == *total => {
+                writeln!(text, "\n{name}: {}", super::counted(*total, "row")).unwrap_or_default();
+            }
             shown => writeln!(text, "\n{name}: the first {shown} of {} rows", count(*total)).unwrap_or_default(),
         }
         for row in rows {

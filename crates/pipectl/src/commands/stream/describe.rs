@@ -6,7 +6,8 @@ use pipectl_contract::StreamState;
 use pipectl_data::timestamp;
 use pipectl_host::Host;
 
-use super::failed;
+use serde_json::{Value, json};
+
 use crate::{
     cli::{DescribeArguments, Global, ReportFormat},
     exit::Exit,
@@ -15,47 +16,62 @@ use crate::{
 };
 
 pub(super) async fn run(reach: &Reach, arguments: &DescribeArguments, global: &Global) -> Exit {
-    let connection = match reach.connect(Some(&arguments.stream), &Host::real(), global).await {
-        Ok(connection) => connection,
+    let line = match reach.connect(Some(&arguments.stream), &Host::real(), global).await {
+        Ok(line) => line,
         Err(exit) => return exit,
     };
-    let target = reach.target(&arguments.stream);
-    match connection.describe(&target, arguments.group.as_deref()).await {
-        Ok(Some(state)) if arguments.format == ReportFormat::Json => {
-            view::print(&(serde_json::to_string_pretty(&state).unwrap_or_default() + "\n"))
+    let group = arguments.group.as_deref();
+    match reach.find(&line, &reach.target(&arguments.stream), group).await {
+        Ok(state) if arguments.format == ReportFormat::Json => {
+            view::print(&(serde_json::to_string_pretty(&as_json(&state)).unwrap_or_default() + "\n"))
         }
-        Ok(Some(state)) => view::print(&text(&state)),
-        Ok(None) => {
-            view::note(&format!("error: there is no stream `{}` in `{}`", target.name, reach.name()));
-            Exit::Outside
-        }
-        Err(error) => failed(&error),
+        Ok(state) => view::print(&text(&state, group)),
+        Err(exit) => exit,
     }
 }
 
-fn text(state: &StreamState) -> String {
-    let mut text = format!("{}\n", state.name);
-    let mut line = |name: &str, value: String| writeln!(text, "  {name:<14} {value}").unwrap_or_default();
+/// As the service tells it, with the retention as specs write it.
+fn as_json(state: &StreamState) -> Value {
+    let mut value = serde_json::to_value(state).unwrap_or_default();
+    value["retention"] = json!(state.retention.map(|kept| pipectl_data::units::Duration(kept).to_string()));
+    value
+}
+
+fn text(state: &StreamState, group: Option<&str>) -> String {
+    let mut lines: Vec<(&str, String)> = Vec::new();
     if let Some(created) = state.created {
-        line("created", timestamp::format(created));
+        lines.push(("created", timestamp::format(created)));
     }
     if let Some(retention) = state.retention {
-        line("retention", pipectl_data::units::Duration(retention).to_string());
+        lines.push(("retention", pipectl_data::units::Duration(retention).to_string()));
     }
     if let Some(encryption) = &state.encryption {
-        line("encryption", encryption.clone());
+        lines.push(("encryption", encryption.clone()));
     }
     if let Some(lag) = state.lag {
-        line("lag", lag.to_string());
+        lines.push(("lag", lag.to_string()));
     }
-    for (name, value) in &state.settings {
-        line(name, value.clone());
+    lines.extend(state.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or_default().max(14);
+    let mut text = format!("{}\n", state.name);
+    for (name, value) in lines {
+        writeln!(text, "  {name:<width$} {value}").unwrap_or_default();
     }
+    let mut unknown = group.is_some() && state.lag.is_none() && state.partitions.is_empty();
     if !state.partitions.is_empty() {
         text.push('\n');
         let rows = state.partitions.iter().map(|partition| {
             let parents: Vec<String> = partition.parents.iter().map(u32::to_string).collect();
             let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+            // Without a group nobody asked; with one, and none for all partitions together, there should be a number.
+            let lag = match partition.lag {
+                Some(lag) => lag.to_string(),
+                None if group.is_none() || state.lag.is_some() => "-".to_owned(),
+                None => {
+                    unknown = true;
+                    "unknown".to_owned()
+                }
+            };
             [
                 partition.number.to_string(),
                 partition.name.clone(),
@@ -63,10 +79,17 @@ fn text(state: &StreamState) -> String {
                 if parents.is_empty() { "-".to_owned() } else { parents.join(", ") },
                 or_dash(partition.earliest.clone()),
                 or_dash(partition.end.clone()),
-                or_dash(partition.lag.map(|lag| lag.to_string())),
+                lag,
             ]
         });
         text.push_str(&view::plain_table(["partition", "name", "state", "parents", "earliest", "end", "lag"], rows));
+    }
+    if let (true, Some(group)) = (unknown, group) {
+        writeln!(
+            text,
+            "\nlag unknown: group `{group}` has noted no position here, or the service does not tell how many records follow it"
+        )
+        .unwrap_or_default();
     }
     text
 }

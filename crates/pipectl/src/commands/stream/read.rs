@@ -3,49 +3,60 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use base64::Engine as _;
-use pipectl_contract::{
-    Connection, ConnectorError, ConsumerContext, ErrorKind, Ownership, Read, StartAt, StreamTarget,
-};
+use pipectl_contract::{ConnectorError, ConsumerContext, Ownership, Read, StartAt, StreamState, StreamTarget};
 use pipectl_data::{Batch, timestamp};
 use pipectl_diag::{Diagnostic, codes};
-use pipectl_host::{Host, Interrupts};
+use pipectl_host::Host;
 use serde_json::{Map, Value, json};
 
-use super::failed;
 use crate::{
     cli::{Global, ReadArguments, RecordFormat},
     exit::Exit,
-    reach::Reach,
+    reach::{Line, Reach, failed},
+    stop::Signals,
     view,
 };
 
 /// Bytes that may be fetched ahead.
 const MEMORY: u64 = 16 << 20;
 
-pub(super) async fn run(reach: &Reach, arguments: &ReadArguments, global: &Global) -> Exit {
-    let start = match start(arguments) {
+pub(super) async fn run(reach: &Reach, arguments: &ReadArguments, global: &Global, signals: &mut Signals) -> Exit {
+    let host = Host::real();
+    let start = match start(arguments, &host) {
         Ok(start) => start,
         Err(problem) => {
             view::problem(problem, global);
             return Exit::Wrong;
         }
     };
-    let host = Host::real();
-    let connection = match reach.connect(Some(&arguments.stream), &host, global).await {
-        Ok(connection) => connection,
+    match signals.race(read(reach, arguments, start, &host, global)).await {
+        Ok(exit) => exit,
+        // Who follows a stream ends it like this.
+        Err(_) if arguments.follow => Exit::Fine,
+        Err(signal) => {
+            view::note(&format!("{signal}: ended before all was read"));
+            Exit::Interrupted
+        }
+    }
+}
+
+async fn read(reach: &Reach, arguments: &ReadArguments, start: StartAt, host: &Host, global: &Global) -> Exit {
+    let line = match reach.connect(Some(&arguments.stream), host, global).await {
+        Ok(line) => line,
         Err(exit) => return exit,
     };
     let target = reach.target(&arguments.stream);
+    let state = match reach.find(&line, &target, None).await {
+        Ok(state) => state,
+        Err(exit) => return exit,
+    };
+    if let Some(problem) = arguments.partition.and_then(|partition| no_partition(partition, &state)) {
+        view::problem(problem, global);
+        return Exit::Wrong;
+    }
     let mut shown = Exit::Fine;
     let mut left = arguments.limit;
-    let mut interrupts = match Interrupts::listen() {
-        Ok(interrupts) => interrupts,
-        Err(error) => {
-            view::note(&format!("error: cannot listen for signals: {error}"));
-            return Exit::Outside;
-        }
-    };
-    let work = take(&*connection, &target, start, !arguments.follow, |batch| {
+    let work = take(&line, &target, start, !arguments.follow, |batch| {
         let wanted = arguments.partition.is_none_or(|partition| partition == batch.partition);
         for row in (0..batch.len()).take_while(|_| wanted) {
             if left == 0 {
@@ -59,28 +70,41 @@ pub(super) async fn run(reach: &Reach, arguments: &ReadArguments, global: &Globa
         }
         left > 0
     });
-    let done = tokio::select! {
-        done = work => done,
-        _ = interrupts.next() => Ok(()),
-    };
-    match done {
+    match work.await {
         Ok(()) => shown,
         Err(error) => failed(&error),
     }
 }
 
+/// A partition that there is not would be waited for, or read to its end at once: nothing comes of it.
+fn no_partition(partition: u32, state: &StreamState) -> Option<Diagnostic> {
+    let numbers: Vec<u32> = state.partitions.iter().map(|partition| partition.number).collect();
+    if numbers.contains(&partition) {
+        return None;
+    }
+    let title = format!("stream `{}` has no partition {partition}", state.name);
+    let problem = Diagnostic::error(codes::command::BAD_ARGUMENT, title);
+    Some(match (numbers.as_slice(), numbers.last()) {
+        ([first, ..], Some(last)) if *last as usize - *first as usize + 1 == numbers.len() => {
+            problem.help(format!("it has the partitions {first} to {last}"))
+        }
+        ([], _) => problem.help("its backend has no partitions to choose from; leave out `--partition`"),
+        _ => problem.help(format!(
+            "it has the partitions {}",
+            numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+        )),
+    })
+}
+
 /// Reads a stream from a start and hands on its batches, until nothing is left (where it ends) or `on_batch` answers
 /// false.
 pub(in crate::commands) async fn take(
-    connection: &dyn Connection,
+    line: &Line,
     target: &StreamTarget,
     start: StartAt,
     ends: bool,
     mut on_batch: impl FnMut(&Batch) -> bool,
 ) -> Result<(), ConnectorError> {
-    if connection.describe(target, None).await?.is_none() {
-        return Err(ConnectorError::new(ErrorKind::NotFound, format!("there is no stream `{}`", target.name)));
-    }
     let context = ConsumerContext {
         node: target.name.clone(),
         group: "pipectl.by-hand".to_owned(),
@@ -90,30 +114,35 @@ pub(in crate::commands) async fn take(
         memory: MEMORY,
         checkpoint_every: Duration::from_secs(10),
     };
-    let mut readers = connection.consumer(target, context).await?;
+    let reading = format!("reading `{}`", target.name);
+    let mut readers = line.patience.answer(&reading, line.connection.consumer(target, context)).await?;
     let Some(reader) = readers.first_mut() else { return Ok(()) };
     if ends {
-        reader.writers_finished().await?;
+        line.patience.answer(&reading, reader.writers_finished()).await?;
     }
     loop {
-        match reader.next().await {
+        // Who follows a stream waits for records that nobody may write.
+        let next = if ends { line.patience.answer(&reading, reader.next()).await } else { reader.next().await };
+        match next {
             Ok(Read::End) => break,
             Ok(Read::Records(batch)) if !on_batch(&batch) => break,
             Ok(_) => {}
-            Err(error) => {
-                drop(reader.close().await);
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         }
     }
-    reader.close().await
+    line.patience.answer(&reading, reader.close()).await
 }
 
-fn start(arguments: &ReadArguments) -> Result<StartAt, Diagnostic> {
+fn start(arguments: &ReadArguments, host: &Host) -> Result<StartAt, Diagnostic> {
     let from = arguments.from.as_str();
     match (from, timestamp::parse(from), arguments.partition) {
         ("earliest", ..) => Ok(StartAt::Earliest),
         ("latest", ..) => Ok(StartAt::Latest),
+        (_, Some(moment), _) if moment > host.now() => {
+            let title = format!("`--from {from}` is in the future: it is {} now", timestamp::format(host.now()));
+            Err(Diagnostic::error(codes::command::BAD_ARGUMENT, title)
+                .help("`--from latest --follow` waits for what comes from now on"))
+        }
         (_, Some(moment), _) => Ok(StartAt::Time(moment)),
         (position, None, Some(partition)) => Ok(StartAt::Positions(BTreeMap::from([(partition, position.to_owned())]))),
         (_, None, None) => {
