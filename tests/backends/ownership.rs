@@ -88,3 +88,17 @@ fn a_stream_that_others_write_needs_no_source_on_a_broker_only() {
     let shown = dry(&["--input", "raw=raw.jsonl"]).code(0);
     assert!(shown.stdout.contains("{\"id\":4}") && !shown.stdout.contains("{\"id\":1}"), "{}", shown.stdout);
 }
+
+#[test]
+fn what_a_crash_may_leave_twice_is_told_before_a_run() {
+    let place = Place::empty();
+    let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\nspec:\n  streams: { raw: { schema: { id: int64 } }, even: {}, odd: {} }\n  processors:\n    evens: { sql: \"SELECT id FROM raw WHERE id % 2 = 0\", to: even }\n    odds: { sql: \"SELECT id FROM raw WHERE id % 2 = 1\", to: odd }\n  sinks: { kept: { from: even, file: { path: out.jsonl } }, shown: { from: odd, stdout: {} } }\n";
+    let environment = "apiVersion: pipectl/v1\nkind: Environment\nmetadata: { name: kafka }\nspec:\n  backends: { default: { kafka: { brokers: [localhost:9092] } } }\n  streams: { even: { kafka: { transactional: true } } }\n";
+    place.write("spec.yaml", spec);
+    place.write("env.yaml", environment);
+    let said = place.run(&["validate", "spec.yaml", "--env", "env.yaml"], "").code(0).stdout;
+    assert!(said.ends_with("may be there twice in stream `odd` (kafka), sink `shown` (stdout)\n"), "{said}");
+    // Nothing of the kind where everything is there once.
+    let said = place.run(&["validate", &format!("{}/../../pipelines/sensor-lab.yaml", env!("CARGO_MANIFEST_DIR"))], "");
+    assert!(!said.code(0).stdout.contains("twice"));
+}

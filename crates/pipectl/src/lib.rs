@@ -11,6 +11,7 @@ mod environments;
 mod exit;
 mod generated;
 mod given;
+mod guarantee;
 mod input;
 mod logging;
 mod patience;

@@ -14,6 +14,7 @@ use pipectl_runtime::{
 use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
     exit::Exit,
+    guarantee,
     input::compile_files,
     registry::registry,
     state::{Asked, Asking, Right},
@@ -32,6 +33,9 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     }
     let mut pipelines: Vec<Vec<PhysicalPlan>> = Vec::new();
     for compiled in &compiled {
+        if let Some(told) = guarantee::told(&compiled.dag) {
+            tracing::info!(pipeline = compiled.dag.settings().pipeline, "{told}");
+        }
         match lower_regions(&compiled.dag) {
             Ok(plans) => pipelines.push(plans),
             Err(problem) => {

@@ -16,7 +16,7 @@ use pipectl_diag::{Diagnostic, Diagnostics, Format, RenderOptions, SourceMap};
 use pipectl_ir::{Dag, NodeKind};
 use pipectl_runtime::RunError;
 
-use crate::{cli::Global, exit::Exit, input::Source};
+use crate::{cli::Global, exit::Exit, guarantee, input::Source};
 
 /// Writes a result to standard output. A reader that has gone (`| head`) is fine.
 pub(crate) fn print(text: &str) -> Exit {
@@ -67,20 +67,22 @@ pub(crate) fn counted(number: u64, word: &str) -> String {
     format!("{} {word}{}", report::count(number), if number == 1 { "" } else { "s" })
 }
 
-/// `sensor-lab: 1 source, 1 stream, 1 processor, 2 sinks; fine`.
+/// `sensor-lab: 1 source, 1 stream, 1 processor, 2 sinks: fine`, and what is not there exactly once.
 pub(crate) fn verdict(dag: &Dag) -> String {
     let count = |matches: fn(&NodeKind) -> bool, word: &str| {
         let count = dag.nodes().filter(|(_, node)| matches(&node.kind)).count();
         counted(count as u64, word)
     };
-    format!(
+    let weak = guarantee::told(dag).map(|told| format!("  {told}\n"));
+    let fine = format!(
         "{}: {}, {}, {}, {}: fine\n",
         dag.settings().pipeline,
         count(|kind| matches!(kind, NodeKind::Source(_)), "source"),
         count(|kind| matches!(kind, NodeKind::Stream(_)), "stream"),
         count(|kind| matches!(kind, NodeKind::Processor(_)), "processor"),
         count(|kind| matches!(kind, NodeKind::Sink(_)), "sink"),
-    )
+    );
+    fine + &weak.unwrap_or_default()
 }
 
 /// Width of the terminal; 120 where there is none.
