@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_kinesis::types::{
-    ConsumerStatus, EncryptionType, ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails, StreamStatus,
+    ConsumerStatus, ScalingType, StreamDescriptionSummary, StreamMode, StreamModeDetails, StreamStatus,
 };
 use pipectl_contract::{ConnectorError, ErrorKind, PartitionState, StreamState, StreamTarget};
 
@@ -12,16 +12,16 @@ use crate::{
     error::CallError,
     limits,
     options::{KinesisStreamOptions, Mode},
-    position, shards,
+    position, settings, shards,
 };
 
 /// Shards of a stream that does not say how many it wants: as many as a memory stream has partitions.
 pub(crate) const DEFAULT_SHARDS: u32 = 4;
 /// How often a change is looked at while it is made. The service allows 20 such calls a second
 /// (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_DescribeStreamSummary.html>).
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Changes take up to some minutes; a stream of many shards, ten.
-const CHANGE_MOST: Duration = Duration::from_mins(15);
+pub(crate) const CHANGE_MOST: Duration = Duration::from_mins(15);
 
 /// The stream's own words about itself; `None` if there is none.
 pub(crate) async fn summary(api: &Api, stream: &str) -> Result<Option<StreamDescriptionSummary>, ConnectorError> {
@@ -42,7 +42,7 @@ pub(crate) async fn existing(api: &Api, stream: &str) -> Result<StreamDescriptio
     summary(api, stream).await?.ok_or_else(|| missing(stream))
 }
 
-fn missing(stream: &str) -> ConnectorError {
+pub(crate) fn missing(stream: &str) -> ConnectorError {
     ConnectorError::new(
         ErrorKind::NotFound,
         format!("there is no Kinesis stream `{stream}`; make it first, or correct its name or region"),
@@ -50,7 +50,7 @@ fn missing(stream: &str) -> ConnectorError {
 }
 
 /// Waits until no change of the stream is under way; answers what it is then, `None` if it is gone.
-async fn settled(api: &Api, stream: &str) -> Result<Option<StreamDescriptionSummary>, ConnectorError> {
+pub(crate) async fn settled(api: &Api, stream: &str) -> Result<Option<StreamDescriptionSummary>, ConnectorError> {
     let until = api.host.now() + CHANGE_MOST.as_micros() as i64;
     loop {
         let seen = summary(api, stream).await?;
@@ -79,7 +79,14 @@ pub(crate) async fn create(
     stream: &StreamTarget,
     options: &KinesisStreamOptions,
 ) -> Result<(), ConnectorError> {
-    if settled(api, &stream.name).await?.is_some() {
+    if let Some(seen) = settled(api, &stream.name).await? {
+        if settings::is_unfinished(stream, options, &seen, api.host.now()) {
+            tracing::info!(
+                stream = stream.name,
+                "a creation of this stream broke off before it was done; it is finished"
+            );
+            return settings::bring(api, stream, options, seen).await;
+        }
         return Ok(());
     }
     if stream.existing {
@@ -105,7 +112,7 @@ pub(crate) async fn create(
             other => drop(other?),
         }
         if let Some(seen) = settled(api, &stream.name).await? {
-            return bring(api, stream, options, &seen).await;
+            return settings::bring(api, stream, options, seen).await;
         }
         if api.host.now() > until {
             return Err(missing(&stream.name));
@@ -122,8 +129,7 @@ pub(crate) async fn update(
     refuse_existing(stream, "change")?;
     let seen = settled(api, &stream.name).await?.ok_or_else(|| missing(&stream.name))?;
     let wanted = if options.mode == Mode::OnDemand { StreamMode::OnDemand } else { StreamMode::Provisioned };
-    let current = seen.stream_mode_details().map_or(StreamMode::Provisioned, |details| details.stream_mode().clone());
-    if wanted != current
+    if (wanted == StreamMode::OnDemand) != settings::on_demand(&seen)
         && let Some(details) = mode(options.mode)
     {
         let what = format!("change the capacity mode of stream `{}`", stream.name);
@@ -138,7 +144,8 @@ pub(crate) async fn update(
     {
         reshard(api, &stream.name, target).await?;
     }
-    bring(api, stream, options, &seen).await
+    let seen = settled(api, &stream.name).await?.ok_or_else(|| missing(&stream.name))?;
+    settings::bring(api, stream, options, seen).await
 }
 
 fn mode(mode: Mode) -> Option<StreamModeDetails> {
@@ -169,62 +176,6 @@ async fn reshard(api: &Api, stream: &str, target: u32) -> Result<(), ConnectorEr
 /// The next number of shards on the way; `None` at its end.
 fn next_step(current: u32, target: u32) -> Option<u32> {
     (current != target).then(|| target.clamp(current.div_ceil(2), current.saturating_mul(2)))
-}
-
-/// Brings retention, encryption and the largest record to what the target says.
-async fn bring(
-    api: &Api,
-    stream: &StreamTarget,
-    options: &KinesisStreamOptions,
-    seen: &StreamDescriptionSummary,
-) -> Result<(), ConnectorError> {
-    let name = &stream.name;
-    if let Some(retention) = stream.retention {
-        let hours = hours(retention);
-        let what = format!("set the retention of stream `{name}` to {hours} hours");
-        if hours > seen.retention_period_hours() {
-            api.call("IncreaseStreamRetentionPeriod", &what, || {
-                api.kinesis.increase_stream_retention_period().stream_name(name).retention_period_hours(hours).send()
-            })
-            .await?;
-        } else if hours < seen.retention_period_hours() {
-            api.call("DecreaseStreamRetentionPeriod", &what, || {
-                api.kinesis.decrease_stream_retention_period().stream_name(name).retention_period_hours(hours).send()
-            })
-            .await?;
-        }
-        settled(api, name).await?;
-    }
-    if let Some(key) = &options.kms_key
-        && seen.key_id() != Some(key)
-    {
-        api.call("StartStreamEncryption", &format!("encrypt stream `{name}` with `{key}`"), || {
-            api.kinesis
-                .start_stream_encryption()
-                .stream_name(name)
-                .encryption_type(EncryptionType::Kms)
-                .key_id(key)
-                .send()
-        })
-        .await?;
-        settled(api, name).await?;
-    }
-    if let Some(most) = options.max_record {
-        let kib = most.0.div_ceil(1024) as i32;
-        if seen.max_record_size_in_kib().unwrap_or(1024) != kib {
-            api.call("UpdateMaxRecordSize", &format!("let stream `{name}` take records of {kib} KiB"), || {
-                api.kinesis.update_max_record_size().stream_arn(seen.stream_arn()).max_record_size_in_kib(kib).send()
-            })
-            .await?;
-            settled(api, name).await?;
-        }
-    }
-    Ok(())
-}
-
-/// Whole hours, rounded up.
-pub(crate) fn hours(retention: Duration) -> i32 {
-    retention.as_secs().div_ceil(3600) as i32
 }
 
 pub(crate) async fn delete(api: &Api, stream: &StreamTarget) -> Result<bool, ConnectorError> {
@@ -273,6 +224,9 @@ pub(crate) async fn list(api: &Api) -> Result<Vec<String>, ConnectorError> {
     Ok(names)
 }
 
+/// What the service says of a stream. It numbers no records, so that it can tell neither where an open shard ends, short
+/// of reading it, nor how many records wait for a group; what it would tell, how old the next record is, needs a read of
+/// each shard, of which readers have five a second. Both are left open.
 pub(crate) async fn describe(api: &Api, stream: &StreamTarget) -> Result<Option<StreamState>, ConnectorError> {
     let Some(seen) = summary(api, &stream.name).await? else { return Ok(None) };
     let listed = match shards::list(api, &stream.name).await {
@@ -289,23 +243,18 @@ pub(crate) async fn describe(api: &Api, stream: &StreamTarget) -> Result<Option<
         end: None,
         lag: None,
     });
-    let mut settings = BTreeMap::from([
+    let settings = BTreeMap::from([
         ("status".to_owned(), seen.stream_status().as_str().to_owned()),
         ("arn".to_owned(), seen.stream_arn().to_owned()),
         ("fan-out consumers".to_owned(), seen.consumer_count().unwrap_or_default().to_string()),
+        ("mode".to_owned(), if settings::on_demand(&seen) { "on_demand" } else { "provisioned" }.to_owned()),
+        ("largest record".to_owned(), format!("{} KiB", settings::largest_kib(&seen))),
     ]);
-    if let Some(details) = seen.stream_mode_details() {
-        settings.insert("mode".to_owned(), details.stream_mode().as_str().to_lowercase());
-    }
-    if let Some(kib) = seen.max_record_size_in_kib() {
-        settings.insert("largest record".to_owned(), format!("{kib} KiB"));
-    }
-    let encrypted = seen.encryption_type() == Some(&EncryptionType::Kms);
     Ok(Some(StreamState {
         name: stream.name.clone(),
         partitions: partitions.collect(),
         retention: u64::try_from(seen.retention_period_hours()).ok().map(Duration::from_hours),
-        encryption: encrypted.then(|| format!("KMS {}", seen.key_id().unwrap_or("key"))),
+        encryption: settings::key_of(&seen).map(|key| format!("KMS {key}")),
         created: micros(seen.stream_creation_timestamp()),
         lag: None,
         settings,

@@ -63,6 +63,8 @@ pub(crate) struct Api {
     pub(crate) calls: Calls,
     /// When each shard may be read next, over all readers of this connection.
     reads: Mutex<BTreeMap<(String, u32), Micros>>,
+    /// When each consumer may subscribe to each shard next.
+    subscriptions: Mutex<BTreeMap<(String, u32), Micros>>,
     dice: Mutex<Rng>,
 }
 
@@ -104,6 +106,7 @@ impl Api {
             options,
             calls: Calls::default(),
             reads: Mutex::default(),
+            subscriptions: Mutex::default(),
             dice: Mutex::new(context.host.rng("kinesis pauses")),
         })
     }
@@ -182,6 +185,22 @@ impl Api {
             at
         };
         self.host.sleep_until(at).await;
+    }
+
+    /// Waits until this consumer may subscribe to this shard.
+    pub(crate) async fn subscribe_pace(&self, consumer: &str, shard: u32) {
+        let at = {
+            let subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+            subscriptions.get(&(consumer.to_owned(), shard)).copied().unwrap_or(Micros::MIN)
+        };
+        self.host.sleep_until(at).await;
+    }
+
+    /// A subscription was made, or may have been made though its answer has not come: another one has to wait.
+    pub(crate) fn subscribed(&self, consumer: &str, shard: u32) {
+        let next = self.host.now() + limits::SUBSCRIBE_EVERY.as_micros() as Micros;
+        let mut subscriptions = self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner);
+        subscriptions.insert((consumer.to_owned(), shard), next);
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, ProducerContext, SinkWriter, SourceReader,
-    StreamState, StreamTarget,
+    Connection, ConnectorError, ConsumerContext, Difference, ErrorKind, Finding, ProducerContext, SinkWriter,
+    SourceReader, StreamState, StreamTarget,
 };
 use serde::Deserialize;
 
@@ -15,6 +15,7 @@ use crate::{
     consumer, examine,
     options::KinesisStreamOptions,
     producer::Producer,
+    settings,
 };
 
 /// A connection to Kinesis and, for leases, to `DynamoDB`.
@@ -45,6 +46,7 @@ fn options(stream: &StreamTarget) -> Result<KinesisStreamOptions, ConnectorError
 
 #[async_trait]
 impl Connection for KinesisConnection {
+    /// Without ends and lags: see [`admin::describe`].
     async fn describe(
         &self,
         stream: &StreamTarget,
@@ -59,6 +61,10 @@ impl Connection for KinesisConnection {
 
     async fn update(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
         admin::update(&self.api, stream, &options(stream)?).await
+    }
+
+    async fn differences(&self, stream: &StreamTarget) -> Result<Vec<Difference>, ConnectorError> {
+        settings::differences(&self.api, stream, &options(stream)?).await
     }
 
     async fn delete(&self, stream: &StreamTarget) -> Result<bool, ConnectorError> {

@@ -1,6 +1,9 @@
 //! The service's many errors as the few that the border knows.
 
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::{
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    types::error::SubscribeToShardEventStreamError,
+};
 use pipectl_contract::{ConnectorError, ErrorKind};
 
 /// An error with the service's own code, for the few places that look at it.
@@ -110,13 +113,7 @@ where
             None => ErrorKind::Internal,
         },
     });
-    let detail = match (&code, error.message()) {
-        (Some(code), Some(message)) => format!("{message} ({code})"),
-        (Some(code), None) => code.clone(),
-        _ => DisplayErrorContext(error).to_string(),
-    };
-    let detail: String = detail.lines().map(str::trim).collect::<Vec<_>>().join(" ").chars().take(400).collect();
-    let message = format!("cannot {what}: {}{}", detail.trim_end_matches('.'), advice(kind));
+    let message = told(what, kind, code.as_deref(), error);
     let retry_after = error
         .raw_response()
         .and_then(|response| response.headers().get("retry-after"))
@@ -124,6 +121,50 @@ where
         .map(std::time::Duration::from_secs);
     let error = ConnectorError { kind, message, retry_after, source: None };
     CallError { error, code }
+}
+
+/// The same of an error inside a subscription, whose answer was good: what is not known is a stream that broke off.
+pub(crate) fn map_event<R: std::fmt::Debug>(
+    what: &str,
+    error: &SdkError<SubscribeToShardEventStreamError, R>,
+) -> CallError {
+    let event = error.as_service_error().and_then(event_code);
+    let code = error.code().or(event).map(str::to_owned);
+    let kind = code.as_deref().and_then(kind_of).unwrap_or(ErrorKind::Unavailable);
+    let message = told(what, kind, code.as_deref(), error);
+    CallError { error: ConnectorError::new(kind, message), code }
+}
+
+/// The code of an error event: unlike an answer, its body does not have it.
+fn event_code(error: &SubscribeToShardEventStreamError) -> Option<&'static str> {
+    use SubscribeToShardEventStreamError as Event;
+    Some(match error {
+        Event::ResourceNotFoundException(_) => "ResourceNotFoundException",
+        Event::ResourceInUseException(_) => "ResourceInUseException",
+        Event::KmsDisabledException(_) => "KMSDisabledException",
+        Event::KmsInvalidStateException(_) => "KMSInvalidStateException",
+        Event::KmsAccessDeniedException(_) => "KMSAccessDeniedException",
+        Event::KmsNotFoundException(_) => "KMSNotFoundException",
+        Event::KmsOptInRequired(_) => "KMSOptInRequired",
+        Event::KmsThrottlingException(_) => "KMSThrottlingException",
+        Event::InternalFailureException(_) => "InternalFailureException",
+        _ => return None,
+    })
+}
+
+/// What to tell a person: the service's own words on one line, its code, and what can be done.
+fn told<E, R>(what: &str, kind: ErrorKind, code: Option<&str>, error: &SdkError<E, R>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let detail = match (code, error.message()) {
+        (Some(code), Some(message)) => format!("{message} ({code})"),
+        (Some(code), None) => code.to_owned(),
+        _ => DisplayErrorContext(error).to_string(),
+    };
+    let detail: String = detail.lines().map(str::trim).collect::<Vec<_>>().join(" ").chars().take(400).collect();
+    format!("cannot {what}: {}{}", detail.trim_end_matches('.'), advice(kind))
 }
 
 fn is_about_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {

@@ -18,7 +18,7 @@ use pipectl_contract::{ConnectorError, ErrorKind};
 use crate::{
     api::Api,
     error::CallError,
-    position::{At, Mark},
+    position::{At, Beginning, Mark},
     shards,
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct Row {
     pub(crate) count: i64,
     /// A worker that would like to have it.
     pub(crate) claim: Option<String>,
+    /// Where its group began.
+    pub(crate) beginning: Option<Beginning>,
 }
 
 impl Row {
@@ -62,6 +64,10 @@ impl Row {
             at: text("checkpoint")?.parse().ok()?,
             count: number("recordCount").unwrap_or_default() as i64,
             claim: text("claimedBy"),
+            beginning: number("groupNewest").and_then(|newest| {
+                let at = text("groupStart").and_then(|at| at.parse().ok());
+                Some(Beginning { at, newest: u32::try_from(newest).ok()? })
+            }),
         })
     }
 }
@@ -149,25 +155,40 @@ impl Leases {
         }
     }
 
-    /// Adds a row for a shard unless there is one.
-    pub(crate) async fn add(&self, api: &Api, id: &str, mark: &Mark) -> Result<(), ConnectorError> {
+    /// Adds a row for a shard; answers whether there was none.
+    pub(crate) async fn add(
+        &self,
+        api: &Api,
+        id: &str,
+        mark: &Mark,
+        beginning: &Beginning,
+    ) -> Result<bool, ConnectorError> {
+        let start = beginning.at.as_ref().map(|at| ("groupStart".to_owned(), text(at.to_string())));
+        let item: Item = [
+            ("leaseGroup", text(&self.key)),
+            ("shardId", text(id)),
+            ("streamName", text(&self.stream)),
+            ("leaseCounter", number(0)),
+            ("leaseBeat", number(0)),
+            ("checkpoint", text(mark.at.to_string())),
+            ("recordCount", number(mark.count)),
+            ("groupNewest", number(beginning.newest)),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .chain(start)
+        .collect();
         let added = api
             .call("PutItem", &self.what, || {
                 api.dynamo
                     .put_item()
                     .table_name(&api.options.lease_table)
-                    .item("leaseGroup", text(&self.key))
-                    .item("shardId", text(id))
-                    .item("streamName", text(&self.stream))
-                    .item("leaseCounter", number(0))
-                    .item("leaseBeat", number(0))
-                    .item("checkpoint", text(mark.at.to_string()))
-                    .item("recordCount", number(mark.count))
+                    .set_item(Some(item.clone()))
                     .condition_expression("attribute_not_exists(shardId)")
                     .send()
             })
             .await;
-        held(added).map(drop)
+        Ok(held(added)?.is_some())
     }
 
     /// Makes a row this worker's, if it is still as it was seen; answers it as it is then.

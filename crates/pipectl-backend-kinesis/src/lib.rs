@@ -17,6 +17,7 @@ mod limits;
 mod options;
 mod position;
 mod producer;
+mod settings;
 mod shards;
 
 use std::sync::Arc;

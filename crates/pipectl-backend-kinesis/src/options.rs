@@ -160,14 +160,17 @@ pub enum OnGap {
 }
 
 /// What to do with a record of an aggregated one whose key belongs to another shard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+///
+/// A split or a merge makes such strays: what was aggregated for a shard that is closed by the time it arrives goes into
+/// one of its children as a whole. pipectl and Amazon's producer library see that and send the strays again, to where
+/// they belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strays {
-    /// Read it: nothing is lost, whoever wrote it.
-    #[default]
+    /// Read it: nothing is lost, whoever wrote it; what was sent again is there twice.
     Keep,
-    /// Leave it out, as Amazon's client library does: right where all writers send such records again (Amazon's producer
-    /// library and pipectl), since they would be there twice after a split.
+    /// Leave it out, as Amazon's client library does: each record is there once, if all who write aggregated records send
+    /// strays again.
     Drop,
 }
 
@@ -182,7 +185,8 @@ pub struct KinesisStreamOptions {
     /// How capacity is set.
     #[serde(default)]
     pub mode: Mode,
-    /// The KMS key that encrypts records at rest.
+    /// The KMS key that encrypts records at rest. With a key of your own, writers need `kms:GenerateDataKey` on it, readers
+    /// `kms:Decrypt`, and who makes the stream `kms:DescribeKey`.
     #[serde(default)]
     #[schemars(example = &"alias/aws/kinesis")]
     pub kms_key: Option<String>,
@@ -190,7 +194,7 @@ pub struct KinesisStreamOptions {
     #[serde(default)]
     pub fan_out: bool,
     /// Write many records as one in the format of Amazon's producer library. Readers must take them apart: pipectl and
-    /// Amazon's client library do.
+    /// Amazon's client library do. Say it where the stream is read too, so that `strays` fits.
     #[serde(default)]
     pub aggregate: bool,
     /// How long a record may wait for others to travel with.
@@ -204,9 +208,11 @@ pub struct KinesisStreamOptions {
     /// What to do where records are gone before they were read.
     #[serde(default)]
     pub on_gap: OnGap,
-    /// What to do with a record of an aggregated one whose key belongs to another shard.
+    /// What to do with a record of an aggregated one whose key belongs to another shard, as splits make them. Without it:
+    /// `drop` where the stream is `aggregate: true`, since its writer sends them again; `keep` elsewhere, since not all
+    /// programs do. With writers of both sorts, choose between records twice (`keep`) and records lost (`drop`).
     #[serde(default)]
-    pub strays: Strays,
+    pub strays: Option<Strays>,
 }
 
 impl Default for KinesisStreamOptions {
@@ -219,7 +225,7 @@ impl Default for KinesisStreamOptions {
             max_buffer: max_buffer(),
             max_record: None,
             on_gap: OnGap::default(),
-            strays: Strays::default(),
+            strays: None,
         }
     }
 }
@@ -228,5 +234,10 @@ impl KinesisStreamOptions {
     /// The largest record with its key, in bytes.
     pub(crate) fn max_record(&self) -> u64 {
         self.max_record.map_or(crate::limits::RECORD, |size| size.0)
+    }
+
+    /// What to do with strays: who writes aggregated records here sends them again.
+    pub(crate) fn strays(&self) -> Strays {
+        self.strays.unwrap_or(if self.aggregate { Strays::Drop } else { Strays::Keep })
     }
 }

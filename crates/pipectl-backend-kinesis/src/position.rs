@@ -106,6 +106,15 @@ pub(crate) struct LanePosition {
     pub(crate) shards: BTreeMap<u32, Mark>,
 }
 
+/// Where a group began: part of each of its rows in the lease table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    /// The place in all shards of that time; `None` if each had a place of its own.
+    pub(crate) at: Option<At>,
+    /// The newest shard of that time. The service numbers them in the order in which it makes them.
+    pub(crate) newest: u32,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

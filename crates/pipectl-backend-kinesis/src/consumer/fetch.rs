@@ -12,7 +12,13 @@ use aws_sdk_kinesis::{
 use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_host::Micros;
 
-use crate::{api::Api, error::CallError, limits, position::At, shards::Shard};
+use crate::{
+    api::Api,
+    error::{self, CallError},
+    limits,
+    position::At,
+    shards::{self, Shard},
+};
 
 /// What a step has brought.
 pub(super) enum Step {
@@ -37,8 +43,18 @@ pub(super) enum Next {
     Iterator(String),
     /// A subscription that still runs, when it was made, and where one after it would begin.
     Subscription(Box<SubscribeToShardOutput>, Micros, String),
-    /// A subscription that has ended: one more from here.
-    Resubscribe(String),
+    /// A subscription that is over: one more behind this record, or from where the shard is read to if there is none.
+    Resubscribe {
+        after: String,
+        /// Since when subscriptions have failed before they brought anything.
+        failing: Option<Micros>,
+    },
+}
+
+impl Fetched {
+    fn nothing(next: Next, began: Micros) -> Self {
+        Self { records: vec![], next: Some(next), caught_up: false, began }
+    }
 }
 
 /// What a step needs.
@@ -51,8 +67,6 @@ pub(super) struct Job {
     /// The consumer to read with; `None` reads by `GetRecords`.
     pub(super) consumer: Option<Arc<str>>,
     pub(super) limit: usize,
-    /// When this shard may be subscribed to again.
-    pub(super) subscribe_at: Micros,
 }
 
 impl Job {
@@ -102,35 +116,76 @@ impl Job {
     }
 
     async fn listen(&mut self, consumer: &str) -> Result<Fetched, CallError> {
-        let (mut output, since, mut after) = match self.next.take() {
-            Some(Next::Subscription(output, since, after)) => (output, since, after),
-            other => {
-                let after = if let Some(Next::Resubscribe(after)) = other { after } else { String::new() };
-                self.api.host.sleep_until(self.subscribe_at).await;
-                let since = self.api.host.now();
-                (Box::new(self.subscribe(consumer, &after).await?), since, after)
+        let began = self.api.host.now();
+        let (mut output, since, mut after, failing, proven) = match self.next.take() {
+            Some(Next::Subscription(output, since, after)) => (output, since, after, None, true),
+            Some(Next::Resubscribe { after, failing }) => {
+                (Box::new(self.subscribe(consumer, &after).await?), began, after, failing, false)
+            }
+            _ => (Box::new(self.subscribe(consumer, "").await?), began, String::new(), None, false),
+        };
+        // Events come every few seconds, empty ones too: a connection that brings none is dead.
+        let silent = self.api.host.now() + self.api.options.request_timeout.micros();
+        let event = loop {
+            let event = tokio::select! {
+                event = output.event_stream.recv() => event,
+                () = self.api.host.sleep_until(silent) => {
+                    return Ok(Fetched::nothing(Next::Resubscribe { after, failing }, since));
+                }
+            };
+            // Kinds of events that are not known yet are no reason to begin anew.
+            if !matches!(&event, Ok(Some(event)) if !event.is_subscribe_to_shard_event()) {
+                break event;
             }
         };
-        let event = output.event_stream.recv().await;
-        match event {
+        let what = || format!("go on with a subscription: {}", self.what());
+        let failed = match event {
             Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event))) => {
                 event.continuation_sequence_number().clone_into(&mut after);
                 let caught_up = event.millis_behind_latest() == 0;
                 let closed = !event.child_shards().is_empty() || after.is_empty();
                 let next = (!closed).then_some(Next::Subscription(output, since, after));
-                Ok(Fetched { records: event.records, next, caught_up, began: since })
+                return Ok(Fetched { records: event.records, next, caught_up, began: since });
             }
             // A subscription lives for five minutes; the next one goes on where it ended.
-            Ok(_) => {
-                Ok(Fetched { records: vec![], next: Some(Next::Resubscribe(after)), caught_up: false, began: since })
+            Ok(_) if proven => {
+                return Ok(Fetched::nothing(Next::Resubscribe { after, failing: None }, since));
             }
-            Err(error) => {
-                tracing::debug!(shard = self.shard.number, stream = %self.stream, %error, "a subscription broke off");
-                self.api.calls.count_retry();
-                self.api.host.note_retry();
-                Ok(Fetched { records: vec![], next: Some(Next::Resubscribe(after)), caught_up: false, began: since })
-            }
+            Ok(_) => CallError {
+                error: ConnectorError::new(
+                    ErrorKind::Unavailable,
+                    format!("cannot {}: it ended before it had brought anything", what()),
+                ),
+                code: None,
+            },
+            Err(error) => error::map_event(&what(), &error),
+        };
+        let failing = self.broke(failed, failing)?;
+        Ok(Fetched::nothing(Next::Resubscribe { after, failing: Some(failing) }, since))
+    }
+
+    /// A subscription has failed: the error where nothing mends it, or nothing has for too long; otherwise since when
+    /// subscriptions have failed.
+    fn broke(&self, mut failed: CallError, failing: Option<Micros>) -> Result<Micros, CallError> {
+        let now = self.api.host.now();
+        let since = failing.unwrap_or(now);
+        // One more reader of this consumer ends the subscription of the first one.
+        if !failed.error.is_retryable() && !failed.is("ResourceInUseException") {
+            return Err(failed);
         }
+        if now - since > self.api.options.retry_for.micros() {
+            failed.error.message = format!("{}; gave up after {}", failed.error.message, self.api.options.retry_for);
+            return Err(failed);
+        }
+        let (shard, stream) = (self.shard.number, &self.stream);
+        if failing.is_some() {
+            tracing::warn!(shard, %stream, error = %failed.error, "subscriptions keep failing");
+        } else {
+            tracing::debug!(shard, %stream, error = %failed.error, "a subscription broke off");
+        }
+        self.api.calls.count_retry();
+        self.api.host.note_retry();
+        Ok(since)
     }
 
     async fn subscribe(&self, consumer: &str, after: &str) -> Result<SubscribeToShardOutput, CallError> {
@@ -147,26 +202,32 @@ impl Job {
             code: None,
         })?;
         let until = self.api.host.now() + self.api.options.retry_for.micros();
+        let mut attempt = 0;
         loop {
-            let answer = self
-                .api
-                .call("SubscribeToShard", &what, || {
-                    self.api
-                        .kinesis
-                        .subscribe_to_shard()
-                        .consumer_arn(consumer)
-                        .shard_id(&self.shard.id)
-                        .starting_position(position.clone())
-                        .send()
-                })
-                .await;
-            match answer {
-                // A former subscription still counts for some seconds.
-                Err(failed) if failed.is("ResourceInUseException") && self.api.host.now() < until => {
-                    self.api.host.sleep(limits::SUBSCRIBE_EVERY).await;
-                }
-                other => return other,
+            self.api.subscribe_pace(consumer, self.shard.number).await;
+            let call = self.api.kinesis.subscribe_to_shard().consumer_arn(consumer).shard_id(&self.shard.id);
+            let answer =
+                self.api.once("SubscribeToShard", &what, call.starting_position(position.clone()).send()).await;
+            // Without a word of the service, the subscription may have been made all the same.
+            if answer.as_ref().map_or_else(|failed| failed.code.is_none(), |_| true) {
+                self.api.subscribed(consumer, self.shard.number);
             }
+            let failed = match answer {
+                Ok(output) => return Ok(output),
+                Err(failed) => failed,
+            };
+            // A former subscription still counts for some seconds.
+            let busy = failed.is("ResourceInUseException");
+            let pause = if busy { limits::SUBSCRIBE_EVERY } else { self.api.pause(attempt) };
+            let pause = pause.max(failed.error.retry_after.unwrap_or_default());
+            if !(busy || failed.error.is_retryable()) || self.api.host.now() + pause.as_micros() as Micros > until {
+                return Err(failed);
+            }
+            tracing::debug!(operation = "SubscribeToShard", attempt, error = %failed.error, "tried again");
+            self.api.host.sleep(pause).await;
+            self.api.calls.count_retry();
+            self.api.host.note_retry();
+            attempt += 1;
         }
     }
 
@@ -179,6 +240,13 @@ impl Job {
         }
         // Without the stream there is nothing to go on with.
         crate::admin::existing(&self.api, &self.stream).await?;
+        // If the shard is there, it is the consumer that is missing.
+        if self.consumer.is_some() && failed.is_missing() {
+            let listed = shards::list(&self.api, &self.stream).await?;
+            if listed.contains_key(&self.shard.number) {
+                return Err(failed.error);
+            }
+        }
         Ok(Step::Gone(failed.error.message))
     }
 }

@@ -8,16 +8,21 @@ use std::{
 use pipectl_contract::{ConnectorError, StartAt};
 use pipectl_host::Micros;
 
-use super::group::{Group, Held, Mode, first_marks};
+use super::{
+    alarm::Alarm,
+    group::{Group, Held, Mode, first_marks},
+};
 use crate::{
     leases::{Leases, Row},
-    position::{At, Mark},
+    position::{At, Beginning, Mark},
 };
 
 /// Renewals within the time after which a silent worker's shards are taken: two may fail.
 const BEATS: i64 = 3;
 /// A worker that was asked for a shard may finish its checkpoint for so many times the length of a lease.
 const PATIENCE: i64 = 3;
+/// A shard that has had no reader for so many times the length of a lease is told of: any worker would have taken it.
+const UNREAD: i64 = 5;
 
 /// What was seen of a row, and since when it has stood so.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ struct Seen {
 
 /// Runs until it is dropped, or until an error that its retries do not mend.
 pub(super) async fn run(group: Arc<Group>, start: StartAt) {
-    let mut keeper = Keeper { seen: BTreeMap::new(), asked: BTreeMap::new() };
+    let mut keeper = Keeper::default();
     let every = group.api.options.lease.micros() / BEATS;
     loop {
         if let Err(error) = keeper.round(&group, &start).await {
@@ -46,8 +51,12 @@ pub(super) async fn run(group: Arc<Group>, start: StartAt) {
     }
 }
 
+#[derive(Default)]
 struct Keeper {
     seen: BTreeMap<u32, Seen>,
+    /// Shards whose first row of all was this worker's, so that what it has pinned of them is the group's beginning.
+    began: BTreeSet<u32>,
+    alarm: Alarm,
     /// Shards that this worker has asked for, and when.
     asked: BTreeMap<u32, Micros>,
 }
@@ -86,7 +95,15 @@ impl Keeper {
         if closing {
             return Ok(());
         }
-        self.share_out(group, leases, me, &takeable, dead).await
+        self.share_out(group, leases, me, &takeable, &dead).await?;
+        let held: BTreeSet<u32> = group.state().held.keys().copied().collect();
+        let unread =
+            takeable.iter().filter(|row| dead(row) && !held.contains(&row.shard)).map(|row| row.shard).collect();
+        for (shard, waited) in self.alarm.look(&unread, now, UNREAD * api.options.lease.micros()) {
+            let seconds = waited / 1_000_000;
+            tracing::warn!(stream = group.node, shard, seconds, "no worker has read this shard for long");
+        }
+        Ok(())
     }
 
     async fn renew(&mut self, group: &Group, leases: &Leases, me: &str) -> Result<(), ConnectorError> {
@@ -107,27 +124,41 @@ impl Keeper {
         Ok(())
     }
 
-    /// Adds rows for shards that have none: all at a first start, later those that came from others.
+    /// Adds rows for shards that have none: all at a first start, later those that came from others, and those that a
+    /// worker which fell at its first start has left out.
     async fn add_missing(
-        &self,
+        &mut self,
         group: &Group,
         leases: &Leases,
         rows: &BTreeMap<u32, Row>,
         start: &StartAt,
     ) -> Result<bool, ConnectorError> {
-        let shards = group.state().shards.clone();
-        let mut marks = if rows.is_empty() {
-            first_marks(&shards, start, group.api.host.now(), &group.node)?
-        } else {
-            BTreeMap::new()
+        let missing: BTreeMap<_, _> = {
+            let state = group.state();
+            // A row of a shard that is done with goes when the shard does; an older listing does not bring it back.
+            let missing = |shard: &u32| !rows.contains_key(shard) && !state.done.contains(shard);
+            state.shards.iter().filter(|(shard, _)| missing(shard)).map(|(n, shard)| (*n, Arc::clone(shard))).collect()
         };
-        let mut added = false;
-        for shard in shards.values().filter(|shard| !rows.contains_key(&shard.number)) {
-            let mark = marks.remove(&shard.number).unwrap_or_default();
-            leases.add(&group.api, &shard.id, &mark).await?;
-            added = true;
+        let now = group.api.host.now();
+        let known = Beginning::of(rows);
+        let mut marks = match &known {
+            Some(beginning) => beginning.marks(&missing, start, now, &group.node)?,
+            None => first_marks(&missing, start, now, &group.node)?,
+        };
+        let is_first = known.is_none();
+        let beginning = known.unwrap_or_else(|| Beginning::new(&missing, start, now));
+        for (number, shard) in &missing {
+            let mark = marks.remove(number).unwrap_or_default();
+            let added = leases.add(&group.api, &shard.id, &mark, &beginning).await?;
+            if is_first && added {
+                self.began.insert(*number);
+            } else if is_first {
+                // Another worker begins at the same moment. Its beginning is the group's, which the next round goes by.
+                break;
+            }
         }
-        Ok(added)
+        group.state().pinned.retain(|shard, _| self.began.contains(shard));
+        Ok(!missing.is_empty())
     }
 
     fn observe(&mut self, rows: &BTreeMap<u32, Row>, now: Micros) {

@@ -51,7 +51,6 @@ struct Reader {
     /// Bytes that the step under way may bring.
     expected: usize,
     not_before: Micros,
-    subscribe_at: Micros,
     record_size: usize,
     consumer: Option<Arc<str>>,
     /// When the last step began that found nothing more.
@@ -244,7 +243,6 @@ impl Lane {
                 busy: false,
                 expected: 0,
                 not_before: now,
-                subscribe_at: now,
                 record_size: GUESS,
                 drained: Micros::MIN,
                 told: Micros::MIN,
@@ -355,7 +353,6 @@ impl Lane {
                 next: reader.next.take(),
                 consumer: reader.consumer.clone(),
                 limit,
-                subscribe_at: reader.subscribe_at,
             };
             let life = reader.life;
             self.work.push(Box::pin(async move { Done::Read { shard: number, life, step: job.run().await } }));
@@ -365,7 +362,7 @@ impl Lane {
 
     fn arrived(&mut self, number: u32, life: u64, step: Result<Step, ConnectorError>) -> Result<(), ConnectorError> {
         let now = self.group.api.host.now();
-        let strays = self.group.options.strays;
+        let strays = self.group.options.strays();
         let Some(reader) = self.readers.get_mut(&number).filter(|reader| reader.life == life) else { return Ok(()) };
         reader.busy = false;
         let fetched = match step? {
@@ -393,9 +390,6 @@ impl Lane {
         let empty = fetched.records.is_empty();
         let batches = decode::batches(&fetched.records, &reader.shard, &mut reader.mark, strays);
         let mark = reader.mark.clone();
-        if let Some(Next::Subscription(_, since, _)) = &fetched.next {
-            reader.subscribe_at = since + limits::SUBSCRIBE_EVERY.as_micros() as Micros;
-        }
         let tell = fetched.caught_up && (!empty || now - reader.told.max(0) >= TELL);
         if fetched.caught_up {
             reader.drained = fetched.began;

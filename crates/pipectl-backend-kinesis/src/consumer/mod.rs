@@ -1,5 +1,7 @@
 //! Reads a stream: as many lanes as were asked for, over shards that split, merge, and may belong to other workers.
 
+mod alarm;
+mod beginning;
 mod decode;
 mod fetch;
 mod group;

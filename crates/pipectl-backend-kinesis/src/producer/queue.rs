@@ -125,7 +125,8 @@ pub(super) struct Queue {
     lanes: HashMap<u64, Lane>,
     by_key: HashMap<Arc<str>, u64>,
     next_lane: u64,
-    ready: VecDeque<u64>,
+    /// Lanes that may send, the one whose first record has waited longest before all others.
+    ready: BTreeSet<(Micros, u64)>,
     /// Lanes whose last try failed, by when they may try again.
     delayed: BTreeSet<(Micros, u64)>,
     /// Bytes in lanes that are ready.
@@ -145,7 +146,7 @@ impl Queue {
             lanes: HashMap::new(),
             by_key: HashMap::new(),
             next_lane: 0,
-            ready: VecDeque::new(),
+            ready: BTreeSet::new(),
             delayed: BTreeSet::new(),
             waiting: 0,
             unconfirmed: 0,
@@ -169,7 +170,7 @@ impl Queue {
                 self.by_key.insert(Arc::clone(key), id);
             }
             self.lanes.insert(id, Lane { key, ..Lane::default() });
-            self.ready.push_back(id);
+            self.ready.insert((item.queued, id));
             id
         });
         let Some(lane) = self.lanes.get_mut(&id) else { return };
@@ -208,13 +209,9 @@ impl Queue {
 
     /// When there will be something to send, if nothing else happens.
     pub(super) fn due(&self, now: Micros, enough: usize) -> Option<Micros> {
-        let ready = self.ready.front().map(|first| {
+        let ready = self.ready.first().map(|(queued, _)| {
             let full = self.ready.len() >= limits::REQUEST_RECORDS || self.waiting >= enough.min(ENOUGH);
-            if self.flush || self.hurry || full {
-                return now;
-            }
-            let queued = self.lanes.get(first).and_then(|lane| lane.items.front()).map_or(now, |item| item.queued);
-            queued + self.max_buffer
+            if self.flush || self.hurry || full { now } else { queued + self.max_buffer }
         });
         let delayed = self.delayed.first().map(|(at, _)| *at);
         ready.into_iter().chain(delayed).min()
@@ -226,7 +223,7 @@ impl Queue {
             && at <= now
         {
             self.delayed.remove(&(at, lane));
-            self.make_ready(lane, now);
+            self.make_ready(lane);
             self.hurry = true;
         }
         let enough = shards.map_or(ENOUGH, |shards| limits::AGGREGATE * shards.len().max(1));
@@ -236,13 +233,13 @@ impl Queue {
         let mut entries: Vec<Entry> = Vec::new();
         let mut open: BTreeMap<u32, Open> = BTreeMap::new();
         let mut bytes = 0;
-        while let Some(&id) = self.ready.front() {
+        while let Some(&(_, id)) = self.ready.first() {
             let Some(lane) = self.lanes.get_mut(&id) else {
-                self.ready.pop_front();
+                self.ready.pop_first();
                 continue;
             };
             let Some(first) = lane.items.front() else {
-                self.ready.pop_front();
+                self.ready.pop_first();
                 continue;
             };
             let room = bytes + first.size.max(limits::AGGREGATE) <= limits::REQUEST_BYTES
@@ -251,7 +248,7 @@ impl Queue {
             if !first_of_all && (!room || lane.alone) {
                 break;
             }
-            self.ready.pop_front();
+            self.ready.pop_first();
             self.waiting -= lane.bytes;
             lane.busy = true;
             if lane.alone {
@@ -274,12 +271,12 @@ impl Queue {
     }
 
     /// These records are in the stream.
-    pub(super) fn confirm(&mut self, part: &Part, now: Micros) {
+    pub(super) fn confirm(&mut self, part: &Part) {
         self.unconfirmed -= part.items.iter().map(Item::weight).sum::<u64>();
         if let Some(lane) = self.lanes.get_mut(&part.lane) {
             (lane.failures, lane.failing_since, lane.alone) = (0, None, false);
         }
-        self.make_ready(part.lane, now);
+        self.make_ready(part.lane);
         if self.unconfirmed == 0 {
             self.flush = false;
         }
@@ -312,7 +309,7 @@ impl Queue {
                         self.refused.push(Refused { batch: batch.compact(), reason: reason.to_owned() });
                     }
                 }
-                self.confirm(&part, now);
+                self.confirm(&part);
             }
             return;
         }
@@ -325,13 +322,12 @@ impl Queue {
     }
 
     /// A lane has nothing on its way any more.
-    fn make_ready(&mut self, id: u64, now: Micros) {
+    fn make_ready(&mut self, id: u64) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.busy = false;
         if let Some(first) = lane.items.front() {
-            self.hurry |= first.queued + self.max_buffer <= now;
+            self.ready.insert((first.queued, id));
             self.waiting += lane.bytes;
-            self.ready.push_back(id);
             return;
         }
         if let Some(key) = &lane.key {
@@ -373,3 +369,6 @@ fn fill(id: u64, lane: &mut Lane, shard: &Shard, open: &mut BTreeMap<u32, Open>,
     open.parts.push(Part { lane: id, items });
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The task that sends: several requests at a time, of which only the entries that failed are sent again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_kinesis::{
     operation::put_records::PutRecordsOutput,
@@ -17,12 +17,15 @@ use super::{
 use crate::{
     api::Api,
     error::{self, CallError},
+    hash::Range,
     limits,
     shards::{self, Shard},
 };
 
 /// Requests on their way at a time.
 const REQUESTS: usize = 4;
+/// How often the shards are listed until a new one is among them.
+const LIST_EVERY: Duration = Duration::from_millis(200);
 
 type Sent = (Vec<Entry>, Result<PutRecordsOutput, CallError>);
 
@@ -130,24 +133,49 @@ impl Sender {
     }
 
     /// The records of an entry are in the stream. If they were aggregated for a shard that has been split or merged
-    /// since, those whose keys belong elsewhere are sent again: Amazon's client library leaves them out where they are.
+    /// since, those whose keys belong elsewhere are strays and are sent again: readers leave them out where they are,
+    /// ours by default ([`Strays`](crate::Strays)) and those of Amazon's client library always.
     async fn confirm(&mut self, entry: Entry, result: &PutRecordsResultEntry) -> Result<(), ConnectorError> {
-        let shard = result.shard_id().and_then(shards::number);
         let mut range = None;
-        if entry.shard.is_some() && entry.shard != shard {
-            let listed = shards::list(&self.api, &self.stream).await?;
-            range = shard.and_then(|shard| listed.get(&shard)).map(|shard| shard.range);
-            self.shards = Some(listed);
+        if let Some(shard) = result.shard_id().and_then(shards::number)
+            && entry.shard.is_some_and(|wanted| wanted != shard)
+        {
+            range = Some(self.range(shard).await?);
         }
         for part in entry.parts {
-            let now = self.api.host.now();
             if range.is_some_and(|range| !range.contains(part.hash())) {
-                self.shared.queue().retry(part, now, |_| std::time::Duration::ZERO);
+                tracing::debug!(stream = %self.stream, "the shard has been split: its strays are sent again");
+                let now = self.api.host.now();
+                self.shared.queue().retry(part, now, |_| Duration::ZERO);
             } else {
-                self.shared.queue().confirm(&part, now);
+                self.shared.queue().confirm(&part);
             }
         }
         Ok(())
+    }
+
+    /// The range of a shard that has taken records in. It may not be listed yet; without its range nobody can say which
+    /// records are strays, and readers would leave them out.
+    async fn range(&mut self, shard: u32) -> Result<Range, ConnectorError> {
+        let until = self.api.host.now() + self.api.options.retry_for.micros();
+        loop {
+            let known = self.shards.as_ref().and_then(|shards| shards.get(&shard)).map(|shard| shard.range);
+            if let Some(range) = known {
+                return Ok(range);
+            }
+            self.shards = Some(shards::list(&self.api, &self.stream).await?);
+            let listed = self.shards.as_ref().is_some_and(|shards| shards.contains_key(&shard));
+            if !listed && self.api.host.now() > until {
+                let message = format!(
+                    "stream `{}` has put records into shard {shard}, which it does not list after {}",
+                    self.stream, self.api.options.retry_for
+                );
+                return Err(ConnectorError::new(ErrorKind::Unavailable, message));
+            }
+            if !listed {
+                self.api.host.sleep(LIST_EVERY).await;
+            }
+        }
     }
 
     fn again(&self, part: Part, kind: ErrorKind, message: &str) -> Result<(), ConnectorError> {

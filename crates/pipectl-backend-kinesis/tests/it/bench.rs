@@ -77,9 +77,19 @@ impl Bench {
         ownership: Ownership,
         start: StartAt,
     ) -> Vec<Box<dyn SourceReader>> {
+        self.consumer_of("p.e.s", lanes, ownership, start).await
+    }
+
+    pub(crate) async fn consumer_of(
+        &self,
+        group: &str,
+        lanes: u32,
+        ownership: Ownership,
+        start: StartAt,
+    ) -> Vec<Box<dyn SourceReader>> {
         let context = ConsumerContext {
             node: "s".into(),
-            group: "p.e.s".into(),
+            group: group.into(),
             lanes,
             ownership,
             start,

@@ -9,12 +9,16 @@
 )]
 
 mod aggregation;
+mod beginnings;
 mod bench;
 mod conformance;
+mod fan_out;
 mod faults;
+mod frames;
 mod leases;
 mod managing;
 mod proxy;
 mod reading;
 mod sharding;
+mod unread;
 mod writing;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use pipectl_backend_kinesis::{Kinesis, KinesisOptions, KinesisStreamOptions};
 use pipectl_contract::{Backend, Connection, ErrorKind, FindingOutcome, StreamNeeds, StreamTarget};
+use pipectl_peers::proxy::{Http, Then, When};
 use serde_json::json;
 
 use crate::{
@@ -70,6 +71,68 @@ fn an_existing_stream_is_left_alone() {
         assert_eq!(bench.connection.create(&none).await.unwrap_err().kind, ErrorKind::NotFound);
         let findings = bench.connection.examine(&[none]).await;
         assert!(findings.iter().any(|finding| finding.outcome == FindingOutcome::Bad), "{findings:?}");
+    });
+}
+
+#[test]
+fn a_creation_that_broke_off_is_finished_by_the_next_one_and_nothing_else_is_touched() {
+    let (kinesis, dynamo) = peers!();
+    let way = pipectl_peers::need!(Http::start(kinesis.endpoint()));
+    run(async {
+        let connection = connect(options(&way.endpoint(), dynamo.endpoint())).await;
+        let encrypted = || json!({ "kms_key": "alias/aws/kinesis" });
+        let mut target = stream(2, encrypted());
+        target.retention = Some(Duration::from_hours(48));
+        for broken in ["IncreaseStreamRetentionPeriod", "StartStreamEncryption"] {
+            way.on(When::target(broken).times(1), Then::aws_error("AccessDeniedException", "not you"));
+            assert_eq!(connection.create(&target).await.unwrap_err().kind, ErrorKind::Denied);
+            let state = connection.describe(&target, None).await.unwrap().unwrap();
+            assert_eq!(state.encryption, None);
+        }
+        let grave = connection.differences(&target).await.unwrap().into_iter().filter(|differs| differs.grave);
+        assert_eq!(
+            grave.map(|differs| (differs.setting, differs.is)).collect::<Vec<_>>(),
+            [("kms_key".into(), "none".into())]
+        );
+        connection.create(&target).await.unwrap();
+        assert_eq!(connection.differences(&target).await.unwrap(), []);
+        let state = connection.describe(&target, None).await.unwrap().unwrap();
+        assert_eq!(state.encryption.as_deref(), Some("KMS alias/aws/kinesis"));
+        assert_eq!(state.retention, Some(Duration::from_hours(48)));
+
+        // What does not look as a creation of this target leaves it is somebody's own.
+        let plain = stream(2, json!({}));
+        connection.create(&plain).await.unwrap();
+        connection.update(&StreamTarget { partitions: Some(3), ..plain.clone() }).await.unwrap();
+        connection.create(&StreamTarget { options: Some(encrypted()), ..plain.clone() }).await.unwrap();
+        assert_eq!(connection.describe(&plain, None).await.unwrap().unwrap().encryption, None);
+        let existing = StreamTarget { existing: true, options: Some(encrypted()), ..stream(2, json!({})) };
+        connection.create(&StreamTarget { existing: false, options: None, ..existing.clone() }).await.unwrap();
+        connection.create(&existing).await.unwrap();
+        assert_eq!(connection.describe(&existing, None).await.unwrap().unwrap().encryption, None);
+    });
+}
+
+#[test]
+fn several_that_make_a_stream_at_once_all_find_it_made() {
+    let (kinesis, dynamo) = peers!();
+    run(async {
+        let mut target = stream(1, json!({ "kms_key": "alias/aws/kinesis" }));
+        target.retention = Some(Duration::from_hours(48));
+        let (target, kinesis, dynamo) = (&target, kinesis.endpoint(), dynamo.endpoint());
+        let makers = (0..6).map(|n| async move {
+            tokio::time::sleep(Duration::from_millis(n * 15)).await;
+            let connection = connect(options(kinesis, dynamo)).await;
+            // As `apply` does: whoever comes later finds it made, or waits until it is.
+            if connection.describe(target, None).await.unwrap().is_none() {
+                connection.create(target).await.unwrap();
+            }
+            assert_eq!(connection.differences(target).await.unwrap(), []);
+            let state = connection.describe(target, None).await.unwrap().unwrap();
+            assert_eq!(state.encryption.as_deref(), Some("KMS alias/aws/kinesis"));
+            assert_eq!(state.retention, Some(Duration::from_hours(48)));
+        });
+        futures::future::join_all(makers).await;
     });
 }
 

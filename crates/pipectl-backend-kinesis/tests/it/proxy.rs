@@ -1,20 +1,37 @@
 //! A proxy before the peer that does what the service does and no peer will: throttles, takes a part of the records of a
-//! call only, loses an answer after the work is done, cuts connections, and lets iterators expire.
+//! call only, loses an answer after the work is done, cuts connections, lets iterators expire and shards vanish, and ends
+//! subscriptions of enhanced fan-out in all the ways in which they end.
 
 use std::{
+    collections::VecDeque,
     io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
+    ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use serde_json::{Value, json};
 
+use crate::frames;
+
 /// One in so many calls, or records, has bad luck.
 const EVERY: u32 = 3;
+
+/// How a subscription goes, before it has brought any record.
+#[derive(Clone, Copy)]
+pub(crate) enum Subscription {
+    /// An error event.
+    Error(&'static str),
+    /// It breaks in mid-air.
+    Break,
+    /// It ends in order.
+    End,
+}
 
 #[derive(Default)]
 struct Faults {
@@ -26,6 +43,9 @@ struct Faults {
     refuse_large: AtomicBool,
     dice: AtomicU32,
     done: AtomicU32,
+    hidden: Mutex<Range<u32>>,
+    subscriptions: Mutex<VecDeque<Subscription>>,
+    subscribed: Mutex<Vec<Instant>>,
 }
 
 impl Faults {
@@ -92,6 +112,21 @@ impl Proxy {
     pub(crate) fn refuse_large(&self, on: bool) {
         self.faults.refuse_large.store(on, Ordering::Relaxed);
     }
+
+    /// Shards with these numbers are listed no more, as if their records had all expired.
+    pub(crate) fn hide_shards(&self, numbers: Range<u32>) {
+        *self.faults.hidden.lock().unwrap() = numbers;
+    }
+
+    /// How the next subscriptions go; those after them pass.
+    pub(crate) fn spoil_subscriptions(&self, how: impl IntoIterator<Item = Subscription>) {
+        *self.faults.subscriptions.lock().unwrap() = how.into_iter().collect();
+    }
+
+    /// When each subscription was asked for.
+    pub(crate) fn subscribed(&self) -> Vec<Instant> {
+        self.faults.subscribed.lock().unwrap().clone()
+    }
 }
 
 struct Message {
@@ -157,6 +192,9 @@ fn serve(client: &TcpStream, upstream: &str, faults: &Faults) -> Option<()> {
         let line = line.to_lowercase();
         line.strip_prefix("x-amz-target:").and_then(|target| target.split('.').next_back().map(str::to_owned))
     })?;
+    if target == "subscribetoshard" {
+        return subscribe(client, upstream, faults, &request);
+    }
     let writes = target == "putrecords";
     let data = writes || target == "getrecords";
     if data && faults.strikes(&faults.cut) {
@@ -193,6 +231,13 @@ fn serve(client: &TcpStream, upstream: &str, faults: &Faults) -> Option<()> {
     if writes && faults.strikes(&faults.lose_answers) {
         return None;
     }
+    let hidden = faults.hidden.lock().unwrap().clone();
+    if target == "listshards" && !hidden.is_empty() {
+        let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
+        let number = |shard: &Value| shard["ShardId"].as_str().unwrap()["shardId-".len()..].parse().unwrap();
+        body["Shards"].as_array_mut().unwrap().retain(|shard| !hidden.contains(&number(shard)));
+        answer.body = body.to_string().into_bytes();
+    }
     if failed.contains(&true) && answer.head[0].contains("200") {
         let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
         let mut taken = body["Records"].as_array().unwrap().clone().into_iter();
@@ -203,6 +248,30 @@ fn serve(client: &TcpStream, upstream: &str, faults: &Faults) -> Option<()> {
         answer.body = body.to_string().into_bytes();
     }
     write(client, &answer.head, &answer.body)
+}
+
+/// Serves a subscription: as the test has it, or as the server does for as long as it lasts.
+fn subscribe(mut client: &TcpStream, upstream: &str, faults: &Faults, request: &Message) -> Option<()> {
+    faults.subscribed.lock().unwrap().push(Instant::now());
+    let how = faults.subscriptions.lock().unwrap().pop_front();
+    let Some(how) = how else {
+        let mut server = TcpStream::connect(upstream).ok()?;
+        write(&server, &request.head, &request.body)?;
+        std::io::copy(&mut server, &mut client).ok()?;
+        return None;
+    };
+    let mut body = frames::begin();
+    if let Subscription::Error(code) = how {
+        body.extend(frames::error(code));
+    }
+    let missing = if matches!(how, Subscription::Break) { 100 } else { 0 };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ncontent-length: {}\r\n\r\n",
+        body.len() + missing
+    );
+    client.write_all(head.as_bytes()).ok()?;
+    client.write_all(&body).ok()?;
+    (missing == 0).then_some(())
 }
 
 fn failure() -> Value {
