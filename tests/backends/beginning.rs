@@ -149,3 +149,24 @@ fn a_stream_of_others_that_is_not_there_is_not_made() {
     let listed = place.run(&["stream", "ls", "--env", &theirs], "").code(0);
     assert!(!listed.stdout.contains("nobodys"), "{}", listed.stdout);
 }
+
+#[test]
+fn a_stream_of_others_is_read_on_every_backend() {
+    let place = Place::with_all();
+    for (kind, _) in &place.backends {
+        let Some(ours) = place.sharing(kind) else { continue };
+        let name = format!("theirs_{kind}");
+        let filled = place.fill(&ours, &name, 0..50, |_| AT.to_owned());
+        assert_eq!(filled.end(), Some(0), "{kind}: {}", place.log("fill.log"));
+        let theirs = std::fs::read_to_string(&ours).expect("a file");
+        let theirs = format!("{theirs}  streams: {{ {name}: {{ existing: true }} }}\n");
+        let theirs = place.write("theirs.yaml", &theirs).display().to_string();
+        place.write("read.yaml", &SPEC.replace("NAME", &name));
+        drop(std::fs::remove_file(place.path("kept.jsonl")));
+        let run = place.start("read.log", &["apply", "read.yaml", "--env", &theirs, "--state", &name]);
+        run.says("starting");
+        sleep(Duration::from_secs(8));
+        assert_eq!(run.stop(), Some(0), "{kind}: {}", place.log("read.log"));
+        kept(&place, 0..50, || format!("{kind}: {}", place.log("read.log")));
+    }
+}

@@ -36,6 +36,27 @@ fn records_put_by_hand_are_read_by_hand_and_their_schema_is_found() {
         assert!(described.stdout.starts_with("by_hand"), "{kind}: {}", described.stdout);
         let doctor = run(&["doctor"], "").code(0);
         assert!(doctor.stdout.contains("good") && !doctor.stdout.contains("BAD"), "{kind}: {}", doctor.stdout);
+        let group = run(&["stream", "describe", "by_hand", "--group", "nobody"], "").code(0);
+        // A number, or that it is not known, and why.
+        assert!(group.stdout.contains("lag"), "{kind}: {}", group.stdout);
+        assert!(!group.stdout.lines().any(|line| line.ends_with(" -")), "{kind}: {}", group.stdout);
+        let (in_table, told) =
+            (group.stdout.contains(" unknown\n"), group.stdout.contains("lag unknown: group `nobody`"));
+        assert!(told || !in_table, "{kind}: {}", group.stdout);
+        let json = run(&["stream", "describe", "by_hand", "--format", "json"], "").code(0).json();
+        assert!(json["retention"].is_string() || json["retention"].is_null(), "{kind}: {json}");
+        let one = run(&["stream", "put", "by_hand", "--key-field", "k"], "\n{\"k\":\"a\"}\n").code(0);
+        assert!(one.stderr.contains("1 record written"), "{kind}: {}", one.stderr);
+        for (line, says) in [("{\"n\":1}", "has no field `k`"), ("{\"k\":null}", "`k: null`"), ("no", "is no JSON")] {
+            let input = format!("{{\"k\":\"a\"}}\n\n{line}\n{{\"k\":\"b\"}}\n");
+            let refused = run(&["stream", "put", "by_hand", "--key-field", "k"], &input).code(1);
+            assert!(refused.stderr.contains("line 3") && refused.stderr.contains(says), "{kind}: {}", refused.stderr);
+            assert!(refused.stderr.contains("1 record written"), "{kind}: {}", refused.stderr);
+        }
+        let allowed = run(&["stream", "put", "by_hand", "--key-field", "k", "--allow-missing-key"], "no\n").code(0);
+        assert!(allowed.stderr.contains("1 record written"), "{kind}: {}", allowed.stderr);
+        let partition = run(&["stream", "read", "by_hand", "--partition", "77"], "").code(1);
+        assert!(partition.stderr.contains("no partition 77"), "{kind}: {}", partition.stderr);
         let missing = run(&["stream", "read", "no_such_stream"], "").code(4);
         assert!(missing.stderr.contains("no stream `no_such_stream`"), "{kind}: {}", missing.stderr);
     }

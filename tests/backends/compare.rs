@@ -70,13 +70,17 @@ fn a_query_that_reads_arrival_times_is_found_out_with_its_rows() {
     let arguments = ["compare", "arrivals.yaml", "--envs", "plain.yaml,broker.yaml", "--records", "100"];
     let ran = place.run(&arguments, "").code(2);
     assert!(ran.stdout.contains("different"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("out on broker.yaml"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("out on broker:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("sensor-001"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("raw on"), "what is equal was told as different: {}", ran.stdout);
     let markdown = place.run(&[&arguments[..], &["--format", "markdown"]].concat(), "").code(2);
-    assert!(markdown.stdout.contains("| broker.yaml | different"), "{}", markdown.stdout);
+    assert!(markdown.stdout.contains("| broker | different"), "{}", markdown.stdout);
     let junit = place.run(&[&arguments[..], &["--format", "junit"]].concat(), "").code(2);
-    assert!(junit.stdout.contains("<failure") && junit.stdout.contains("</testsuites>"), "{}", junit.stdout);
+    assert!(
+        junit.stdout.contains("<failure") && junit.stdout.contains("time=") && junit.stdout.contains("</testsuites>"),
+        "{}",
+        junit.stdout
+    );
 }
 
 #[test]
@@ -94,7 +98,75 @@ fn a_stream_without_its_key_is_found_out_where_order_is_asked_for() {
     };
     run("keyed.yaml", 0);
     let ran = run("unkeyed.yaml", 2);
-    assert!(ran.stdout.contains("keys in another order") && ran.stdout.contains("other order, key"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("in another order") && ran.stdout.contains("other order, key"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_row_that_differs_is_shown_with_the_records_that_it_was_made_of() {
+    let place = Place::empty();
+    place.write("broker.yaml", NAMED_BROKER);
+    place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
+    // Without lateness, how many of a shuffled input are late depends on how a backlog is read.
+    let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: late }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 4, rate: 20/s, for: 20s, pace: fast, seed: 7, disorder: 2s }, to: readings }\n  streams:\n    readings: { key: sensor_id, partitions: 4, time: { field: timestamp, lateness: 0s } }\n  processors:\n    minutes: { sql: \"SELECT sensor_id AS sensor, window_start, count(*) AS n FROM readings GROUP BY sensor_id, tumble(INTERVAL '2 seconds')\" }\n  sinks:\n    out: { from: minutes, table: { key: [sensor, window_start] } }\n";
+    place.write("late.yaml", spec);
+    let run = |format: &str| {
+        let arguments = ["compare", "late.yaml", "--envs", "plain.yaml,broker.yaml", "--lateness", "--format", format];
+        place.run(&arguments, "").code(2)
+    };
+    let report = run("json").json();
+    let sinks = report["pipelines"][0]["runs"][1]["sinks"].as_array().expect("sinks");
+    let examples =
+        sinks.iter().find(|sink| sink["sink"] == "out").expect("the sink")["examples"].as_array().expect("some");
+    let rows: Vec<serde_json::Value> = examples
+        .iter()
+        .map(|example| serde_json::from_str(example["expected"].as_str().expect("a row")).expect("JSON"))
+        .collect();
+    let order = |row: &serde_json::Value| (row["sensor"].to_string(), row["window_start"].to_string());
+    assert!(rows.is_sorted_by_key(order), "not by key and time: {rows:?}");
+    for (row, example) in rows.iter().zip(examples) {
+        let input = &example["input"];
+        let records = input["records"].as_array().expect("records");
+        // The reference has no row of more records than there are.
+        assert!(input["total"].as_u64() >= row["n"].as_u64(), "{example}");
+        assert!(!records.is_empty() && records.len() <= 3, "{example}");
+        for record in records {
+            let record: serde_json::Value = serde_json::from_str(record.as_str().expect("text")).expect("JSON");
+            assert_eq!(record["sensor_id"], row["sensor"]);
+            let (start, at) = (row["window_start"].as_str(), record["timestamp"].as_str());
+            assert!(start.map(|start| &start[..19]) <= at.map(|at| &at[..19]), "before its window: {example}");
+        }
+    }
+    for format in ["text", "markdown", "junit"] {
+        let ran = run(format);
+        assert!(ran.stdout.contains("input: ") && ran.stdout.contains(" more"), "{format}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_before_anything_is_made() {
+    let place = Place::empty();
+    place.write("broker.yaml", NAMED_BROKER);
+    place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
+    let spec = example("sensor-lab.yaml");
+    let endless = example("server-logs.yaml");
+    let on = ["--envs", "plain.yaml,broker.yaml"];
+    for (pipeline, more, says) in [
+        (&spec, &["--key", "sensorid"][..], "did you mean `--key sensor_id`?"),
+        (&spec, &["--records", "0"], "1 or more"),
+        (&spec, &["--records", "-5"], "1 or more"),
+        (&spec, &["--tolerance", "-1"], "0 or more"),
+        (&spec, &["--input", "sensors=nofile.jsonl"], "nofile.jsonl"),
+        (&spec, &["--backends", "memory"], "cannot be used with"),
+        (&endless, &[], "does not end by itself"),
+    ] {
+        let ran = place.run(&[&["compare", pipeline][..], &on, more].concat(), "").code(1);
+        assert!(ran.stderr.contains(says), "{more:?}: {}", ran.stderr);
+        assert!(!ran.stderr.contains("running"), "{more:?}: {}", ran.stderr);
+    }
+    for twice in [["--backends", "memory,memory"], ["--envs", "plain.yaml,./plain.yaml"]] {
+        let ran = place.run(&[&["compare", &spec][..], &twice].concat(), "").code(1);
+        assert!(ran.stderr.contains("named twice"), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::{error::Failure, namespace::Namespace, options::Checkpoints, position
 /// What storage asks tokens for.
 const SCOPE: &str = "https://storage.azure.com/.default";
 
+/// When the hub was made that a checkpoint is of (microseconds UTC): ours alone, which other processors pass over.
+const CREATED: &str = "hubcreated";
+
 /// The blobs of one hub and consumer group.
 #[derive(Clone)]
 pub(crate) struct Blobs {
@@ -115,7 +118,8 @@ impl Blobs {
         Ok(self.read("checkpoint", partition).await?.map(|(attributes, version)| {
             let sequence = value(&attributes, "sequencenumber").and_then(|text| text.parse().ok());
             let offset = value(&attributes, "offset").filter(|text| !text.is_empty());
-            (sequence.map(|sequence| Mark { offset, sequence }), version)
+            let created = value(&attributes, CREATED).and_then(|text| text.parse().ok());
+            (sequence.map(|sequence| Mark { offset, sequence, created }), version)
         }))
     }
 
@@ -128,7 +132,8 @@ impl Blobs {
     ) -> Result<Option<String>, Failure> {
         let metadata = mark.map(|mark| {
             let offset = mark.offset.clone().unwrap_or_default();
-            vec![("sequencenumber", mark.sequence.to_string()), ("offset", offset)]
+            let both = [("sequencenumber", mark.sequence.to_string()), ("offset", offset)];
+            both.into_iter().chain(mark.created.map(|created| (CREATED, created.to_string()))).collect::<Vec<_>>()
         });
         self.write("checkpoint", partition, &metadata.unwrap_or_default(), version).await
     }

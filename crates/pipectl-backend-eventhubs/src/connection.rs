@@ -7,10 +7,11 @@ use pipectl_contract::{
     Connection, ConnectorError, ConsumerContext, ErrorKind, Finding, PartitionState, ProducerContext, SinkWriter,
     SourceReader, StreamState, StreamTarget,
 };
+use pipectl_data::Micros;
 use serde::Deserialize;
 
 use crate::{
-    arm::Arm, blobs::Blobs, consume, error::Failure, examine, limits, namespace::Namespace, options::HubOptions,
+    arm::Arm, blobs::Blobs, consume, error::Failure, event, examine, limits, namespace::Namespace, options::HubOptions,
     producer::Writer, retry::repeated,
 };
 
@@ -93,14 +94,21 @@ impl Hubs {
     }
 
     /// How many records each partition holds that the group has not read.
-    async fn lag(&self, hub: &str, group: &str, partitions: &mut [PartitionState]) -> Result<(), Failure> {
+    async fn lag(
+        &self,
+        hub: &str,
+        group: &str,
+        created: Option<Micros>,
+        partitions: &mut [PartitionState],
+    ) -> Result<(), Failure> {
         let Some(checkpoints) = &self.namespace.options.checkpoints else { return Ok(()) };
         let blobs = Blobs::open(&self.namespace, checkpoints, hub, group)?;
         for partition in partitions {
             let number =
                 |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<i64>().ok()).unwrap_or_default();
             let next = match blobs.mark(partition.number).await? {
-                Some((Some(mark), _)) => mark.sequence + 1,
+                // One of a former hub of this name says nothing.
+                Some((Some(mark), _)) if mark.created.is_none() || mark.created == created => mark.sequence + 1,
                 _ => 0,
             };
             let next = next.max(number(&partition.earliest));
@@ -146,10 +154,11 @@ impl Connection for Hubs {
             Err(failure) if failure.kind == ErrorKind::NotFound => return Ok(None),
             Err(failure) => return Err(at(failure)),
         };
+        let created = known.created.map(event::micros);
         let mut settings = BTreeMap::from([("namespace".to_owned(), self.namespace.name.clone())]);
         if let Some(group) = group {
             let group = consume::group_name(&self.namespace.options, &hub_options(stream)?, group);
-            self.lag(&stream.name, &group, &mut partitions).await.map_err(at)?;
+            self.lag(&stream.name, &group, created, &mut partitions).await.map_err(at)?;
             settings.insert("consumer_group".into(), group);
         }
         let managed = match self.arm() {
@@ -159,13 +168,12 @@ impl Connection for Hubs {
         if let Some(managed) = &managed {
             settings.insert("status".into(), managed.status.clone());
         }
-        let created = known.created.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
         Ok(Some(StreamState {
             name: stream.name.clone(),
             partitions,
             retention: managed.and_then(|managed| managed.retention),
             encryption: None,
-            created: created.map(|time| time.as_micros() as i64),
+            created,
             lag: None,
             settings,
         }))
@@ -249,9 +257,11 @@ impl Connection for Hubs {
 
     async fn forget(&self, stream: &StreamTarget, group: &str) -> Result<(), ConnectorError> {
         let Some(checkpoints) = &self.namespace.options.checkpoints else { return Ok(()) };
+        // The name at the service, which everything that is kept of the group stands under.
+        let group = consume::group_name(&self.namespace.options, &hub_options(stream)?, group);
         let at =
             |failure: Failure| failure.at(format_args!("forget how far group `{group}` of hub `{}` is", stream.name));
-        let blobs = Blobs::open(&self.namespace, checkpoints, &stream.name, group).map_err(at)?;
+        let blobs = Blobs::open(&self.namespace, checkpoints, &stream.name, &group).map_err(at)?;
         blobs.remove_group().await.map_err(at)
     }
 

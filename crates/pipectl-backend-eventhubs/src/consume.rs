@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::{ConnectorError, ConsumerContext, ErrorKind, Ownership, SourceReader, StartAt, StreamTarget};
+use pipectl_data::Micros;
 
 use crate::{
     blobs::Blobs,
     connection::{Hubs, hub_options},
     error::Failure,
+    event,
     group::Group,
     limits,
     mirror::Mirror,
@@ -79,7 +81,7 @@ pub(crate) async fn open(
     })?;
     if group != DEFAULT_GROUP
         && hub_options.consumer_group.is_none()
-        && !stream.existing
+        // Beside a hub of others too: the group is ours, and the hub stays as it is.
         && let Some(arm) = hubs.arm()
     {
         arm.put_group(&stream.name, &group).await.map_err(at)?;
@@ -100,6 +102,8 @@ pub(crate) async fn open(
         },
         prefetch: options.prefetch.unwrap_or_else(|| (share / 2 / GUESS).clamp(1, PREFETCH) as u32),
         limit: (share / 2).max(1) as usize,
+        created: known.created.map(event::micros),
+        on_gap: hub_options.on_gap,
         partitions,
     };
     let numbers: Vec<u32> = (0..partitions).collect();
@@ -135,11 +139,14 @@ async fn alone(
     for number in numbers {
         let start = match marks.get(number) {
             Some(mark) => Start::After(mark.clone()),
-            // One that came to be since the checkpoint.
-            None if !fresh => Start::Earliest,
+            // One that came to be since the checkpoint, or had nothing yet from the moment on where reading began.
+            None if !fresh => match &context.start {
+                StartAt::Time(from) => Start::Time(*from),
+                _ => Start::Earliest,
+            },
             None => match ends.get(number) {
                 Some(mark) => Start::After(mark.clone()),
-                None => first(&context.start, *number),
+                None => first(&context.start, *number, common.created)?,
             },
         };
         if let Some(lane) = lanes.get_mut((number % common.lanes) as usize) {
@@ -149,15 +156,33 @@ async fn alone(
     Ok(lanes)
 }
 
-fn first(start: &StartAt, partition: u32) -> Start {
-    match start {
+fn first(start: &StartAt, partition: u32, created: Option<Micros>) -> Result<Start, Failure> {
+    Ok(match start {
         StartAt::Earliest => Start::Earliest,
         StartAt::Latest => Start::Latest,
         StartAt::Time(from) => Start::Time(*from),
-        StartAt::Positions(positions) => match positions.get(&partition).and_then(|text| text.parse::<i64>().ok()) {
-            Some(sequence) if sequence > 0 => Start::After(Mark { offset: None, sequence: sequence - 1 }),
-            _ => Start::Earliest,
+        StartAt::Positions(positions) => match positions.get(&partition) {
+            Some(text) => given(text, partition, created)?,
+            None => Start::Earliest,
         },
+    })
+}
+
+/// A position that a person has written.
+fn given(text: &str, partition: u32, created: Option<Micros>) -> Result<Start, Failure> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(offset) = text.strip_prefix("offset:").filter(|offset| digits(offset)) {
+        return Ok(Start::Offset(offset.to_owned()));
+    }
+    match text.parse::<i64>().ok().filter(|_| digits(text)) {
+        Some(0) => Ok(Start::Earliest),
+        Some(sequence) => Ok(Start::After(Mark { offset: None, sequence: sequence - 1, created })),
+        None => Err(Failure::new(
+            ErrorKind::Invalid,
+            format!(
+                "`{text}` is no position in partition {partition}: write the sequence number of a record, or `offset:N` with its offset"
+            ),
+        )),
     }
 }
 
@@ -171,7 +196,8 @@ async fn ends(hubs: &Hubs, common: &Common) -> Result<BTreeMap<u32, Mark>, Failu
             namespace.turn().await;
             let known = client.get_partition_properties(&number.to_string()).await?;
             let sequence = known.last_enqueued_sequence_number;
-            ends.insert(number, Mark { offset: (sequence >= 0).then_some(known.last_enqueued_offset), sequence });
+            let offset = (sequence >= 0).then_some(known.last_enqueued_offset);
+            ends.insert(number, Mark { offset, sequence, created: common.created });
         }
         client.close().await.unwrap_or_default();
         Ok(ends)
@@ -214,8 +240,20 @@ async fn pin(hubs: &Hubs, common: &Common, context: &ConsumerContext, blobs: &Bl
         _ => BTreeMap::new(),
     };
     for number in 0..common.partitions {
-        let start = ends.remove(&number).map_or_else(|| first(&context.start, number), Start::After);
-        let Start::After(mark) = start else { continue };
+        let start = match ends.remove(&number) {
+            Some(mark) => Start::After(mark),
+            None => first(&context.start, number, common.created)?,
+        };
+        let mark = match start {
+            Start::After(mark) => mark,
+            Start::Offset(offset) => {
+                let text = format!(
+                    "workers that share a stream cannot begin at `offset:{offset}`: write the record's sequence number"
+                );
+                return Err(Failure::new(ErrorKind::Invalid, text));
+            }
+            Start::Earliest | Start::Latest | Start::Time(_) => continue,
+        };
         match blobs.mark(number).await? {
             Some((Some(_), _)) => {}
             // Whoever was quicker has written where it began.

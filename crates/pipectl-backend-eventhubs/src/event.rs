@@ -70,9 +70,9 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// `None` for something without a sequence number, which is no event.
-    pub(crate) fn new(data: ReceivedEventData) -> Option<Self> {
-        let mark = Mark { offset: data.offset().clone(), sequence: data.sequence_number()? };
+    /// Of a hub that was made at this moment; `None` for something without a sequence number, which is no event.
+    pub(crate) fn new(data: ReceivedEventData, created: Option<Micros>) -> Option<Self> {
+        let mark = Mark { offset: data.offset().clone(), sequence: data.sequence_number()?, created };
         // What a message costs beside its body: the SDK's own structures, measured at about 600 bytes.
         let bytes = body_len(&data.raw_amqp_message().body) + 600;
         Some(Self { mark, data, bytes })
@@ -124,7 +124,8 @@ pub(crate) fn batch(partition: u32, events: &[Event]) -> Batch {
     batch
 }
 
-fn micros(at: SystemTime) -> Micros {
+/// A moment as records tell it.
+pub(crate) fn micros(at: SystemTime) -> Micros {
     match at.duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_micros() as Micros,
         Err(before) => -(before.duration().as_micros() as Micros),

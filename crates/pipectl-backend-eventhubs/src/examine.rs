@@ -4,13 +4,16 @@ use pipectl_contract::{ErrorKind, Finding, FindingOutcome as Outcome, StreamTarg
 
 use crate::{blobs::Blobs, connection::Hubs, error::Failure};
 
+/// A hub that nobody has.
+const NOBODYS: &str = "pipectl-asks-for-nothing";
+
 pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let namespace = &hubs.namespace;
     for stream in streams {
         let what = format!("hub {} of {}", stream.name, namespace.name);
         findings.push(match hubs.known(&stream.name).await {
-            Ok(Some(known)) => good(what, format!("reached; it has {} partitions", known.partitions.len())),
+            Ok(Some(known)) => good(what, format!("reached; it has {}", partitions(&known.partitions))),
             Ok(None) if stream.existing => finding(
                 what,
                 Outcome::Bad,
@@ -29,12 +32,20 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
             Err(failure) => bad(what, failure),
         });
     }
+    let mut listed = Vec::new();
     if let Some(arm) = hubs.arm() {
         let what = format!("management of {}", namespace.name);
         findings.push(match arm.hubs().await {
-            Ok(names) => good(what, format!("reached; it lists {} hubs", names.len())),
-            Err(failure) => bad(what, failure),
+            Ok(names) => {
+                let many = names.len();
+                listed = names;
+                good(what, format!("reached; it lists {many} hub{}", if many == 1 { "" } else { "s" }))
+            }
+            Err(failure) => finding(what, Outcome::Bad, failure.text.clone(), management_help(&failure)),
         });
+    }
+    if streams.is_empty() {
+        findings.push(records(hubs, listed.first().map_or(NOBODYS, String::as_str)).await);
     }
     let Some(checkpoints) = &namespace.options.checkpoints else {
         findings.push(finding(
@@ -60,6 +71,31 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
     findings
 }
 
+/// Whether records could be sent and read: management and records have addresses and credentials of their own. Without a
+/// hub to ask about, that there is none of this name is told only to who may come in.
+async fn records(hubs: &Hubs, hub: &str) -> Finding {
+    let what = format!("records of {}", hubs.namespace.name);
+    match hubs.known(hub).await {
+        Ok(Some(known)) => {
+            good(what, format!("reached; hub {hub}, one of its hubs, has {}", partitions(&known.partitions)))
+        }
+        Ok(None) => good(what, "reached; no stream is named in the Environment to look at".into()),
+        Err(failure) => bad(what, failure),
+    }
+}
+
+fn partitions(names: &[String]) -> String {
+    format!("{} partition{}", names.len(), if names.len() == 1 { "" } else { "s" })
+}
+
+fn management_help(failure: &Failure) -> Option<&'static str> {
+    match failure.kind {
+        ErrorKind::Denied => Some("give these credentials the role Contributor on the namespace for `management`"),
+        ErrorKind::Unavailable => Some("check `management.endpoint`, and that port 443 is let through"),
+        _ => None,
+    }
+}
+
 fn finding(what: String, outcome: Outcome, detail: String, help: Option<&str>) -> Finding {
     Finding { what, outcome, detail, help: help.map(str::to_owned) }
 }
@@ -71,7 +107,7 @@ fn good(what: String, detail: String) -> Finding {
 fn bad(what: String, failure: Failure) -> Finding {
     let help = match failure.kind {
         ErrorKind::Denied => Some(
-            "give these credentials the roles Azure Event Hubs Data Sender and Data Receiver (and Contributor for `management`, Storage Blob Data Contributor for `checkpoints`)",
+            "with a connection string, check its SharedAccessKeyName and SharedAccessKey; otherwise give these credentials the roles Azure Event Hubs Data Sender and Data Receiver (Storage Blob Data Contributor for `checkpoints`)",
         ),
         ErrorKind::Unavailable => {
             Some("check the address, private endpoints and firewalls (port 5671, or `transport: web_socket` for 443)")

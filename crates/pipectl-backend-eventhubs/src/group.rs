@@ -141,7 +141,7 @@ impl Group {
     pub(crate) async fn commit(&self, position: &Position) -> Result<(), Failure> {
         for (number, mark) in &position.partitions {
             let Some(owned) = self.state().owned.get(number).cloned() else { continue };
-            if mark.sequence < 0 || owned.mark.as_ref().is_some_and(|known| known.sequence >= mark.sequence) {
+            if mark.sequence < 0 || owned.mark.as_ref().is_some_and(|known| !known.gives_way_to(mark)) {
                 continue;
             }
             let written = self.blobs.put_mark(*number, Some(mark), Some(&owned.mark_version)).await?;

@@ -18,6 +18,7 @@ mod consume;
 mod error;
 mod event;
 mod examine;
+mod gap;
 mod group;
 mod growth;
 mod hash;
@@ -36,8 +37,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use options::{
-    Checkpoints, ClientSecret, Credentials, EventHubsOptions, HubOptions, ManagedIdentity, Management, PartitionBy,
-    Retry, Tier, Transport,
+    Checkpoints, ClientSecret, Credentials, EventHubsOptions, HubOptions, ManagedIdentity, Management, OnGap,
+    PartitionBy, Retry, Tier, Transport,
 };
 use pipectl_contract::{Backend, Checked, ConnectContext, Connection, ConnectorError, StreamFacts, StreamNeeds};
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Mirror {
     blobs: Blobs,
     /// What was written last and its version, so that nothing is written twice.
-    written: BTreeMap<u32, (i64, Option<String>)>,
+    written: BTreeMap<u32, (Mark, Option<String>)>,
 }
 
 impl Mirror {
@@ -24,13 +24,13 @@ impl Mirror {
     pub(crate) async fn write(&mut self, position: &Position, stream: &str) {
         for (number, mark) in &position.partitions {
             let known = self.written.get(number);
-            if mark.sequence < 0 || known.is_some_and(|(sequence, _)| *sequence >= mark.sequence) {
+            if mark.sequence < 0 || known.is_some_and(|(known, _)| !known.gives_way_to(mark)) {
                 continue;
             }
             let version = known.and_then(|(_, version)| version.clone());
             match self.put(*number, mark, version).await {
                 Ok(version) => {
-                    self.written.insert(*number, (mark.sequence, version));
+                    self.written.insert(*number, (mark.clone(), version));
                 }
                 Err(failure) => tracing::warn!(stream, "checkpoints are not mirrored: {}", failure.text),
             }

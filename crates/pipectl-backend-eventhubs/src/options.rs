@@ -178,13 +178,28 @@ impl Default for Retry {
 #[serde(deny_unknown_fields, default)]
 pub struct HubOptions {
     /// The consumer group to read with. Default: one of the pipeline's own, which is made where `management` allows it
-    /// (`$Default` in the Basic tier). Two pipelines must not share one.
+    /// (`$Default` in the Basic tier). Two pipelines must not share one. A look (`pipectl stream read`) reads with
+    /// `$Default`, which the service refuses while a pipeline reads with it: where people shall look, choose another one
+    /// here. The Basic tier has no other, so that there a look must wait until no pipeline reads.
     #[schemars(example = &"$Default")]
     pub consumer_group: Option<String>,
     /// Who finds the partition of a key.
     pub partition_by: PartitionBy,
     /// The largest publication that is sent. Default: what the service allows (1 MiB; 256 KiB in the Basic tier).
     pub batch: Option<Size>,
+    /// What to do when records that were not read yet are gone: the hub did not keep them long enough, or it was made anew.
+    pub on_gap: OnGap,
+}
+
+/// What to do about records that are gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnGap {
+    /// Stop, and say how many are missing. The default.
+    #[default]
+    Fail,
+    /// Warn, say how many are missing, and go on with the oldest that there is.
+    Continue,
 }
 
 /// Who finds the partition of a key. The result is the same: both use the service's hash.

@@ -7,7 +7,7 @@ use pipectl_data::{Batch, Micros};
 use crate::{
     event,
     position::Mark,
-    pump::{self, Inbox, Plan, SharedInbox, Start},
+    pump::{self, Began, Inbox, Plan, SharedInbox, Start},
 };
 
 /// Payload of a batch, at most about.
@@ -32,7 +32,7 @@ impl Part {
         let (mark, from) = match &plan.start {
             Start::After(mark) => (Some(mark.clone()), None),
             Start::Time(from) => (None, Some(*from)),
-            Start::Earliest | Start::Latest => (None, None),
+            Start::Earliest | Start::Latest | Start::Offset(_) => (None, None),
         };
         let inbox = SharedInbox::default();
         let pump: Pump = Box::pin(pump::run(plan, inbox.clone()));
@@ -46,8 +46,11 @@ impl Part {
         {
             self.pump = None;
         }
-        if let Some(began) = self.inbox.lock().began.take() {
-            self.mark.get_or_insert(began);
+        match self.inbox.lock().began.take() {
+            Some(Began::At(mark)) => self.mark = Some(mark),
+            // What was known of the former hub's numbers says nothing of the new one's.
+            Some(Began::Anew(mark)) => (self.mark, self.end, self.from) = (Some(mark), None, None),
+            None => {}
         }
     }
 
@@ -72,8 +75,9 @@ impl Part {
     pub(crate) fn is_finished(&self) -> bool {
         let read = self.mark.as_ref().map_or(-1, |mark| mark.sequence);
         let inbox = self.inbox.lock();
-        // One that came after the writers had finished was full when it came.
-        self.end.or(inbox.found).is_some_and(|end| read >= end) && inbox.events.is_empty()
+        // Before the service has told what it holds, a position that is beyond the end says nothing: it may be of another
+        // hub. A partition that came after the writers had finished was full when it came.
+        inbox.found.is_some_and(|found| read >= self.end.unwrap_or(found)) && inbox.events.is_empty()
     }
 
     /// A batch of what has come.

@@ -60,6 +60,8 @@ pub(crate) struct Writer {
     deadline: Option<Micros>,
     next: usize,
     refused: Vec<Refused>,
+    /// What the first failure said. What became of each record is not known since, so it stays the answer for good.
+    failed: Option<(ErrorKind, String)>,
 }
 
 /// What the requests of all partitions have in common.
@@ -106,6 +108,7 @@ impl Writer {
             deadline: None,
             next: 0,
             refused: Vec::new(),
+            failed: None,
         })
     }
 
@@ -119,7 +122,13 @@ impl Writer {
         }
     }
 
+    /// The first failure, again.
+    fn whole(&self) -> Result<(), ConnectorError> {
+        self.failed.as_ref().map_or(Ok(()), |(kind, text)| Err(ConnectorError::new(*kind, text.clone())))
+    }
+
     async fn flush(&mut self) -> Result<(), ConnectorError> {
+        self.whole()?;
         self.deadline = None;
         let waiting = std::mem::take(&mut self.waiting);
         let batches = std::mem::take(&mut self.batches);
@@ -127,6 +136,8 @@ impl Writer {
         if waiting.is_empty() {
             return Ok(());
         }
+        // Whoever gives this up in the middle leaves records behind of which nothing is known.
+        self.failed = Some((ErrorKind::Internal, format!("writing stream `{}` was given up", self.shared.stream)));
         let side_by_side = (self.memory / 2 / REQUEST).clamp(1, 64) as usize;
         let (shared, batches, names) = (&self.shared, &batches, &self.partitions);
         let refused: Result<Vec<Vec<Refused>>, Failure> = stream::iter(waiting)
@@ -134,8 +145,17 @@ impl Writer {
             .buffer_unordered(side_by_side)
             .try_collect()
             .await;
-        self.refused.extend(refused.map_err(|failure| shared.error(failure))?.into_iter().flatten());
-        Ok(())
+        match refused.map_err(|failure| shared.error(failure)) {
+            Ok(refused) => {
+                self.failed = None;
+                self.refused.extend(refused.into_iter().flatten());
+                Ok(())
+            }
+            Err(error) => {
+                self.failed = Some((error.kind, error.message.clone()));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -303,6 +323,7 @@ impl Shared {
 #[async_trait]
 impl SinkWriter for Writer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        self.whole()?;
         let mut rejected = Vec::new();
         let number = self.batches.len();
         for row in 0..batch.len() {

@@ -18,8 +18,10 @@ use pipectl_data::Micros;
 
 use crate::{
     error::Failure,
-    event::Event,
+    event::{self, Event},
+    gap::Gap,
     namespace::Namespace,
+    options::OnGap,
     position::Mark,
     retry::{Pauses, answered},
 };
@@ -36,6 +38,9 @@ const LEAVE: Duration = Duration::from_secs(3);
 /// never pushed out again.
 const FRESH: Duration = Duration::from_secs(30);
 
+/// What to do where somebody who only looks is refused.
+const LOOKING: &str = "; a look reads with `$Default`, and so does a pipeline now: give its stream another `consumer_group`, or look when no pipeline reads (in the Basic tier, which has no other group, only so)";
+
 /// Where reading a partition begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -44,6 +49,17 @@ pub(crate) enum Start {
     Time(Micros),
     /// After this event.
     After(Mark),
+    /// With the event at this offset.
+    Offset(String),
+}
+
+/// What has become of the position that a partition was to be read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Began {
+    /// It is this.
+    At(Mark),
+    /// It was of another hub; reading begins with the oldest, which this position is before.
+    Anew(Mark),
 }
 
 /// What a pump needs to know.
@@ -57,6 +73,9 @@ pub(crate) struct Plan {
     /// The owner level; a reader without one shares the partition with others.
     pub(crate) level: Option<i64>,
     pub(crate) start: Start,
+    /// When the hub was made.
+    pub(crate) created: Option<Micros>,
+    pub(crate) on_gap: OnGap,
     pub(crate) prefetch: u32,
     /// Bytes that the inbox may hold.
     pub(crate) limit: usize,
@@ -73,12 +92,12 @@ pub(crate) struct Inbox {
     pub(crate) caught_up: bool,
     /// The same as a state: so it was when the service was last asked, and nothing has come or broken since.
     pub(crate) at_end: bool,
-    /// The last event that there was when reading began.
+    /// The last event that there was when reading began; nothing until the service has told what it holds.
     pub(crate) found: Option<i64>,
     /// Reading has ended with this.
     pub(crate) failure: Option<Failure>,
-    /// Where reading really began, once the service has said what `Latest` is.
-    pub(crate) began: Option<Mark>,
+    /// Where reading really began, once the service has said what it holds.
+    pub(crate) began: Option<Began>,
     /// Leave now.
     pub(crate) stop: bool,
 }
@@ -93,23 +112,67 @@ impl SharedInbox {
     }
 }
 
+/// How far reading is.
+struct Progress {
+    /// Where it begins as long as there is no cursor.
+    start: Start,
+    /// The event that was read last.
+    cursor: Option<Mark>,
+    /// When the hub was made that is being read.
+    created: Option<Micros>,
+    /// Whether the service has told what it holds.
+    looked: bool,
+    /// Up to this number a gap has been told.
+    told: i64,
+}
+
+impl Progress {
+    /// Begins with the oldest, once everything that was read of the former hub is handed on.
+    async fn begin_anew(&mut self, inbox: &SharedInbox) {
+        poll_fn(|_| {
+            let inbox = inbox.lock();
+            if inbox.events.is_empty() || inbox.stop { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        // A position, so that a checkpoint before the first record says where to go on.
+        let mark = Mark { offset: None, sequence: -1, created: self.created };
+        (self.cursor, self.told) = (Some(mark.clone()), 0);
+        let mut inbox = inbox.lock();
+        (inbox.began, inbox.found) = (Some(Began::Anew(mark)), None);
+    }
+}
+
 /// Reads until it is told to stop or cannot go on.
 pub(crate) async fn run(mut plan: Plan, inbox: SharedInbox) {
     let host = plan.namespace.host.clone();
     let fresh_until = host.now().saturating_add(FRESH.as_micros() as Micros);
     let mut pauses = Pauses::new(&host, plan.namespace.options.retry);
-    let mut cursor = match &plan.start {
+    let cursor = match &plan.start {
         Start::After(mark) => Some(mark.clone()),
         _ => None,
     };
-    let mut looked = false;
+    let mut progress = Progress { start: plan.start.clone(), cursor, created: plan.created, looked: false, told: 0 };
     loop {
-        let before = cursor.clone();
-        let result = attached(&plan, &inbox, &mut cursor, &mut looked).await;
-        let Err(failure) = result else { return };
+        let before = progress.cursor.clone();
+        let result = attached(&plan, &inbox, &mut progress).await;
+        let Err(mut failure) = result else { return };
         inbox.lock().at_end = false;
-        if cursor != before {
+        if progress.cursor != before {
             pauses.reset();
+        }
+        if let Some(mark) = &progress.cursor
+            && let Some(gap) = Gap::refused(&failure)
+        {
+            match gap.settle(&plan, mark) {
+                Ok(()) => {
+                    progress.begin_anew(&inbox).await;
+                    continue;
+                }
+                Err(refusal) => failure = refusal,
+            }
+        }
+        if failure.stolen && plan.level.is_none() {
+            failure.text.push_str(LOOKING);
         }
         if failure.stolen
             && host.now() < fresh_until
@@ -138,15 +201,10 @@ fn refused_below(text: &str) -> Option<i64> {
     text.contains("lower epoch").then_some(held)
 }
 
-async fn attached(
-    plan: &Plan,
-    inbox: &SharedInbox,
-    cursor: &mut Option<Mark>,
-    looked: &mut bool,
-) -> Result<(), Failure> {
+async fn attached(plan: &Plan, inbox: &SharedInbox, progress: &mut Progress) -> Result<(), Failure> {
     let host = &plan.namespace.host;
     let client = plan.namespace.consumer(&plan.hub, &plan.group).await?;
-    let result = receive(plan, &client, inbox, cursor, looked).await;
+    let result = receive(plan, &client, inbox, progress).await;
     // The connection is given back; a broken one cannot be closed in good order.
     let closed = answered(host, LEAVE, async { Ok(client.close().await?) }).await;
     if let Err(failure) = closed {
@@ -163,31 +221,84 @@ async fn look(plan: &Plan, client: &ConsumerClient) -> Result<EventHubPartitionP
     .await
 }
 
+/// Looks at what the service holds, and whether it goes on where reading has come to.
+async fn begin(
+    plan: &Plan,
+    client: &ConsumerClient,
+    inbox: &SharedInbox,
+    progress: &mut Progress,
+) -> Result<EventHubPartitionProperties, Failure> {
+    let again = std::mem::replace(&mut progress.looked, true);
+    if again {
+        // While the connection was broken the hub may have become another one.
+        plan.namespace.turn().await;
+        let asked = async { Ok(client.get_eventhub_properties().await?) };
+        let hub = answered(&plan.namespace.host, plan.namespace.options.retry.answer.0, asked).await?;
+        progress.created = hub.created_on.map(event::micros);
+    }
+    let known = look(plan, client).await?;
+    if progress.cursor.is_none() && progress.start == Start::Latest {
+        // Said in numbers, so that a broken connection skips nothing.
+        let offset = (known.last_enqueued_sequence_number >= 0).then(|| known.last_enqueued_offset.clone());
+        let mark = Mark { offset, sequence: known.last_enqueued_sequence_number, created: progress.created };
+        inbox.lock().began = Some(Began::At(mark.clone()));
+        progress.cursor = Some(mark);
+    }
+    if let Some(mark) = progress.cursor.clone() {
+        match Gap::find(&mark, progress.created, &known) {
+            Some(gap @ Gap::Anew(_)) => {
+                gap.settle(plan, &mark)?;
+                progress.begin_anew(inbox).await;
+            }
+            Some(gap @ Gap::Removed { .. }) => tell(plan, progress, &mark, &gap)?,
+            // From now on it tells its hub. Later on, the inbox may hold what is before it.
+            None if mark.created.is_none() && !again => {
+                let mark = Mark { created: progress.created, ..mark };
+                inbox.lock().began = Some(Began::At(mark.clone()));
+                progress.cursor = Some(mark);
+            }
+            None => {}
+        }
+    }
+    let from = match (&progress.cursor, &progress.start) {
+        (None, Start::Time(from)) => Some(*from),
+        _ => None,
+    };
+    inbox.lock().found.get_or_insert(end_of(&known, from));
+    Ok(known)
+}
+
+/// Tells a gap, once.
+fn tell(plan: &Plan, progress: &mut Progress, mark: &Mark, gap: &Gap) -> Result<(), Failure> {
+    if let Gap::Removed { oldest, .. } = gap
+        && *oldest > progress.told
+    {
+        progress.told = *oldest;
+        gap.settle(plan, mark)?;
+    }
+    Ok(())
+}
+
+/// Tells why numbers are missing, if the service has removed their events; answers whether it has.
+fn tell_jump(plan: &Plan, progress: &mut Progress, known: &EventHubPartitionProperties) -> Result<bool, Failure> {
+    let Some(mark) = progress.cursor.clone() else { return Ok(false) };
+    let Some(gap) = Gap::find(&mark, progress.created, known) else { return Ok(false) };
+    tell(plan, progress, &mark, &gap)?;
+    Ok(true)
+}
+
 async fn receive(
     plan: &Plan,
     client: &ConsumerClient,
     inbox: &SharedInbox,
-    cursor: &mut Option<Mark>,
-    looked: &mut bool,
+    progress: &mut Progress,
 ) -> Result<(), Failure> {
     let host = &plan.namespace.host;
-    let mut known = look(plan, client).await?;
-    if cursor.is_none() && plan.start == Start::Latest {
-        // Said in numbers, so that a broken connection skips nothing.
-        let offset = (known.last_enqueued_sequence_number >= 0).then(|| known.last_enqueued_offset.clone());
-        let mark = Mark { offset, sequence: known.last_enqueued_sequence_number };
-        inbox.lock().began = Some(mark.clone());
-        *cursor = Some(mark);
-    }
-    let from = if let (None, Start::Time(from)) = (&cursor, &plan.start) { Some(*from) } else { None };
-    inbox.lock().found.get_or_insert(end_of(&known, from));
-    if !std::mem::replace(looked, true) {
-        tell_gap(plan, cursor.as_ref(), &known);
-    }
+    let mut known = begin(plan, client, inbox, progress).await?;
     let options = OpenReceiverOptions {
         owner_level: plan.level,
         prefetch: Some(plan.prefetch),
-        start_position: Some(position(plan, cursor.as_ref())),
+        start_position: Some(position(progress)),
         receive_timeout: None,
     };
     let receiver = client.open_receiver_on_partition(plan.partition.clone(), Some(options)).await?;
@@ -195,6 +306,8 @@ async fn receive(
     pin_mut!(events);
     let mut wait = QUIET;
     let mut quiet_since = host.now();
+    // Whether numbers are missing of which the service says that nothing is gone, as in a compacted hub.
+    let mut sparse = false;
     loop {
         let stop = poll_fn(|_| if inbox.lock().stop { Poll::Ready(()) } else { Poll::Pending }).fuse();
         // Whoever empties the inbox polls this future again.
@@ -215,12 +328,18 @@ async fn receive(
             Some(Some(Ok(data))) => {
                 quiet_since = host.now();
                 wait = QUIET;
-                let Some(event) = Event::new(data) else { continue };
+                let Some(event) = Event::new(data, progress.created) else { continue };
+                let (read, here) = (progress.cursor.as_ref().map(|mark| mark.sequence), event.mark.sequence);
                 // A link that was attached anew may begin a little earlier.
-                if cursor.as_ref().is_some_and(|cursor| event.mark.sequence <= cursor.sequence) {
+                if read.is_some_and(|read| here <= read) {
                     continue;
                 }
-                *cursor = Some(event.mark.clone());
+                if read.is_some_and(|read| here > read + 1) && here > progress.told && !sparse {
+                    // A reader that is slower than retention is skipped ahead without a word.
+                    known = look(plan, client).await?;
+                    sparse = !tell_jump(plan, progress, &known)?;
+                }
+                progress.cursor = Some(event.mark.clone());
                 let mut inbox = inbox.lock();
                 inbox.at_end = false;
                 inbox.bytes += event.bytes;
@@ -235,7 +354,7 @@ async fn receive(
                     Err(failure) if failure.kind == ErrorKind::Throttled => {}
                     Err(failure) => return Err(failure),
                 }
-                if all_read(plan, cursor.as_ref(), &known) {
+                if all_read(progress, &known) {
                     quiet_since = host.now();
                     let mut inbox = inbox.lock();
                     (inbox.caught_up, inbox.at_end) = (true, true);
@@ -255,11 +374,11 @@ async fn receive(
 }
 
 /// Whether the partition holds nothing that has not been read.
-fn all_read(plan: &Plan, cursor: Option<&Mark>, known: &EventHubPartitionProperties) -> bool {
+fn all_read(progress: &Progress, known: &EventHubPartitionProperties) -> bool {
     if known.is_empty || known.last_enqueued_sequence_number < 0 {
         return true;
     }
-    match (cursor, &plan.start) {
+    match (&progress.cursor, &progress.start) {
         (Some(mark), _) => mark.sequence >= known.last_enqueued_sequence_number,
         // Nothing is as new as what is asked for.
         (None, Start::Time(from)) => is_before(known, *from),
@@ -279,21 +398,8 @@ fn is_before(known: &EventHubPartitionProperties, from: Micros) -> bool {
     newest.is_some_and(|time| (time.as_micros() as Micros) < from)
 }
 
-fn tell_gap(plan: &Plan, cursor: Option<&Mark>, known: &EventHubPartitionProperties) {
-    let Some(mark) = cursor else { return };
-    let missing = known.beginning_sequence_number.saturating_sub(mark.sequence).saturating_sub(1);
-    if missing > 0 && mark.sequence >= 0 {
-        tracing::warn!(
-            hub = plan.hub,
-            partition = plan.partition,
-            missing,
-            "{missing} records after the last position were removed by retention before they were read"
-        );
-    }
-}
-
-fn position(plan: &Plan, cursor: Option<&Mark>) -> StartPosition {
-    let (location, inclusive) = match (cursor, &plan.start) {
+fn position(progress: &Progress) -> StartPosition {
+    let (location, inclusive) = match (&progress.cursor, &progress.start) {
         (Some(mark), _) if mark.sequence < 0 => (StartLocation::Earliest, false),
         (Some(Mark { offset: Some(offset), .. }), _) => (StartLocation::Offset(offset.clone()), false),
         (Some(mark), _) => (StartLocation::SequenceNumber(mark.sequence), false),
@@ -301,6 +407,7 @@ fn position(plan: &Plan, cursor: Option<&Mark>) -> StartPosition {
             let from = Duration::from_micros(u64::try_from(*from).unwrap_or_default());
             (StartLocation::EnqueuedTime(UNIX_EPOCH + from), true)
         }
+        (None, Start::Offset(offset)) => (StartLocation::Offset(offset.clone()), true),
         (None, _) => (StartLocation::Earliest, false),
     };
     StartPosition { location, inclusive }

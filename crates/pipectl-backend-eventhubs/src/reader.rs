@@ -18,6 +18,7 @@ use crate::{
     growth::Growth,
     mirror::Mirror,
     namespace::Namespace,
+    options::OnGap,
     part::{Part, Pump},
     position::Position,
     pump::{self, Plan, Start},
@@ -48,6 +49,9 @@ pub(crate) struct Common {
     pub(crate) level: Option<i64>,
     pub(crate) prefetch: u32,
     pub(crate) limit: usize,
+    /// When the hub was made.
+    pub(crate) created: Option<Micros>,
+    pub(crate) on_gap: OnGap,
     /// How many partitions there were at first.
     pub(crate) partitions: u32,
 }
@@ -100,6 +104,8 @@ impl Lane {
             partition: partition.to_string(),
             level: self.common.level,
             start,
+            created: self.common.created,
+            on_gap: self.common.on_gap,
             prefetch: self.common.prefetch,
             limit: self.common.limit,
             partitions: self.common.partitions as usize,

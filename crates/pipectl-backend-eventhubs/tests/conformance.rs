@@ -71,6 +71,11 @@ impl Harness for Peers {
         Lever::Done
     }
 
+    async fn age_out(&self, _: &dyn Connection, stream: &StreamTarget) -> Result<Lever, ConnectorError> {
+        support::forget(self.service, stream);
+        Ok(Lever::Done)
+    }
+
     async fn fail_some_records(&self, _on: bool) -> Lever {
         Lever::unheard("the service takes the whole of a batch or nothing of it")
     }

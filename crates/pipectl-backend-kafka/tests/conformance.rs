@@ -8,7 +8,7 @@ use std::sync::{
 use async_trait::async_trait;
 use pipectl_backend_kafka::{Kafka, KafkaOptions};
 use pipectl_conformance::{Harness, Lever, prove};
-use pipectl_contract::{Backend as _, Capabilities, Connection, ConnectorError};
+use pipectl_contract::{Backend as _, Capabilities, Connection, ConnectorError, StreamTarget};
 use pipectl_peers::{KAFKA_PASSWORD, KAFKA_USER, Peer, proxy};
 use serde_json::json;
 
@@ -95,6 +95,17 @@ impl Harness for RealKafka {
         }
         self.fault(on, self.proxy.spoiled(), "failing writes");
         Lever::Done
+    }
+
+    async fn age_out(&self, _: &dyn Connection, stream: &StreamTarget) -> Result<Lever, ConnectorError> {
+        let admin: rdkafka::admin::AdminClient<rdkafka::client::DefaultClientContext> =
+            rdkafka::ClientConfig::new().set("bootstrap.servers", self.peer.endpoint()).create().unwrap();
+        let mut list = rdkafka::TopicPartitionList::new();
+        for partition in 0..stream.partitions.unwrap() {
+            list.add_partition_offset(&stream.name, partition as i32, rdkafka::Offset::End).unwrap();
+        }
+        admin.delete_records(&list, &rdkafka::admin::AdminOptions::new()).await.unwrap();
+        Ok(Lever::Done)
     }
 
     async fn restart_peer(&self) -> Lever {

@@ -144,6 +144,11 @@ pub trait Harness: Send + Sync + 'static {
         Lever::lacking("it cannot refuse a part of a call")
     }
 
+    /// The service forgets everything that a stream holds now, as retention would do in time.
+    async fn age_out(&self, _connection: &dyn Connection, _stream: &StreamTarget) -> Result<Lever, ConnectorError> {
+        Ok(Lever::lacking("it forgets no record before its time"))
+    }
+
     /// Changes the partitions of a stream to `partitions`; by default through [`Connection::update`].
     async fn reshard(
         &self,

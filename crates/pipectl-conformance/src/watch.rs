@@ -1,5 +1,6 @@
 //! Looks through every log line of the process for secrets. Lines are searched as they come and not kept, so that the
-//! chattiest level of every library can be listened to. Only whoever mends a case may have pipectl's own written down.
+//! chattiest level of every library can be listened to; only pipectl's own warnings are, and whoever mends a case may
+//! have all of its lines written down.
 
 use std::{
     fmt::{self, Write as _},
@@ -24,9 +25,10 @@ use tracing::{
 struct Watched {
     secrets: Vec<String>,
     leaks: Vec<String>,
+    warnings: Vec<String>,
 }
 
-static WATCHED: Mutex<Watched> = Mutex::new(Watched { secrets: Vec::new(), leaks: Vec::new() });
+static WATCHED: Mutex<Watched> = Mutex::new(Watched { secrets: Vec::new(), leaks: Vec::new(), warnings: Vec::new() });
 static LINES: AtomicU64 = AtomicU64::new(0);
 static DIARY: Mutex<Option<(File, Host)>> = Mutex::new(None);
 
@@ -86,6 +88,11 @@ pub(crate) fn leaks(secrets: &[String]) -> Vec<String> {
     let watched = watched();
     let leaks = watched.leaks.iter().filter(|line| secrets.iter().any(|secret| line.contains(secret.as_str())));
     leaks.map(|line| hide(line, secrets)).collect()
+}
+
+/// Whether one of pipectl's own warnings speaks of `what`.
+pub(crate) fn warned_of(what: &str) -> bool {
+    watched().warnings.iter().any(|line| line.contains(what))
 }
 
 /// How many lines were searched so far.
@@ -148,6 +155,9 @@ impl Subscriber for TracingWatch {
         let mut line = Line(event.metadata().target().to_owned());
         event.record(&mut line);
         note(event.metadata(), &line.0);
+        if *event.metadata().level() == tracing::Level::WARN && event.metadata().target().starts_with("pipectl") {
+            watched().warnings.push(line.0.clone());
+        }
         search(&line.0);
     }
 

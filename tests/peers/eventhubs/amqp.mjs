@@ -57,7 +57,7 @@ export class Broker {
   }
 
   listen(port) {
-    const link = { properties: { 'com.microsoft:tracking-id': 'peer' }, max_message_size: LIMITS.publication };
+    const link = { properties: { 'com.microsoft:tracking-id': 'peer' }, max_message_size: this.namespace.limits.publication };
     const listener = this.container.listen({
       host: '127.0.0.1', port, max_frame_size: 65536, idle_time_out: 240000, channel_max: 4999,
       properties: { product: 'eventhubs-peer' }, offered_capabilities: ['com.microsoft:georeplication'],
@@ -119,6 +119,8 @@ export class Broker {
     link.set_target({ address });
     if (link._node === '$cbs' || link._node === '$management') return;
     const { hub, partition } = this.entity(link, address, 'Send');
+    // The tier may be another one than when the server began to listen.
+    link.local.attach.max_message_size = this.namespace.limits.publication;
     Object.assign(link, { _hub: hub, _partition: partition });
   }
 
@@ -165,6 +167,7 @@ export class Broker {
   }
 
   pump(reader) {
+    if (this.namespace.faults.mute) return;
     const { partition, link } = reader;
     partition.trim();
     // What has been trimmed away is skipped, as in the service.
@@ -192,9 +195,10 @@ export class Broker {
     const raw = format ? Buffer.from(message) : message._raw;
     namespace.count.sends++;
     try {
-      if (raw.length > LIMITS.publication) {
+      const { publication } = namespace.limits;
+      if (raw.length > publication) {
         namespace.count.refusedSends++;
-        return refuse(link, new Refusal('amqp:link:message-size-exceeded', `The received message (delivery-id:${delivery.id}, size:${raw.length} bytes) exceeds the limit (${LIMITS.publication} bytes) currently allowed on the link.`));
+        return refuse(link, new Refusal('amqp:link:message-size-exceeded', `The received message (delivery-id:${delivery.id}, size:${raw.length} bytes) exceeds the limit (${publication} bytes) currently allowed on the link.`));
       }
       const { key, events } = unpack(raw, format);
       for (const event of events) {

@@ -1,7 +1,7 @@
 // The HTTP side: Azure's management interface for hubs and consumer groups (Microsoft.EventHub, learn.microsoft.com/rest/
 // api/eventhub), and beside it `/peer/…`, which no service has: faults and counters for tests.
 import { createServer } from 'node:http';
-import { LIMITS } from './hubs.mjs';
+import { LIMITS, TIERS } from './hubs.mjs';
 
 class HttpError extends Error {
   constructor(status, code, message) {
@@ -46,11 +46,11 @@ export function control(namespace, broker) {
       return [200];
     }
     const wanted = body.properties ?? {};
-    const hours = wanted.retentionDescription?.retentionTimeInHours ?? (wanted.messageRetentionInDays ?? (found ? undefined : 7)) * 24;
+    const hours = wanted.retentionDescription?.retentionTimeInHours ?? (wanted.messageRetentionInDays ?? (found ? undefined : namespace.limits.retentionHours / 24)) * 24;
     const partitions = wanted.partitionCount ?? found?.partitions.length ?? 4;
     const bad = (text) => new HttpError(400, 'BadRequest', text);
     if (!(partitions >= 1 && partitions <= LIMITS.partitions)) throw bad(`partitionCount must be from 1 to ${LIMITS.partitions}.`);
-    if (!Number.isNaN(hours) && !(hours >= 1 && hours <= LIMITS.retentionHours)) throw bad(`retentionTimeInHours must be from 1 to ${LIMITS.retentionHours}.`);
+    if (!Number.isNaN(hours) && !(hours >= 1 && hours <= namespace.limits.retentionHours)) throw bad(`retentionTimeInHours must be from 1 to ${namespace.limits.retentionHours}.`);
     const retention = Number.isNaN(hours) ? undefined : hours * HOUR;
     if (!found) {
       namespace.change({ hub: name, partitions, retention });
@@ -73,7 +73,7 @@ export function control(namespace, broker) {
       return [found ? 200 : 204];
     }
     if (found) return [200, groupResource(base, owner, found)];
-    if (owner.groups.size >= LIMITS.groups) throw new HttpError(400, 'BadRequest', `A hub has at most ${LIMITS.groups} consumer groups.`);
+    if (owner.groups.size >= namespace.limits.groups) throw new HttpError(400, 'BadRequest', `A hub has at most ${namespace.limits.groups} consumer groups.`);
     if (!/^[A-Za-z0-9$][A-Za-z0-9._-]{0,49}$/.test(name)) throw new HttpError(400, 'BadRequest', `'${name}' is no name of a consumer group.`);
     namespace.change({ hub: owner.name, group: name });
     return [201, groupResource(base, owner, owner.groups.get(name.toLowerCase()))];
@@ -93,7 +93,7 @@ export function control(namespace, broker) {
     if (!['GET', 'PUT', 'DELETE'].includes(method)) throw new HttpError(405, 'MethodNotAllowed', method);
     if (!hubName) {
       if (/\/eventhubs\/?$/i.test(url.pathname)) return [200, { value: [...namespace.hubs.values()].map((one) => hubResource(base, one)) }];
-      return [200, { id: base, name: base.split('/').at(-1), sku: { name: namespace.growable ? 'Premium' : 'Standard' }, properties: { status: 'Active' } }];
+      return [200, { id: base, name: base.split('/').at(-1), sku: { name: namespace.growable ? 'Premium' : namespace.tier === 'basic' ? 'Basic' : 'Standard' }, properties: { status: 'Active' } }];
     }
     if (!/\/consumergroups/i.test(url.pathname)) return hub(method, base, hubName, body);
     const owner = namespace.hub(hubName);
@@ -108,10 +108,16 @@ export function control(namespace, broker) {
     if (request.method !== 'POST') throw new HttpError(404, 'NotFound', url.pathname);
     switch (url.pathname) {
       case '/peer/faults': {
-        // sends, answers, bytesPerSecond, eventsPerSecond, tokenLifetime (ms), management; refusals of the management interface
-        const { refusals: wanted, growable, ...faults } = body;
+        // sends, answers, bytesPerSecond, eventsPerSecond, tokenLifetime (ms), management,
+        // mute (nothing goes out to readers until the next event after it); refusals of the management
+        // interface; growable and tier, which are what the namespace is
+        const { refusals: wanted, growable, tier, ...faults } = body;
         if (wanted !== undefined) refusals = wanted;
         if (growable !== undefined) namespace.change({ growable });
+        if (tier !== undefined) {
+          if (!(tier in TIERS)) throw new HttpError(400, 'BadRequest', `there is no tier '${tier}'`);
+          namespace.change({ tier });
+        }
         for (const name of Object.keys(faults)) {
           if (!(name in namespace.faults)) throw new HttpError(400, 'BadRequest', `there is no fault '${name}'`);
         }

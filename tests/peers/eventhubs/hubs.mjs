@@ -13,8 +13,6 @@ export class Refusal extends Error {
 }
 
 export const LIMITS = {
-  /** Bytes of one publication, an event or a batch (Standard). */
-  publication: 1048576,
   /** Readers without an owner level for each partition and consumer group. */
   readers: 5,
   /** Characters of a partition key. */
@@ -22,8 +20,12 @@ export const LIMITS = {
   /** Calls of `$management` a second for each hub. */
   runtimeCalls: 50,
   partitions: 32,
-  groups: 20,
-  retentionHours: 168,
+};
+
+/** What differs from tier to tier: bytes of one publication (an event or a batch), consumer groups and retention. */
+export const TIERS = {
+  basic: { publication: 262144, groups: 1, retentionHours: 24 },
+  standard: { publication: 1048576, groups: 20, retentionHours: 168 },
 };
 
 export class Partition {
@@ -131,13 +133,19 @@ export class Namespace {
   constructor() {
     this.hubs = new Map();
     this.growable = false;
+    this.tier = 'standard';
     /** Told of each change after it was made. */
     this.note = () => {};
     /** Key name → secret. */
     this.keys = new Map([['RootManageSharedAccessKey', 'SAS_KEY_VALUE']]);
-    this.faults = { sends: 0, answers: 0, bytesPerSecond: 0, eventsPerSecond: 0, tokenLifetime: 0, management: 0 };
+    this.faults = { sends: 0, answers: 0, bytesPerSecond: 0, eventsPerSecond: 0, tokenLifetime: 0, management: 0, mute: 0 };
     this.bucket = { second: 0, bytes: 0, events: 0 };
     this.count = { sends: 0, refusedSends: 0, events: 0, tokens: 0, managementCalls: 0, stolen: 0 };
+  }
+
+  /** What the namespace's tier allows. */
+  get limits() {
+    return TIERS[this.tier];
   }
 
   hub(name) {
@@ -146,7 +154,7 @@ export class Namespace {
 
   /**
    * The only way in which what is held changes, now or from a journal; `at` is when it was changed first:
-   * `{ hub, partitions?, retention? }`, `{ hub, group }` and both with `gone`, `{ hub, partition, raw, key }`, `{ growable }`.
+   * `{ hub, partitions?, retention? }`, `{ hub, group }` and both with `gone`, `{ hub, partition, raw, key }`, `{ growable }`, `{ tier }`.
    */
   change(change) {
     const made = { at: Date.now(), ...change };
@@ -154,8 +162,9 @@ export class Namespace {
     this.note(made);
   }
 
-  make({ at, hub: name, partitions, retention, group, partition, raw, key, gone, growable }) {
+  make({ at, hub: name, partitions, retention, group, partition, raw, key, gone, growable, tier }) {
     if (growable !== undefined) this.growable = growable;
+    if (tier !== undefined) this.tier = tier;
     if (name === undefined) return;
     const lower = name.toLowerCase();
     const hub = this.hubs.get(lower);

@@ -87,10 +87,22 @@ fn an_examination_finds_what_is_wrong_without_changing_anything() {
         assert_eq!(outcomes, [Good, Good, Bad, Good, Doubtful], "{findings:#?}");
         assert!(findings.iter().filter(|finding| finding.outcome != Good).all(|finding| finding.help.is_some()));
         assert_eq!(connection.list().await.unwrap().len(), 1);
+        let findings = connection.examine(&[]).await;
+        assert!(findings[1].detail.ends_with("has 1 partition"), "{findings:#?}");
+        let mut wrong = options.clone();
+        let key = wrong["connection_string"].as_str().unwrap().replace("SharedAccessKey=", "SharedAccessKey=x");
+        wrong["connection_string"] = json!(key);
+        let findings = connect(&wrong).await.examine(&[]).await;
+        assert_eq!(findings[1].outcome, Bad, "{findings:#?}");
+        assert!(findings[1].help.as_ref().unwrap().contains("SharedAccessKey"), "{findings:#?}");
         options["endpoint"] = json!("amqp://127.0.0.1:1");
         options["retry"] = json!({ "for": "300ms" });
         let findings = connect(&options).await.examine(&[target("x", 1)]).await;
         assert_eq!(findings[0].outcome, Bad, "{findings:#?}");
+        // Nothing is named: management answers, and records go elsewhere.
+        let findings = connect(&options).await.examine(&[]).await;
+        let outcomes: Vec<_> = findings.iter().map(|finding| finding.outcome).collect();
+        assert_eq!(outcomes, [Good, Bad, Doubtful], "{findings:#?}");
     });
 }
 
@@ -105,5 +117,30 @@ fn reading_runtime_information_stays_below_the_services_limit() {
             assert_eq!(connection.describe(&target, None).await.unwrap().unwrap().partitions.len(), 32);
         }
         assert!(counters(&service)["managementCalls"].as_u64().unwrap() >= 96);
+    });
+}
+
+#[test]
+fn questions_about_a_hub_are_asked_again_and_their_refusal_is_told() {
+    let service = need!(Service::start());
+    run(async {
+        let mut options = options(&service);
+        let connection = connect(&options).await;
+        let target = target(&fresh("asked"), 2);
+        connection.create(&target).await.unwrap();
+        order(&service, "/peer/faults", &json!({ "management": 3 }));
+        assert_eq!(connection.describe(&target, None).await.unwrap().unwrap().partitions.len(), 2);
+        put(&connection, &target, &[(Some("a"), "1")]).await;
+        options["retry"] = json!({ "first": "10ms", "longest": "50ms", "for": "500ms" });
+        let connection = connect(&options).await;
+        order(&service, "/peer/faults", &json!({ "management": 1_000_000 }));
+        let error = connection.describe(&target, None).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Throttled, "{error}");
+        assert!(error.message.contains(&target.name) && error.message.contains("calls a second"), "{error}");
+        let error =
+            connection.producer(&target, pipectl_contract::ProducerContext::new("s", 1 << 20)).await.err().unwrap();
+        assert_eq!(error.kind, ErrorKind::Throttled, "{error}");
+        order(&service, "/peer/faults", &json!({ "management": 0 }));
+        assert_eq!(crate::support::all(&connection, &target).await.len(), 1);
     });
 }

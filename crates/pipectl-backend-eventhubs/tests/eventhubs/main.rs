@@ -6,7 +6,11 @@
 )]
 
 mod admin;
+mod emulator;
+mod gap;
 mod read;
 mod share;
+mod sign;
 mod support;
+mod warnings;
 mod write;

@@ -11,15 +11,15 @@ use crate::support::{
     LONG, all, by_partition, connect, context, first_owner, hub, lanes, options, order, put, read_until, run,
 };
 
-fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
+pub(crate) fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
     (from..to).map(|number| (format!("k{}", number % 7), number.to_string())).collect()
 }
 
-fn rows(records: &[(String, String)]) -> Vec<(Option<&str>, &str)> {
+pub(crate) fn rows(records: &[(String, String)]) -> Vec<(Option<&str>, &str)> {
     records.iter().map(|(key, payload)| (Some(key.as_str()), payload.as_str())).collect()
 }
 
-fn payloads(got: &[crate::support::Got]) -> Vec<u32> {
+pub(crate) fn payloads(got: &[crate::support::Got]) -> Vec<u32> {
     let mut numbers: Vec<u32> = got.iter().map(|one| one.payload.parse().unwrap()).collect();
     numbers.sort_unstable();
     numbers
@@ -90,6 +90,78 @@ fn each_way_to_begin_begins_there() {
             assert_eq!(payloads(&got), wanted, "{start:?}");
             lanes[0].close().await.unwrap();
         }
+    });
+}
+
+#[test]
+fn a_partition_without_a_record_yet_keeps_its_moment_over_a_restart() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "moment", 2).await;
+        put(&connection, &target, &rows(&keyed(0, 20))).await;
+        let host = Host::real();
+        host.sleep_until(host.now() + 10_000).await;
+        let start = StartAt::Time(host.now());
+        host.sleep_until(host.now() + 10_000).await;
+        put(&connection, &target, &rows(&keyed(21, 22))).await;
+        let mut first = lanes(&connection, &target, context(first_owner(), 1, start.clone())).await;
+        read_until(&mut first[0], |got, _| got.len() == 1).await.unwrap();
+        let positions = vec![first[0].position()];
+        first[0].close().await.unwrap();
+        let mut again = lanes(&connection, &target, context(Ownership::Owned { positions }, 1, start)).await;
+        again[0].writers_finished().await.unwrap();
+        let got = read_until(&mut again[0], |_, read| matches!(read, Read::End)).await.unwrap();
+        assert_eq!(payloads(&got), Vec::<u32>::new());
+    });
+}
+
+#[test]
+fn a_position_by_hand_is_a_sequence_number_or_an_offset_and_nothing_else() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let target = hub(&connection, "by-hand", 1).await;
+        put(&connection, &target, &rows(&keyed(0, 10))).await;
+        let at = |text: &str| StartAt::Positions([(0, text.to_owned())].into());
+        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut lanes[0], |got, _| got.len() == 10).await.unwrap();
+        let last = lanes[0].position()["partitions"]["0"]["offset"].as_str().unwrap().to_owned();
+        lanes[0].close().await.unwrap();
+        for (text, wanted) in
+            [("7", vec![7, 8, 9]), ("offset:0", (0..10).collect()), (&format!("offset:{last}"), vec![9])]
+        {
+            let mut lanes = crate::support::lanes(&connection, &target, context(Ownership::Look, 1, at(text))).await;
+            lanes[0].writers_finished().await.unwrap();
+            let got = read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await.unwrap();
+            assert_eq!(payloads(&got), wanted, "{text}");
+            lanes[0].close().await.unwrap();
+        }
+        for text in ["abc", "", "-1", "+3", "1.5", "offset:", "offset:x", "offset:-1", "99999999999999999999"] {
+            let error = connection.consumer(&target, context(Ownership::Look, 1, at(text))).await.err().unwrap();
+            assert_eq!(error.kind, ErrorKind::Invalid, "{text}: {error}");
+            let says = |what: &str| error.message.contains(what);
+            assert!(says(&format!("`{text}` is no position in partition 0")) && says("`offset:N`"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_look_beside_a_pipeline_with_the_default_group_is_told_what_to_do() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        let mut target = hub(&connection, "busy-group", 1).await;
+        target.options = Some(json!({ "consumer_group": "$Default" }));
+        put(&connection, &target, &rows(&keyed(0, 3))).await;
+        let mut pipeline = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut pipeline[0], |got, _| got.len() == 3).await.unwrap();
+        let mut look = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+        let error = read_until(&mut look[0], |_, _| false).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Conflict);
+        assert!(error.message.contains("`consumer_group`") && error.message.contains("Basic"), "{error}");
+        pipeline[0].close().await.unwrap();
+        assert_eq!(all(&connection, &target).await.len(), 3);
     });
 }
 
@@ -285,33 +357,5 @@ fn more_readers_than_allowed_are_told_so() {
         let mut sixth = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
         let error = read_until(&mut sixth[0], |_, _| false).await.unwrap_err();
         assert!(error.kind == ErrorKind::Conflict && error.message.contains("which is 5"), "{error}");
-    });
-}
-
-#[test]
-fn what_retention_removed_is_skipped_and_the_rest_is_read() {
-    let service = need!(Service::start());
-    run(async {
-        let connection = connect(&options(&service)).await;
-        let target = hub(&connection, "gap", 1).await;
-        put(&connection, &target, &rows(&keyed(0, 10))).await;
-        let mut first = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
-        read_until(&mut first[0], |got, _| got.len() == 10).await.unwrap();
-        let position = json!({ "partitions": { "0": { "sequence": 3 } } });
-        first[0].close().await.unwrap();
-        let now = Host::real();
-        now.sleep_until(now.now() + 30_000).await;
-        order(&service, "/peer/retention", &json!({ "hub": target.name, "milliseconds": 20 }));
-        order(&service, "/peer/retention", &json!({ "hub": target.name, "milliseconds": 3_600_000 }));
-        put(&connection, &target, &rows(&keyed(10, 12))).await;
-        let state = connection.describe(&target, None).await.unwrap().unwrap();
-        assert_eq!(state.partitions[0].earliest.as_deref(), Some("10"));
-        assert_eq!(state.partitions[0].end.as_deref(), Some("12"));
-        let ownership = Ownership::Owned { positions: vec![position] };
-        let mut again = lanes(&connection, &target, context(ownership, 1, StartAt::Earliest)).await;
-        again[0].writers_finished().await.unwrap();
-        let got = read_until(&mut again[0], |_, read| matches!(read, Read::End)).await.unwrap();
-        assert_eq!(payloads(&got), [10, 11]);
-        assert_eq!(by_partition(&got).len(), 1);
     });
 }

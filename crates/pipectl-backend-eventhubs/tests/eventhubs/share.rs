@@ -7,6 +7,7 @@ use std::{
 
 use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
 use pipectl_peers::{Azurite, EventHubs as Service, make_container, need};
+use serde_json::json;
 
 use crate::support::{
     CONTAINER, Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints,
@@ -162,5 +163,52 @@ fn a_former_owner_cannot_commit() {
         put(&connection, &target, &rows(&keyed(0, 4))).await;
         let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
         assert_eq!(state.partitions[0].lag, Some(4));
+    });
+}
+
+#[test]
+fn a_group_is_forgotten_under_the_name_that_it_has_at_the_service() {
+    let service = need!(Service::start());
+    let blobs = need!(Azurite::shared());
+    make_container(blobs, CONTAINER).unwrap();
+    run(async {
+        let long = format!("test.peers.{}", "a-stream-with-a-long-name".repeat(3));
+        let (basic, standard) = (json!("basic"), json!("standard"));
+        for (tier, chosen, group) in [
+            (&standard, None, "short.name"),
+            (&standard, None, long.as_str()),
+            (&standard, None, "named with spaces"),
+            (&standard, Some("$Default"), "short.name"),
+            (&basic, None, "short.name"),
+        ] {
+            let mut options = with_checkpoints(options(&service), blobs, "1s");
+            options["tier"] = tier.clone();
+            let connection = connect(&options).await;
+            let mut target = hub(&connection, "forget", 2).await;
+            target.options = chosen.map(|chosen| json!({ "consumer_group": chosen }));
+            put(&connection, &target, &rows(&keyed(0, 10))).await;
+            let mut context = context(Ownership::Shared, 1, StartAt::Earliest);
+            context.group = group.to_owned();
+            let mut worker = Worker::new(lanes(&connection, &target, context.clone()).await.remove(0));
+            while worker.got.len() < 10 {
+                worker.step().await;
+            }
+            worker.commit().await;
+            worker.lane.close().await.unwrap();
+            let lag = || async {
+                let state = connection.describe(&target, Some(group)).await.unwrap().unwrap();
+                state.partitions.iter().map(|one| one.lag.unwrap()).sum::<u64>()
+            };
+            assert_eq!(lag().await, 0, "{tier} {chosen:?} {group}");
+            connection.forget(&target, group).await.unwrap();
+            assert_eq!(lag().await, 10, "{tier} {chosen:?} {group}");
+            let mut worker = Worker::new(lanes(&connection, &target, context).await.remove(0));
+            let until = Instant::now() + LONG;
+            while worker.got.len() < 10 {
+                assert!(Instant::now() < until, "{tier} {chosen:?} {group}: {}", worker.got.len());
+                worker.step().await;
+            }
+            worker.lane.close().await.unwrap();
+        }
     });
 }

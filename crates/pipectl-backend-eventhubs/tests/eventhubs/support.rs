@@ -222,6 +222,13 @@ pub(crate) fn order(service: &Peer<Service>, path: &str, body: &Value) {
     assert_eq!(status, 200, "{answer}");
 }
 
+/// The service forgets what came into a hub more than 20 ms ago.
+pub(crate) fn forget(service: &Peer<Service>, target: &StreamTarget) {
+    for milliseconds in [20, 3_600_000] {
+        order(service, "/peer/retention", &json!({ "hub": target.name, "milliseconds": milliseconds }));
+    }
+}
+
 pub(crate) fn counters(service: &Peer<Service>) -> Value {
     serde_json::from_str(&http("GET", &service.control, "/peer/counters", &[], "").1).unwrap()
 }

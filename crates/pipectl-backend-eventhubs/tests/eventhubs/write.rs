@@ -150,6 +150,88 @@ fn throttling_without_end_is_an_error_that_says_so() {
 }
 
 #[test]
+fn a_producer_that_has_failed_stays_failed() {
+    let service = need!(Service::start());
+    run(async {
+        let mut options = options(&service);
+        options["retry"] = json!({ "first": "10ms", "longest": "50ms", "for": "500ms" });
+        let connection = connect(&options).await;
+        let target = hub(&connection, "failed", 1).await;
+        let mut writer = producer(&connection, &target).await;
+        order(&service, "/peer/faults", &json!({ "sends": 1_000_000 }));
+        writer.write(&batch(&[(Some("k"), "{}")])).await.unwrap();
+        let first = writer.checkpoint().await.unwrap_err();
+        // The service has recovered, and the record is lost all the same.
+        order(&service, "/peer/faults", &json!({ "sends": 0 }));
+        for again in [
+            writer.checkpoint().await.err(),
+            writer.write(&batch(&[(Some("k"), "{}")])).await.err(),
+            writer.on_time().await.err(),
+            writer.finish().await.err(),
+        ] {
+            let again = again.expect("a second call succeeds");
+            assert_eq!((again.kind, &again.message), (first.kind, &first.message));
+        }
+        assert_eq!(all(&connection, &target).await, []);
+
+        // The same where somebody gives the wait up.
+        let mut writer = producer(&connection, &target).await;
+        order(&service, "/peer/faults", &json!({ "sends": 1_000_000 }));
+        writer.write(&batch(&[(Some("k"), "{}")])).await.unwrap();
+        tokio::time::timeout(Duration::from_millis(100), writer.checkpoint()).await.unwrap_err();
+        order(&service, "/peer/faults", &json!({ "sends": 0 }));
+        let error = writer.checkpoint().await.unwrap_err();
+        assert!(error.message.contains("given up"), "{error}");
+    });
+}
+
+#[test]
+fn throughput_units_that_are_used_up_slow_writing_down_and_lose_nothing() {
+    let service = need!(Service::start());
+    run(async {
+        let connection = connect(&options(&service)).await;
+        for limit in [json!({ "eventsPerSecond": 60 }), json!({ "bytesPerSecond": 8_000 })] {
+            let target = hub(&connection, "units", 4).await;
+            let mut writer = producer(&connection, &target).await;
+            let before = counters(&service)["refusedSends"].as_u64().unwrap();
+            order(&service, "/peer/faults", &limit);
+            let records = numbered(200, 11);
+            writer.write(&rows(&records)).await.unwrap();
+            writer.finish().await.unwrap();
+            order(&service, "/peer/faults", &json!({ "eventsPerSecond": 0, "bytesPerSecond": 0 }));
+            assert!(counters(&service)["refusedSends"].as_u64().unwrap() > before, "{limit}: nothing was refused");
+            let got = all(&connection, &target).await;
+            assert_eq!(got.len(), 200, "{limit}");
+            ordered(&got);
+        }
+    });
+}
+
+#[test]
+fn the_basic_tier_takes_a_quarter() {
+    let service = need!(Service::start());
+    order(&service, "/peer/faults", &json!({ "tier": "basic" }));
+    run(async {
+        let mut options = options(&service);
+        options["tier"] = json!("basic");
+        let connection = connect(&options).await;
+        let target = hub(&connection, "basic", 1).await;
+        let sizes = [261_000, 262_200, 200_000, 100_000, 90_000];
+        let payloads: Vec<String> = sizes.iter().map(|size| "x".repeat(*size)).collect();
+        let rows: Vec<_> = payloads.iter().map(|payload| (Some("k"), payload.as_str())).collect();
+        let mut writer = producer(&connection, &target).await;
+        let rejected = writer.write(&batch(&rows)).await.unwrap();
+        assert!(rejected.len() == 1 && rejected[0].row == 1, "{rejected:?}");
+        assert!(rejected[0].reason.contains("262144"), "{rejected:?}");
+        writer.finish().await.unwrap();
+        assert!(writer.refused().is_empty());
+        let lengths: Vec<usize> = all(&connection, &target).await.iter().map(|one| one.payload.len()).collect();
+        assert_eq!(lengths, [261_000, 200_000, 100_000, 90_000]);
+        assert_eq!(counters(&service)["refusedSends"], 0, "no request was larger than the tier allows");
+    });
+}
+
+#[test]
 fn a_lost_answer_and_a_broken_connection_lose_nothing_and_keep_order() {
     let service = need!(Service::start());
     run(async {

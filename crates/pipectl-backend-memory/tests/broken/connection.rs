@@ -9,6 +9,7 @@ use pipectl_contract::{
     StartAt, StreamState, StreamTarget,
 };
 use pipectl_host::Host;
+use serde_json::Value;
 
 use crate::{Fault, reader::BrokenReader, writer::BrokenWriter};
 
@@ -36,6 +37,17 @@ impl BrokenConnection {
             error.message = format!("{} (asked with password {})", error.message, self.secret);
         }
         error
+    }
+}
+
+/// Where a position is gone, reading is to go on with whatever comes next.
+fn jump(positions: &mut [Value], state: &StreamState) {
+    for partition in &state.partitions {
+        let number = |text: &Option<String>| text.as_ref().unwrap().parse::<i64>().unwrap();
+        let marks = positions.iter_mut().filter_map(|lane| lane.get_mut(partition.number.to_string()));
+        for mark in marks.filter(|mark| mark["next"].as_i64().unwrap() < number(&partition.earliest)) {
+            mark["next"] = Value::from(number(&partition.end));
+        }
     }
 }
 
@@ -115,6 +127,12 @@ impl Connection for BrokenConnection {
             (Fault::StartsLate, StartAt::Earliest) => StartAt::Latest,
             (_, start) => start,
         };
+        if self.fault == Fault::JumpsBehindGaps
+            && let Ownership::Owned { positions } = &mut context.ownership
+            && let Some(state) = self.inner.describe(stream, None).await?
+        {
+            jump(positions, &state);
+        }
         let readers = self.inner.consumer(stream, context).await.map_err(|error| self.show(error))?;
         let broken = readers.into_iter().map(|inner| {
             Box::new(BrokenReader {

@@ -70,6 +70,13 @@ impl Harness for MemoryHarness {
         Lever::Done
     }
 
+    async fn age_out(&self, connection: &dyn Connection, stream: &StreamTarget) -> Result<Lever, ConnectorError> {
+        let short = StreamTarget { retention: Some(Duration::from_millis(1)), ..stream.clone() };
+        connection.update(&short).await?;
+        connection.update(stream).await?;
+        Ok(Lever::Done)
+    }
+
     async fn throttle(&self, on: bool) -> Lever {
         self.broker.throttle(7, if on { 20 } else { 0 });
         Lever::Done

@@ -3,6 +3,7 @@
 mod bytes;
 mod delivery;
 mod faults;
+mod gaps;
 mod lifecycle;
 mod limits;
 mod order;
@@ -115,6 +116,8 @@ cases! {
         "Records of a key stay in order while the service refuses some requests.",
     Stable faults::records_that_fail_are_sent_again unless never:
         "When the service takes a part of a call only, the rest is sent again and arrives.",
+    Stable gaps::a_gap_is_told unless no_positions:
+        "Where the service has forgotten records before they were read, the reader stops and says so, or warns and goes on with exactly what is left.",
     Stable secrets::shows_no_secret unless never:
         "No log line and no error shows a secret.",
 }
