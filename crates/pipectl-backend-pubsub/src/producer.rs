@@ -159,10 +159,10 @@ impl Producer {
 
     /// Keeps a failure: it is the answer of all later calls too.
     fn kept<T>(&mut self, done: Result<T, ConnectorError>) -> Result<T, ConnectorError> {
-        done.map_err(|error| {
+        if let Err(error) = &done {
             self.failed = Some(ConnectorError::new(error.kind, error.message.clone()));
-            error
-        })
+        }
+        done
     }
 
     fn failure(&self) -> Result<(), ConnectorError> {

@@ -89,8 +89,8 @@ impl KafkaConnection {
         self.admin.as_ref().ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::Denied,
-                "topics cannot be made, changed or deleted with `aws_msk_iam` or `oidc`; make them with the service's own tools, and \
-                 mark the streams `existing`",
+                "topics cannot be made, changed or deleted with `aws_msk_iam` or `oidc`, nor consumer groups be forgotten; do it \
+                 with the service's own tools, and mark the streams `existing`",
             )
         })
     }
