@@ -31,7 +31,7 @@ fn kafka() -> String {
 fn kept(place: &Place, wanted: std::ops::Range<u64>, said: impl Fn() -> String) {
     let since = Instant::now();
     while !numbers(&place.log("kept.jsonl")).into_iter().eq(wanted.clone()) {
-        assert!(since.elapsed() < Duration::from_secs(60), "{:?}\n{}", numbers(&place.log("kept.jsonl")), said());
+        assert!(since.elapsed() < Duration::from_mins(1), "{:?}\n{}", numbers(&place.log("kept.jsonl")), said());
         sleep(Duration::from_millis(100));
     }
 }

@@ -1,7 +1,10 @@
 //! Azure's management interface: makes, changes, lists and removes hubs and consumer groups
 //! (learn.microsoft.com/rest/api/eventhub, version 2024-01-01).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use azure_core::http::{HttpClient, Method, Request, Url, headers::HeaderName, new_http_client};
 use pipectl_contract::ErrorKind;
@@ -27,6 +30,8 @@ pub(crate) struct Arm {
     http: Arc<dyn HttpClient>,
     endpoint: String,
     base: String,
+    /// The date of the last answer.
+    date: Mutex<Option<String>>,
 }
 
 impl Arm {
@@ -38,7 +43,12 @@ impl Arm {
             management.resource_group,
             namespace.short_name()
         );
-        Self { namespace: namespace.clone(), http: new_http_client(None), endpoint, base }
+        Self { namespace: namespace.clone(), http: new_http_client(None), endpoint, base, date: Mutex::default() }
+    }
+
+    /// When the interface answered last, by its own clock.
+    pub(crate) fn date(&self) -> Option<String> {
+        self.date.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) async fn hub(&self, name: &str) -> Result<Option<Hub>, Failure> {
@@ -119,8 +129,14 @@ impl Arm {
             request.insert_header(HeaderName::from_static("content-type"), "application/json".to_owned());
             request.set_body(body.to_string());
         }
-        let response = self.http.execute_request(&request).await?.try_into_raw_response().await?;
+        let asked = async { self.http.execute_request(&request).await?.try_into_raw_response().await };
+        let response = asked.await.map_err(|error| {
+            let failure = Failure::from(error);
+            Failure { text: format!("{} does not answer: {}", self.endpoint, failure.text), ..failure }
+        })?;
         let status = u16::from(response.status());
+        let date = response.headers().get_optional_str(&HeaderName::from_static("date")).map(str::to_owned);
+        *self.date.lock().unwrap_or_else(PoisonError::into_inner) = date;
         let after = response.headers().get_optional_str(&HeaderName::from_static("retry-after")).map(str::to_owned);
         let body: Value = serde_json::from_slice(response.body().as_ref()).unwrap_or(Value::Null);
         if (200..300).contains(&status) {

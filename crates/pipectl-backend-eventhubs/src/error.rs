@@ -152,7 +152,7 @@ fn of_amqp(error: &AmqpError) -> Known {
 }
 
 fn of_core(error: &azure_core::Error) -> Option<Failure> {
-    let text = || one_line(&error.to_string());
+    let text = || one_line(&chained(error));
     match error.kind() {
         CoreKind::Credential => Some(Failure::new(ErrorKind::Denied, text())),
         CoreKind::Io | CoreKind::Connection => Some(Failure::new(ErrorKind::Unavailable, text())),
@@ -169,6 +169,20 @@ fn of_core(error: &azure_core::Error) -> Option<Failure> {
         CoreKind::DataConversion => Some(Failure::new(ErrorKind::Invalid, text())),
         CoreKind::Other => None,
     }
+}
+
+/// An error and what caused it, each once.
+fn chained(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        let more = one.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = one.source();
+    }
+    text
 }
 
 fn of_condition(condition: &Condition, description: Option<&str>) -> Failure {

@@ -35,7 +35,10 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
     let mut listed = Vec::new();
     if let Some(arm) = hubs.arm() {
         let what = format!("management of {}", namespace.name);
-        findings.push(match arm.hubs().await {
+        let began = namespace.host.now();
+        let answer = arm.hubs().await;
+        let clock = arm.date().and_then(|date| Finding::of_clock(began, namespace.host.now(), &date));
+        findings.push(match answer {
             Ok(names) => {
                 let many = names.len();
                 listed = names;
@@ -43,6 +46,7 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
             }
             Err(failure) => finding(what, Outcome::Bad, failure.text.clone(), management_help(&failure)),
         });
+        findings.extend(clock);
     }
     if streams.is_empty() {
         findings.push(records(hubs, listed.first().map_or(NOBODYS, String::as_str)).await);

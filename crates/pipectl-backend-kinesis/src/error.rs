@@ -1,7 +1,7 @@
 //! The service's many errors as the few that the border knows.
 
 use aws_sdk_kinesis::{
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::error::SubscribeToShardEventStreamError,
 };
 use pipectl_contract::{ConnectorError, ErrorKind};
@@ -161,10 +161,24 @@ where
     let detail = match (code, error.message()) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => code.to_owned(),
-        _ => DisplayErrorContext(error).to_string(),
+        _ => chained(error),
     };
     let detail: String = detail.lines().map(str::trim).collect::<Vec<_>>().join(" ").chars().take(400).collect();
     format!("cannot {what}: {}{}", detail.trim_end_matches('.'), advice(kind))
+}
+
+/// An error and what caused it, each once; what the client prints itself is for its own developers.
+fn chained(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        let more = one.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = one.source();
+    }
+    text
 }
 
 fn is_about_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {

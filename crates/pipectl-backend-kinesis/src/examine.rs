@@ -3,7 +3,7 @@
 use aws_sdk_kinesis::types::StreamStatus;
 use pipectl_contract::{ConnectorError, ErrorKind, Finding, FindingOutcome, StreamTarget};
 
-use crate::{admin, api::Api, error::CallError, shards};
+use crate::{admin, api::Api, clock::Dated, error::CallError, shards};
 
 fn finding(what: impl Into<String>, outcome: FindingOutcome, detail: impl Into<String>) -> Finding {
     Finding { what: what.into(), outcome, detail: detail.into(), help: None }
@@ -11,7 +11,7 @@ fn finding(what: impl Into<String>, outcome: FindingOutcome, detail: impl Into<S
 
 fn failed(what: impl Into<String>, error: &ConnectorError) -> Finding {
     let help = match error.kind {
-        ErrorKind::Denied => "give the credentials the permissions that the page on Kinesis lists",
+        ErrorKind::Denied => "give the credentials the permissions that the example Environment for Kinesis lists",
         ErrorKind::Unavailable => "see whether the endpoint and the region are right and the network lets you through",
         ErrorKind::Throttled => "try again in a minute",
         _ => "see the message",
@@ -24,7 +24,10 @@ pub(crate) async fn examine(api: &Api, streams: &[StreamTarget]) -> Vec<Finding>
     let mut findings = Vec::new();
     let region = api.kinesis.config().region().map_or_else(String::new, ToString::to_string);
     let began = api.host.now();
-    let reached = api.call("DescribeLimits", "reach Kinesis", || api.kinesis.describe_limits().send()).await;
+    let dated = Dated::default();
+    let asked = || api.kinesis.describe_limits().customize().interceptor(dated.clone()).send();
+    let reached = api.call("DescribeLimits", "reach Kinesis", asked).await;
+    let clock = dated.date().and_then(|date| Finding::of_clock(began, api.host.now(), &date));
     let reach = format!("reach Kinesis in {region}");
     match reached {
         Ok(limits) => {
@@ -49,6 +52,7 @@ pub(crate) async fn examine(api: &Api, streams: &[StreamTarget]) -> Vec<Finding>
             return findings;
         }
     }
+    findings.extend(clock);
     for stream in streams {
         findings.push(look_at(api, stream).await);
     }

@@ -6,6 +6,7 @@
 
 mod admin;
 mod api;
+mod clock;
 mod connection;
 mod consumer;
 mod error;

@@ -3,48 +3,17 @@
 //! Each answer of the service says when it was made, but the client shows that only where the answer is an error. So it
 //! is asked for a topic that nobody has.
 
-use google_cloud_gax::error::Error;
-use jiff::fmt::rfc2822;
-use pipectl_contract::{Finding, FindingOutcome};
-use pipectl_data::Micros;
+use pipectl_contract::Finding;
 use pipectl_host::Host;
 
 use crate::{clients::Clients, names};
-
-/// A difference that does no harm; the service tells whole seconds.
-const HARMLESS: Micros = 5_000_000;
 
 /// What comes out; `None` where the service does not tell its time, as an emulator does not.
 pub(crate) async fn compared(clients: &Clients, host: &Host) -> Option<Finding> {
     let nobodys = names::path(&clients.project, "topics", &format!("pipectl-{}", host.id("clock"))).ok()?;
     let before = host.now();
     let error = clients.topics.get_topic().set_topic(nobodys).send().await.err()?;
-    // Half of the way there and back, and half of the second that was cut off.
-    let here = before.midpoint(host.now()) - 500_000;
-    told(&error).map(|there| judged(here - there))
-}
-
-/// When an answer was made.
-fn told(error: &Error) -> Option<Micros> {
-    read(error.http_headers()?.get("date")?.to_str().ok()?)
-}
-
-fn read(date: &str) -> Option<Micros> {
-    rfc2822::DateTimeParser::new().parse_timestamp(date).ok().map(jiff::Timestamp::as_microsecond)
-}
-
-fn judged(ahead: Micros) -> Finding {
-    let seconds = (ahead.abs() + 500_000) / 1_000_000;
-    let (outcome, detail) = if ahead.abs() <= HARMLESS {
-        (FindingOutcome::Good, "it goes with the service's".to_owned())
-    } else {
-        let side = if ahead > 0 { "ahead of" } else { "behind" };
-        (FindingOutcome::Doubtful, format!("it is {seconds} s {side} the service's"))
-    };
-    let help = "Set this machine's clock by NTP: with a wrong one a start at a moment begins elsewhere, records seem early \
-                or late, and the service refuses tokens that this machine has signed.";
-    let help = (outcome != FindingOutcome::Good).then(|| help.to_owned());
-    Finding { what: "this machine's clock".to_owned(), outcome, detail, help }
+    Finding::of_clock(before, host.now(), error.http_headers()?.get("date")?.to_str().ok()?)
 }
 
 #[cfg(test)]
@@ -54,7 +23,8 @@ mod tests {
         net::TcpListener,
     };
 
-    use pipectl_contract::ConnectContext;
+    use jiff::fmt::rfc2822;
+    use pipectl_contract::{ConnectContext, FindingOutcome};
 
     use super::*;
     use crate::PubSubOptions;
@@ -98,11 +68,5 @@ mod tests {
         let behind = found(&date(-3_600)).unwrap();
         assert!(behind.detail.ends_with(" s behind the service's"), "{}", behind.detail);
         assert_eq!(found(""), None);
-    }
-
-    #[test]
-    fn a_date_is_read_as_the_protocol_writes_it() {
-        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777_000_000));
-        assert_eq!(read("yesterday"), None);
     }
 }

@@ -6,6 +6,7 @@
 
 mod backend;
 mod check;
+mod clock;
 mod error;
 mod network;
 mod processor;

@@ -134,7 +134,12 @@ async fn one(
         if target.existing {
             return Ok(provisioned(state, false, Vec::new()));
         }
-        let found = connection.differences(&target).await.map_err(failed)?;
+        let mut found = connection.differences(&target).await.map_err(failed)?;
+        if found.iter().any(|difference| difference.grave) {
+            // Perhaps one of ours, whose making broke off before it was encrypted: a backend that knows finishes it.
+            connection.create(&target).await.map_err(failed)?;
+            found = connection.differences(&target).await.map_err(failed)?;
+        }
         if found.is_empty() || differing == Differing::Tell {
             tell(stream, &target.name, &found)?;
             return Ok(provisioned(state, false, Vec::new()));
