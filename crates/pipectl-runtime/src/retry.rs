@@ -49,3 +49,35 @@ macro_rules! retrying {
     }};
 }
 pub(crate) use retrying;
+
+#[cfg(test)]
+mod tests {
+    use pipectl_contract::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_that_the_service_asks_for_is_kept_and_what_cannot_help_is_not_tried() {
+        pipectl_host::simulate(async {
+            let host = Host::simulated(1, 0);
+            let throttled = |after| {
+                let error = ConnectorError::new(ErrorKind::Throttled, "too fast");
+                ConnectorError { retry_after: after, ..error }
+            };
+            let mut retry = Retry::new();
+            retry.after(throttled(Some(Duration::from_secs(7))), &host, "n").await.unwrap();
+            assert_eq!(host.now(), 7_000_000);
+            retry.after(throttled(None), &host, "n").await.unwrap();
+            assert_eq!(host.now(), 7_200_000, "the second of its own pauses");
+            let mut tries = 2;
+            while retry.after(throttled(None), &host, "n").await.is_ok() {
+                tries += 1;
+            }
+            assert_eq!((tries, host.retries()), (18, 18));
+            assert!(host.now() > 300_000_000, "about five minutes in all");
+            let refused = ConnectorError::new(ErrorKind::Denied, "no");
+            assert!(Retry::new().after(refused, &host, "n").await.is_err());
+        })
+        .unwrap();
+    }
+}
