@@ -17,3 +17,4 @@ mod sensor_lab;
 mod server_logs;
 mod signals;
 mod support;
+mod unreachable;

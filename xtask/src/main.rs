@@ -16,6 +16,14 @@ use std::{
     process::ExitCode,
 };
 
+const PEERS_HELP: &str = "\
+cargo xtask peers up [NAME…]      start servers to try pipelines against, and print how to lead pipectl to them
+cargo xtask peers down [NAME…]    stop those that were started so
+cargo xtask peers status [NAME…]  tell which of them run; fails if one has died
+
+All of them where none is named: kafka kinesis dynamo pubsub eventhubs azurite
+";
+
 const HELP: &str = "\
 cargo xtask layers            fail if a crate depends on one that it must not know (xtask/src/layers.rs)
 cargo xtask files             fail if a source file is over its budget or does not say why it exists
@@ -44,11 +52,10 @@ fn main() -> ExitCode {
         ["ladder", folder] => ladder::write(&root(), folder),
         ["ladder", "--check", folder] => ladder::check(&root(), folder),
         ["workflow", file, pipeline] => workflow::run(&root(), file, pipeline),
+        ["peers"] | ["peers", "help", ..] => return helped(PEERS_HELP),
+        ["peers", rest @ ..] if rest.iter().any(|word| ["--help", "-h"].contains(word)) => return helped(PEERS_HELP),
         ["peers", chore, names @ ..] => peers::run(chore, names),
-        ["help" | "--help" | "-h"] => {
-            print!("{HELP}");
-            return ExitCode::SUCCESS;
-        }
+        ["help" | "--help" | "-h"] => return helped(HELP),
         _ => Err(format!("no such chore; there are:\n{HELP}")),
     };
     match findings {
@@ -65,6 +72,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn helped(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
 }
 
 /// The folder of the workspace.

@@ -28,7 +28,7 @@ pub(crate) struct Way {
     /// The window that the row is of, where its start or its end is a column.
     pub(crate) window: Option<Windowed>,
     /// The column of the row that tells when what it is of happened.
-    time: Option<String>,
+    pub(crate) time: Option<String>,
 }
 
 /// Where a value comes from.
@@ -232,6 +232,12 @@ impl Way {
 }
 
 impl Windowed {
+    /// One that a column tells the start of.
+    #[cfg(test)]
+    pub(crate) fn starting(column: &str, size: Micros, time: Time) -> Self {
+        Self { column: column.to_owned(), is_start: true, size, time }
+    }
+
     /// Whether something that happened then is in the window of this row.
     pub(crate) fn holds(&self, row: &Value, at: Micros) -> bool {
         let Some(bound) = row.get(&self.column).and_then(|bound| moment(bound, DataType::Timestamp)) else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use pipectl_data::DataType;
 use pipectl_ir::{RunReport, report::Outcome};
 use proptest::prelude::*;
 
@@ -58,6 +59,63 @@ fn the_order_of_a_key_counts_where_it_is_promised_and_only_there() {
     assert_eq!(judged.disordered_keys, 1);
     assert_eq!(judged.examples[0].key.as_deref(), Some("a"));
     assert!(verdict(expected(), keyed(&[("b", "2"), ("a", "1"), ("a", "3")]), true).is_equal());
+}
+
+/// Rows of one column that comes from a field, of windows of a minute.
+fn per_minute() -> Origin {
+    use crate::origin::{From, Time, Way, Windowed};
+    let window = Windowed::starting("start", 60_000_000, Time::Field("at".to_owned(), DataType::Timestamp));
+    let columns = BTreeMap::from([("id".to_owned(), From::Field("sensor".to_owned(), DataType::String))]);
+    Origin { ways: vec![Way { source: "in".to_owned(), columns, window: Some(window), ..Way::default() }] }
+}
+
+#[test]
+fn a_difference_comes_with_the_records_of_its_key_and_window() {
+    let row =
+        |id: &str, minute: u32, n: u32| format!(r#"{{"id":"{id}","start":"2026-01-01T00:{minute:02}:00Z","n":{n}}}"#);
+    let record = |id: &str, at: &str| format!(r#"{{"sensor":"{id}","at":"2026-01-01T00:{at}Z"}}"#);
+    let recorded = |rows: &[String]| Recorded {
+        rows: rows.iter().map(|text| Row { text: text.clone(), key: None }).collect(),
+        ordered: false,
+        origin: per_minute(),
+    };
+    let of = |name: &str, rows: &[String]| Run {
+        sinks: BTreeMap::from([("out".to_owned(), recorded(rows))]),
+        ..run(name, Vec::new(), false)
+    };
+    let mut reference = of("a", &[row("b", 1, 1), row("a", 2, 1), row("a", 1, 5)]);
+    let mut records: Vec<String> = (0..5).map(|second| record("a", &format!("01:0{second}"))).collect();
+    records.extend([record("a", "02:00"), record("b", "01:59.999"), record("b", "02:00"), "no JSON".to_owned()]);
+    reference.input = Input::from([("in".to_owned(), records)]);
+    let other = of("b", &[row("a", 1, 4), row("a", 2, 2), row("b", 1, 2)]);
+    let verdict = judge(&reference, &other, Settings::default()).sinks.remove(0);
+    // By key and time, each row beside that of its own group.
+    let shown: Vec<_> = verdict.examples.iter().map(|one| (one.expected.clone(), one.found.clone())).collect();
+    let pair = |id, minute, one, other| (Some(row(id, minute, one)), Some(row(id, minute, other)));
+    assert_eq!(shown, [pair("a", 1, 5, 4), pair("a", 2, 1, 2), pair("b", 1, 1, 2)]);
+    let inputs: Vec<_> = verdict.examples.iter().filter_map(|one| one.input.clone()).collect();
+    assert_eq!(
+        inputs.iter().map(|input| (input.records.len(), input.total)).collect::<Vec<_>>(),
+        [(3, 5), (1, 1), (1, 1)]
+    );
+    assert_eq!(inputs[2].records, [record("b", "01:59.999")]);
+}
+
+#[test]
+fn of_lines_the_values_of_a_row_are_asked_for_as_words() {
+    use crate::origin::{From, Way};
+    let columns = BTreeMap::from([("status".to_owned(), From::Text), ("host".to_owned(), From::Text)]);
+    let origin = Origin { ways: vec![Way { source: "log".to_owned(), columns, ..Way::default() }] };
+    let sinks = BTreeMap::from([(
+        "out".to_owned(),
+        Recorded { rows: rows(&[r#"{"status":503,"host":"192.0.2.1"}"#]), ordered: false, origin },
+    )]);
+    let lines = ["192.0.2.1 GET /a 503", "192.0.2.11 GET /b 503", "192.0.2.1 GET /c 200", "192.0.2.1 GET /5031 404"];
+    let input = Input::from([("log".to_owned(), lines.map(str::to_owned).to_vec())]);
+    let reference = Run { sinks, input, ..run("a", Vec::new(), false) };
+    let verdict = judge(&reference, &run("b", Vec::new(), false), Settings::default()).sinks.remove(0);
+    let input = verdict.examples[0].input.clone().expect("its input");
+    assert_eq!((input.records, input.total), (vec![lines[0].to_owned()], 1));
 }
 
 #[test]

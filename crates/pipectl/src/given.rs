@@ -1,5 +1,6 @@
 //! Input that a person hands to a run in place of a source.
 
+use pipectl_data::units::Duration;
 use pipectl_diag::{Diagnostic, Path, codes, nearest};
 use pipectl_ir::{Dag, NodeKind, dag::TO_STREAM};
 use pipectl_spec::model::{KindUse, Name, Pipeline, SchemaSpec, SourceNode, StreamNode};
@@ -20,14 +21,21 @@ pub(crate) fn interactive(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
         .collect()
 }
 
+/// Silence for longer than this is no end that anybody waits for.
+const NO_END: Duration = Duration(std::time::Duration::from_hours(1));
+
 /// A source that never ends keeps a run that waits for its end waiting for ever; `verb` says which.
 pub(crate) fn endless(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
+    let ends_late = |source: &pipectl_ir::dag::SourceNode| {
+        let idle = source.options.get("until_idle").and_then(|idle| idle.as_str()?.parse::<Duration>().ok());
+        idle.is_some_and(|idle| idle > NO_END)
+    };
     dag.nodes()
-        .filter(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if !source.bounded))
+        .filter(|(_, node)| matches!(&node.kind, NodeKind::Source(source) if !source.bounded || ends_late(source)))
         .map(|(_, node)| {
-            let title = format!("source `{}` has no end of its own, and {verb} waits for it", node.name);
+            let title = format!("source `{}` does not end by itself, and {verb} waits for its end", node.name);
             let own = match node.kind.kind() {
-                "tail" => "; in the spec, `until_idle` ends it when nothing is appended any more",
+                "tail" => "; in the spec, `until_idle: 2s` ends it when nothing is appended any more",
                 "simulate" => "; in the spec, `for` ends it",
                 _ => "",
             };

@@ -237,7 +237,7 @@ pub(crate) struct DryRunArguments {
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
-    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub(crate) records: Option<u64>,
     /// End after so much virtual time; 1m where a source has no end of its own and --records is not given
     #[arg(long, value_name = "DURATION")]
@@ -303,7 +303,7 @@ pub(crate) struct CompareArguments {
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
     /// End each source after so many records
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = one_or_more)]
     pub(crate) records: Option<u64>,
     /// End each source after so much time
     #[arg(long, value_name = "DURATION")]
@@ -323,6 +323,16 @@ pub(crate) struct CompareArguments {
     /// How to show the result
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub(crate) format: CompareFormat,
+}
+
+/// How many, none included.
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it must be a whole number of 0 or more".to_owned())
+}
+
+/// How many, where none would be no work at all.
+fn one_or_more(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "it must be a whole number of 1 or more".to_owned())
 }
 
 /// A number that two values can be apart by.

@@ -93,7 +93,7 @@ impl Phase {
         match self {
             Self::Streams(none) if none.is_empty() => "nothing was begun".to_owned(),
             Self::Streams(names) => {
-                format!("its streams were being looked at and made, so that some of {names} may be there now")
+                format!("its streams were being looked at and made, so that there may be {names} now")
             }
             Self::Forget => {
                 "its backends were being told to forget how far it was, which may be done in part: give `--fresh` again"

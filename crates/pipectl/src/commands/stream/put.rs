@@ -55,7 +55,12 @@ pub(super) async fn run(reach: &Reach, arguments: &PutArguments, global: &Global
         }
         Ok(Err(error)) => failed(&error),
         Err(signal) => {
-            view::note(&format!("{signal}: ended; of {sent} that were sent, the last ones may not have been taken in"));
+            let known = if sending.sent == 0 {
+                "nothing is known to be written".to_owned()
+            } else {
+                format!("{sent} sent to `{target}`, of which the last may not have been taken in")
+            };
+            view::note(&format!("{signal}: ended; {known}"));
             // Its client would wait for what is not yet confirmed.
             std::mem::forget(sending);
             Exit::Interrupted

@@ -85,6 +85,7 @@ fn no_partition(partition: u32, state: &StreamState) -> Option<Diagnostic> {
     let title = format!("stream `{}` has no partition {partition}", state.name);
     let problem = Diagnostic::error(codes::command::BAD_ARGUMENT, title);
     Some(match (numbers.as_slice(), numbers.last()) {
+        ([only], _) => problem.help(format!("it has partition {only} alone")),
         ([first, ..], Some(last)) if *last as usize - *first as usize + 1 == numbers.len() => {
             problem.help(format!("it has the partitions {first} to {last}"))
         }
