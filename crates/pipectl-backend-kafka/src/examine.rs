@@ -92,7 +92,7 @@ async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, fin
             finding(what, FindingOutcome::Bad, format!("{detail}, not all of them with a leader"), help)
         }
         (true, Some(wanted)) if wanted != seen.partitions && !stream.existing => {
-            let help = Some("`pipectl apply` adds partitions; it cannot take any away.");
+            let help = Some("`pipectl apply --update-streams` adds partitions; it cannot take any away.");
             finding(what, FindingOutcome::Doubtful, format!("{detail}, {wanted} are wanted"), help)
         }
         (true, _) => finding(what, FindingOutcome::Good, detail, None),

@@ -52,6 +52,54 @@ fn a_second_worker_takes_over_its_share_and_nothing_is_read_twice() {
 }
 
 #[test]
+fn a_worker_that_leaves_while_it_hands_over_leaves_at_once() {
+    with_kafka(async |lab| {
+        let target = lab.stream("leaves", 4).await;
+        lab.write(&target, &borrowed(&numbered(0..400, 40))).await;
+        let mut workers = worker(&lab, &target).await;
+        let mut seen = Seen::default();
+        drive(&mut workers, &mut seen, |seen| seen.records.len() == 400).await;
+        workers.append(&mut worker(&lab, &target).await);
+        drive_with(&mut workers, &mut seen, |workers, _| workers[0].wants_checkpoint()).await;
+        // The group waits for partitions that this one has not let go, and the client for the group's goodbye.
+        let gone = workers.remove(0);
+        let began = std::time::Instant::now();
+        close(vec![gone]).await;
+        assert!(began.elapsed() < std::time::Duration::from_secs(8), "{:?}", began.elapsed());
+        let mut rest = Seen::default();
+        drive(&mut workers, &mut rest, |rest| rest.records.len() >= 400).await;
+        assert_eq!(rest.numbers(), (0..400).collect::<Vec<_>>(), "nothing was committed");
+        close(workers).await;
+    });
+}
+
+#[test]
+fn a_worker_may_leave_at_any_moment_of_its_coming() {
+    let proxy = pipectl_peers::need!(pipectl_peers::proxy::Tcp::listen());
+    let broker = pipectl_peers::need!(pipectl_peers::Kafka::start_behind(&proxy));
+    crate::lab::on(broker.endpoint(), async |lab| {
+        let target = lab.stream("comes", 4).await;
+        lab.write(&target, &borrowed(&numbered(0..400, 40))).await;
+        let slowly = crate::lab::connect(serde_json::json!({ "brokers": [proxy.endpoint()] })).await.unwrap();
+        // Everything that is asked takes its time, so that each of these ends falls into another step.
+        proxy.delay(std::time::Duration::from_millis(60));
+        for steps in 0..7 {
+            let context = consuming(&target.name, 1, Ownership::Shared);
+            let mut workers = slowly.consumer(&target, context).await.unwrap();
+            let until = std::time::Instant::now() + std::time::Duration::from_millis(300) * steps;
+            while let Some(left) = until.checked_duration_since(std::time::Instant::now()) {
+                if let Ok(read) = tokio::time::timeout(left, workers[0].next()).await {
+                    read.unwrap();
+                }
+            }
+            let began = std::time::Instant::now();
+            close(workers).await;
+            assert!(began.elapsed() < std::time::Duration::from_secs(8), "after {steps} steps: {:?}", began.elapsed());
+        }
+    });
+}
+
+#[test]
 fn a_worker_that_hangs_is_replaced_and_cannot_commit_when_it_wakes() {
     with_kafka(async |lab| {
         let target = lab.stream("dies", 4).await;

@@ -88,7 +88,9 @@ impl Reach {
         let bound = self.environment.streams.iter().filter(|(_, binding)| {
             binding.backend.as_ref().map_or("default", |backend| backend.text.as_str()) == backend
         });
-        bound.map(|(name, _)| self.target(&name.text)).collect()
+        // One that is not somebody else's is made by the first `apply`, and need not be there.
+        let of = |name: &str, existing| StreamTarget { existing, ..self.target(name) };
+        bound.map(|(name, binding)| of(&name.text, binding.existing)).collect()
     }
 
     /// The backend that a stream is on: pinned by the Environment, named by the arguments, or the default.

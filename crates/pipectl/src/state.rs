@@ -95,6 +95,26 @@ fn name(plan: &PhysicalPlan) -> String {
 }
 
 impl State {
+    /// Tries to write there what checkpoints need, and leaves nothing behind; answers what was found.
+    pub(crate) async fn probe(&self, host: &Host) -> Result<&'static str, RunError> {
+        match self {
+            Self::Folder(folder) if !folder.exists() => Ok("there is none yet; `apply` makes it"),
+            Self::Folder(folder) => {
+                let file = folder.join(format!(".doctor-{}", host.id("probe of a state")));
+                let tried = std::fs::write(&file, "").and_then(|()| std::fs::remove_file(&file));
+                tried.map(|()| "it can be written").map_err(|error| {
+                    RunError::failed(format!("`{}` cannot be written: {error}", folder.display()))
+                        .help("give this user the right to write there, or name another place with `--state`")
+                })
+            }
+            #[cfg(feature = "object-checkpoints")]
+            Self::Objects(objects) => objects
+                .probe(host)
+                .await
+                .map(|()| "objects can be written, and a change that comes too late is refused"),
+        }
+    }
+
     /// Asks for the right to a pipeline, once.
     pub(crate) async fn ask(&self, plan: &PhysicalPlan, host: &Host, asking: &mut Asking) -> Result<Asked, RunError> {
         match self {

@@ -10,13 +10,13 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use pipectl_contract::{ConnectorError, ErrorKind, Read, SourceReader, StartAt};
 use pipectl_data::{Batch, Micros};
 use pipectl_host::Host;
 use rdkafka::consumer::Consumer as _;
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
     collect::Collector,
@@ -32,6 +32,9 @@ use crate::error;
 const QUIET: Duration = Duration::from_millis(200);
 /// How often the brokers are asked for a sign of life while they do not answer.
 pub(super) const TROUBLED: Duration = Duration::from_secs(2);
+
+/// How long a client may take to leave its group; then the brokers find out by themselves.
+const LEAVE: Duration = Duration::from_secs(10);
 
 /// Who else reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,10 +333,15 @@ impl SourceReader for Reader {
 
     async fn close(&mut self) -> Result<(), ConnectorError> {
         self.job = None;
-        if let Some(lookup) = self.lookup.take() {
-            lookup.client.context().close();
-            // Leaving a group is a conversation; the client holds it when it is dropped.
-            self.plan.host.blocking(move || drop(lookup)).await;
+        let Some(lookup) = self.lookup.take() else { return Ok(()) };
+        lookup.client.context().close();
+        let topic = lookup.topic.clone();
+        // Leaving a group is a conversation; the client holds it when it is dropped. After a restart of the brokers it was
+        // seen to wait for their answer without an end.
+        let left = self.plan.host.blocking(move || drop(lookup));
+        let late = self.plan.host.sleep(LEAVE);
+        if let Either::Right(_) = select(std::pin::pin!(left), std::pin::pin!(late)).await {
+            tracing::warn!(topic, "the brokers do not say that we have left the group; they will notice");
         }
         Ok(())
     }
@@ -341,8 +349,12 @@ impl SourceReader for Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        if let Some(lookup) = &self.lookup {
-            lookup.client.context().close();
+        let Some(lookup) = self.lookup.take() else { return };
+        lookup.client.context().close();
+        if Handle::try_current().is_ok() {
+            // The same conversation, for which nobody must wait here.
+            let host = self.plan.host.clone();
+            drop(self.plan.host.spawn(async move { host.blocking(move || drop(lookup)).await }));
         }
     }
 }

@@ -441,6 +441,9 @@ pub(crate) struct PutArguments {
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) place: Where,
+    /// Where checkpoints are kept, to look at that too: a small object or file is written there and removed
+    #[arg(long, value_name = "DIR|URL")]
+    pub(crate) state: Option<State>,
     /// How to show what was found
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pipectl_contract::{ConnectorError, Finding, FindingOutcome};
+use pipectl_contract::{ConnectorError, ErrorKind, Finding, FindingOutcome};
 use pipectl_host::Host;
 use pipectl_spec::model::KindUse;
 use serde_json::json;
@@ -10,8 +10,10 @@ use serde_json::json;
 use crate::{
     cli::{DoctorArguments, Global, ReportFormat},
     exit::Exit,
+    patience::Patience,
     reach::Reach,
     registry::registry,
+    state::State,
     stop::run_plain,
     view,
 };
@@ -28,15 +30,15 @@ async fn examine(reach: &Reach, arguments: &DoctorArguments) -> Exit {
     let mut all: Vec<(String, Vec<Finding>)> = Vec::new();
     for (name, backend) in reach.backends() {
         let findings = if reach.is_inside(backend) { inside() } else { of_service(reach, name, backend, &host).await };
-        let of_backend = (format!("{name} ({})", backend.name), findings);
-        // Told as it comes: the next one may take its time.
-        if arguments.format == ReportFormat::Text {
-            let shown = view::print(&text(std::slice::from_ref(&of_backend)));
-            if shown != Exit::Fine {
-                return shown;
-            }
+        if let Err(exit) = told(arguments, &mut all, format!("{name} ({})", backend.name), findings) {
+            return exit;
         }
-        all.push(of_backend);
+    }
+    if let Some(state) = &arguments.state {
+        let findings = vec![of_state(state, arguments, &host).await];
+        if let Err(exit) = told(arguments, &mut all, format!("state ({state})"), findings) {
+            return exit;
+        }
     }
     let bad = all.iter().flat_map(|(_, findings)| findings).any(|finding| finding.outcome == FindingOutcome::Bad);
     if arguments.format == ReportFormat::Json {
@@ -49,6 +51,41 @@ async fn examine(reach: &Reach, arguments: &DoctorArguments) -> Exit {
         }
     }
     if bad { Exit::Outside } else { Exit::Fine }
+}
+
+/// Shows what was found as it comes: the next part may take its time.
+fn told(
+    arguments: &DoctorArguments,
+    all: &mut Vec<(String, Vec<Finding>)>,
+    part: String,
+    findings: Vec<Finding>,
+) -> Result<(), Exit> {
+    all.push((part, findings));
+    if arguments.format != ReportFormat::Text {
+        return Ok(());
+    }
+    match view::print(&text(&all[all.len() - 1..])) {
+        Exit::Fine => Ok(()),
+        exit => Err(exit),
+    }
+}
+
+async fn of_state(state: &State, arguments: &DoctorArguments, host: &Host) -> Finding {
+    let patience = Patience::new(format!("state ({state})"), arguments.place.timeout.0, host.clone());
+    let probed = async {
+        state.probe(host).await.map_err(|error| {
+            let said = std::iter::once(error.message).chain(error.help);
+            ConnectorError::new(ErrorKind::Unavailable, said.collect::<Vec<_>>().join("; "))
+        })
+    };
+    let what = "checkpoints".to_owned();
+    match patience.answer("writing", probed).await {
+        Ok(detail) => Finding { what, outcome: FindingOutcome::Good, detail: detail.to_owned(), help: None },
+        Err(error) => {
+            let help = "see that the place exists, and that who asks may read, write and remove there".to_owned();
+            Finding { what, outcome: FindingOutcome::Bad, detail: error.message, help: Some(help) }
+        }
+    }
 }
 
 /// Of a backend that is nothing but this process.

@@ -8,6 +8,7 @@
 mod claim;
 mod head;
 mod place;
+mod probe;
 #[cfg(test)]
 mod tests;
 

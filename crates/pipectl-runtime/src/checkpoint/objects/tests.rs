@@ -139,3 +139,15 @@ fn addresses_that_are_no_object_store_are_refused() {
         assert!(refused.help[0].contains("s3://BUCKET/PATH"), "{refused}");
     }
 }
+
+#[test]
+fn a_probe_finds_a_store_good_and_leaves_nothing_in_it() {
+    use futures::TryStreamExt as _;
+    use object_store::ObjectStore as _;
+
+    in_simulation(async |objects, host| {
+        objects.probe(&host).await.unwrap();
+        let left: Vec<_> = objects.store.list(None).try_collect().await.unwrap();
+        assert!(left.is_empty(), "{left:?}");
+    });
+}
