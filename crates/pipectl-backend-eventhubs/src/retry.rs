@@ -15,13 +15,14 @@ pub(crate) struct Pauses {
     growing: backon::ExponentialBackoff,
     retry: Retry,
     until: pipectl_host::Micros,
-    repeated: bool,
+    /// Why the try before failed.
+    before: Option<Failure>,
 }
 
 impl Pauses {
     pub(crate) fn new(host: &Host, retry: Retry) -> Self {
         let until = host.now().saturating_add(retry.bound.0.as_micros() as i64);
-        Self { host: host.clone(), growing: growing(retry), retry, until, repeated: false }
+        Self { host: host.clone(), growing: growing(retry), retry, until, before: None }
     }
 
     /// Begins anew, since something has gone well.
@@ -32,12 +33,17 @@ impl Pauses {
     /// Waits before the next try; answers the failure if there is none.
     pub(crate) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
         let now = self.host.now();
-        if !failure.is_retryable() || (self.repeated && now >= self.until) {
+        if !failure.is_retryable() {
             return Err(failure);
         }
-        self.repeated = true;
+        if self.before.is_some() && now >= self.until {
+            // Refused often enough, the client's session breaks, and says only that: the refusal says what to do.
+            let refused = self.before.take().filter(|before| before.kind == ErrorKind::Throttled);
+            return Err(refused.filter(|_| failure.kind == ErrorKind::Unavailable).unwrap_or(failure));
+        }
         self.host.note_retry();
         let pause = self.growing.next().unwrap_or(self.retry.longest.0).max(failure.retry_after.unwrap_or_default());
+        self.before = Some(failure);
         // Readers and writers that were refused together must not come back together.
         let apart = self.host.rng(&format!("event hubs pause at {now}")).unit() * 0.2;
         let pause = pause.mul_f64(1.0 + apart).as_micros() as i64;
@@ -76,5 +82,37 @@ pub(crate) async fn answered<T>(
     select_biased! {
         answer = request => answer,
         () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no answer for {} s", patience.as_secs_f32()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pipectl_data::units;
+
+    use super::*;
+
+    /// What is told of tries that fail like this, the last one after the patience has ended.
+    fn told(kinds: &[ErrorKind]) -> ErrorKind {
+        let bound = units::Duration::from_secs(1);
+        let failed = pipectl_host::simulate(async {
+            let host = Host::simulated(1, 0);
+            let mut pauses = Pauses::new(&host, Retry { bound, ..Retry::default() });
+            let (last, before) = kinds.split_last().unwrap();
+            for kind in before {
+                pauses.after(Failure::new(*kind, "before")).await.unwrap();
+            }
+            host.sleep(bound.0).await;
+            pauses.after(Failure::new(*last, "last")).await.unwrap_err()
+        });
+        failed.unwrap().kind
+    }
+
+    #[test]
+    fn a_session_that_breaks_over_refusals_does_not_hide_them() {
+        use ErrorKind::{Denied, Throttled, Unavailable};
+        assert_eq!(told(&[Throttled, Throttled, Unavailable]), Throttled);
+        assert_eq!(told(&[Throttled, Unavailable, Unavailable]), Unavailable, "it is away by now");
+        assert_eq!(told(&[Unavailable, Throttled]), Throttled);
+        assert_eq!(told(&[Throttled, Denied]), Denied);
     }
 }
