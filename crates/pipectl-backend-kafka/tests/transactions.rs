@@ -111,7 +111,11 @@ fn a_commit_that_failed_is_not_taken_for_done() {
         let impatient = json!({ "brokers": [lab.brokers], "retry_for": "2s", "request_timeout": "1s" });
         let first = crate::lab::connect(impatient).await.unwrap();
         let mut producer = region(&*first, &target).await;
+        // One that is committed, so that there is a mark whatever becomes of the next.
         producer.write(&batch(&borrowed(&numbered(0..100, 7)))).await.unwrap();
+        producer.checkpoint().await.unwrap();
+        producer.committed().await.unwrap();
+        producer.write(&batch(&borrowed(&numbered(100..200, 7)))).await.unwrap();
         let token = producer.checkpoint().await.unwrap();
         tokio::task::block_in_place(|| broker.stop());
         let failed = producer.committed().await.unwrap_err();
@@ -121,7 +125,7 @@ fn a_commit_that_failed_is_not_taken_for_done() {
         let committed = producer.committed().await.is_ok();
         let second = process(&lab).await;
         assert_eq!(second.published(&target, deciding(), &token).await.unwrap(), Some(committed));
-        assert_eq!(lab.all(&target).await.records.len(), if committed { 100 } else { 0 });
+        assert_eq!(lab.all(&target).await.records.len(), if committed { 200 } else { 100 });
     });
 }
 
@@ -159,5 +163,31 @@ fn all_topics_of_a_region_become_visible_together() {
         let refused = connection.producer(&third, deciding()).await.map(drop).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Invalid);
         assert!(refused.message.contains("the same `compression`"), "{refused}");
+    });
+}
+
+#[test]
+fn a_topic_that_got_nothing_has_no_say_in_whether_a_checkpoint_counts() {
+    with_kafka(async |lab| {
+        let (left, right) = (stream(&lab).await, stream(&lab).await);
+        let connection = process(&lab).await;
+        let (mut a, mut b) = (region(&*connection, &left).await, region(&*connection, &right).await);
+        a.write(&batch(&borrowed(&numbered(0..50, 7)))).await.unwrap();
+        b.write(&batch(&borrowed(&numbered(50..100, 7)))).await.unwrap();
+        for producer in [&mut a, &mut b] {
+            producer.checkpoint().await.unwrap();
+        }
+        for producer in [&mut a, &mut b] {
+            producer.committed().await.unwrap();
+        }
+        // An interval in which only one of them gets records, and a crash behind its commit.
+        a.write(&batch(&borrowed(&numbered(100..150, 7)))).await.unwrap();
+        let (written, silent) = (a.checkpoint().await.unwrap(), b.checkpoint().await.unwrap());
+        a.committed().await.unwrap();
+        b.committed().await.unwrap();
+        let next = process(&lab).await;
+        for (target, state) in [(&left, written), (&right, silent)] {
+            assert_eq!(next.published(target, deciding(), &state).await.unwrap(), Some(true), "topic {}", target.name);
+        }
     });
 }

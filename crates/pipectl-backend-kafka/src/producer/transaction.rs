@@ -97,9 +97,11 @@ impl Transactor {
         Ok(())
     }
 
-    /// What tells the transaction under way from all others; `None` if there is none.
-    pub(super) async fn token(&self) -> Option<String> {
-        self.open.lock().await.token.clone()
+    /// What tells the transaction under way from all others; `None` if there is none, or nothing of it is in the topic:
+    /// the mark will not be there either, and the topic must not be asked for it.
+    pub(super) async fn token(&self, topic: &str) -> Option<String> {
+        let open = self.open.lock().await;
+        open.token.clone().filter(|_| open.topics.contains(topic))
     }
 
     /// Ends the transaction, so that its records can be read; nothing if it is not the one under way any more.

@@ -147,7 +147,7 @@ impl SinkWriter for Writer {
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
         self.confirmed().await?;
         let Some(transactions) = &mut self.transactions else { return Ok(Vec::new()) };
-        transactions.token = transactions.transactor.token().await;
+        transactions.token = transactions.transactor.token(&self.topic).await;
         if !transactions.decides {
             self.committed().await?;
             return Ok(Vec::new());
