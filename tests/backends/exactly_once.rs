@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -20,7 +17,7 @@ use pipectl_runtime::{Differing, Job, Limits, RunOptions, checkpoint::Store, pro
 use crate::{between::Between, place::Place};
 
 /// Readings that come in as many slices as there are checkpoints, handed over from topic to topic: as they are, counted in
-/// windows, split in two, and to files beside.
+/// windows, in bursts between which there is nothing, and to files beside.
 const SPEC: &str = "apiVersion: pipectl/v1
 kind: Pipeline
 metadata: { name: once }
@@ -28,7 +25,7 @@ spec:
   checkpoint: { every: 150ms }
   sources:
     sensors:
-      simulate: { model: sensors, devices: 10, rate: 600/s, for: 3s, pace: real, seed: 7, disorder: 300ms }
+      simulate: { model: sensors, devices: 10, rate: 120/s, for: 20s, pace: real, seed: 7, disorder: 300ms }
       to: raw
   streams:
     raw:
@@ -37,12 +34,14 @@ spec:
       time: { field: timestamp, lateness: 1s }
       schema: { sensor_id: string!, timestamp: timestamp!, temperature: float64, humidity: float64, pressure: float64 }
     counts: { key: sensor_id, partitions: 2 }
-    warm: { key: sensor_id, partitions: 2 }
+    bursts: { key: sensor_id, partitions: 2 }
   processors:
-    per_slice:
-      sql: \"SELECT sensor_id, window_start, count(*) AS n FROM raw GROUP BY sensor_id, tumble(INTERVAL '200 milliseconds')\"
+    per_second:
+      sql: \"SELECT sensor_id, window_start, count(*) AS n FROM raw GROUP BY sensor_id, tumble(INTERVAL '1 second')\"
       to: counts
-    only_warm: { sql: \"SELECT sensor_id, timestamp, temperature FROM raw WHERE temperature > 28\", to: warm }
+    now_and_then:
+      sql: \"SELECT sensor_id, timestamp, temperature FROM raw WHERE date_part('millisecond', timestamp) BETWEEN 400 AND 479\"
+      to: bursts
   sinks:
     all: { from: raw, file: { path: all.jsonl } }
 ---
@@ -54,26 +53,58 @@ spec:
   streams:
     raw: { kafka: { transactional: true } }
     counts: { kafka: { transactional: true } }
-    warm: { kafka: { transactional: true } }
+    bursts: { kafka: { transactional: true } }
 ";
 
-/// When a writer of a stream dies: at which of its commits, and on which side of it.
+/// When the writer of a stream dies.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// Before it has made this commit.
+    Before(u32),
+    /// When it has made this commit.
+    After(u32),
+    /// After the first commit of an interval in which it got nothing, and another stream of the transaction got records.
+    Silent,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Death {
     stream: &'static str,
-    commit: u32,
-    after: bool,
+    at: Moment,
 }
+
+/// How many records each stream of a transaction got in the interval that is committed next.
+type Written = Arc<Mutex<BTreeMap<String, usize>>>;
 
 struct Dying {
     inner: Box<dyn SinkWriter>,
-    commits: Arc<AtomicU32>,
-    death: Death,
+    stream: String,
+    written: Written,
+    records: usize,
+    commit: u32,
+    death: Option<Moment>,
+}
+
+impl Dying {
+    /// Whether it dies before or after the commit that it is about to make.
+    fn dies(&self) -> (bool, bool) {
+        match self.death {
+            None => (false, false),
+            Some(Moment::Before(number)) => (self.commit == number, false),
+            Some(Moment::After(number)) => (false, self.commit == number),
+            Some(Moment::Silent) => {
+                let written = self.written.lock().expect("a lock");
+                let others = written.iter().any(|(stream, records)| *stream != self.stream && *records > 0);
+                (false, others && written.get(&self.stream) == Some(&0))
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl SinkWriter for Dying {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        self.records += batch.len();
         self.inner.write(batch).await
     }
 
@@ -86,15 +117,21 @@ impl SinkWriter for Dying {
     }
 
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
+        self.written.lock().expect("a lock").insert(self.stream.clone(), std::mem::take(&mut self.records));
         self.inner.checkpoint().await
     }
 
     async fn committed(&mut self) -> Result<(), ConnectorError> {
-        let dies = self.commits.fetch_add(1, Ordering::SeqCst) + 1 == self.death.commit;
-        if !dies || self.death.after {
+        self.commit += 1;
+        let (before, after) = self.dies();
+        if !before {
             self.inner.committed().await?;
         }
-        if dies { Err(ConnectorError::new(ErrorKind::Internal, "dead")) } else { Ok(()) }
+        if after && matches!(self.death, Some(Moment::Silent)) {
+            // Who got the records makes the commit.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        if before || after { Err(ConnectorError::new(ErrorKind::Internal, "dead")) } else { Ok(()) }
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {
@@ -105,9 +142,12 @@ impl SinkWriter for Dying {
 /// One life of the pipeline; whether it came to its end.
 async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bool {
     let host = Host::real();
-    let connectors = Between::new(move |stream, inner| match death.filter(|death| death.stream == stream) {
-        Some(death) => Box::new(Dying { inner, commits: Arc::default(), death }),
-        None => inner,
+    let together = Written::default();
+    let connectors = Between::new(move |stream, inner| {
+        let death = death.filter(|death| death.stream == stream).map(|death| death.at);
+        // The first region writes one stream; what is written to files is in no transaction.
+        let written = if ["counts", "bursts"].contains(&stream) { Arc::clone(&together) } else { Written::default() };
+        Box::new(Dying { inner, stream: stream.to_owned(), written, records: 0, commit: 0, death })
     });
     provision(plans, &connectors.inner, &host, Differing::Tell).await.expect("topics");
     let options = |plan: &mut PhysicalPlan| {
@@ -149,18 +189,22 @@ fn every_record_is_there_once_however_often_the_writer_dies() {
     let (source, compiled) = pipectl::compile_files(&[spec], None, &pipectl::registry());
     assert!(!source.diagnostics.has_errors(), "{:?}", source.diagnostics);
     let plans = pipectl_plan::lower_regions(&compiled[0].dag).expect("regions");
-    let death = |stream, commit, after| Some(Death { stream, commit, after });
+    let death = |stream, at| Some(Death { stream, at });
     let deaths = [
         // The first checkpoint of all: there is none before it.
-        death("raw", 1, false),
-        death("raw", 1, true),
-        death("raw", 3, false),
-        death("counts", 1, false),
-        death("counts", 2, true),
-        death("warm", 3, false),
-        death("raw", 3, true),
-        death("counts", 4, false),
-        death("warm", 2, true),
+        death("raw", Moment::Before(1)),
+        death("raw", Moment::After(1)),
+        death("raw", Moment::Before(3)),
+        death("counts", Moment::Before(1)),
+        death("bursts", Moment::Silent),
+        death("counts", Moment::After(2)),
+        death("counts", Moment::Silent),
+        death("bursts", Moment::Before(3)),
+        death("raw", Moment::After(3)),
+        death("bursts", Moment::Silent),
+        death("counts", Moment::Before(4)),
+        death("counts", Moment::Silent),
+        death("bursts", Moment::After(2)),
     ];
     let lives = pipectl_host::run(Some(2), async {
         let mut lives = 0;
@@ -173,27 +217,28 @@ fn every_record_is_there_once_however_often_the_writer_dies() {
         assert!(live(&plans, &place, None).await);
         lives + 1
     });
-    assert!(lives.expect("a run") > 5, "too few deaths to prove anything");
+    assert!(lives.expect("a run") > 8, "too few deaths to prove anything");
 
     let raw = records(&place, "raw");
-    assert_eq!(raw.len(), 1800, "600 readings a second for three seconds");
+    assert_eq!(raw.len(), 2400, "120 readings a second for twenty seconds");
     assert!(raw.values().all(|count| *count == 1), "a reading came twice");
     let counts = records(&place, "counts");
     assert!(counts.values().all(|count| *count == 1), "a window came twice");
     let counted: u64 = counts.keys().map(|text| payload(text)["n"].as_u64().expect("a count")).sum();
-    assert_eq!(counted, 1800, "windows hold each reading once");
-    let mut warm = BTreeMap::new();
+    assert_eq!(counted, 2400, "windows hold each reading once");
+    let mut bursts = BTreeMap::new();
     for text in raw.keys() {
         let reading = payload(text);
-        if reading["temperature"].as_f64().is_some_and(|temperature| temperature > 28.0) {
-            *warm.entry(row(&reading)).or_default() += 1;
+        let time = reading["timestamp"].as_str().and_then(|time| chrono::DateTime::parse_from_rfc3339(time).ok());
+        if (400..480).contains(&time.expect("a time").timestamp_subsec_millis()) {
+            *bursts.entry(row(&reading)).or_default() += 1;
         }
     }
     let found: BTreeMap<String, u32> =
-        records(&place, "warm").into_iter().map(|(text, count)| (row(&payload(&text)), count)).collect();
-    assert!(!found.is_empty() && found == warm, "the warm readings: {} rows, {} expected", found.len(), warm.len());
+        records(&place, "bursts").into_iter().map(|(text, count)| (row(&payload(&text)), count)).collect();
+    assert!(!found.is_empty() && found == bursts, "the bursts: {} rows, {} expected", found.len(), bursts.len());
     let file = std::fs::read_to_string(place.path("all.jsonl")).expect("the file");
-    assert_eq!(file.lines().count(), 1800, "what files hold beside the topics is once too");
+    assert_eq!(file.lines().count(), 2400, "what files hold beside the topics is once too");
 }
 
 /// What the query keeps of a reading.
