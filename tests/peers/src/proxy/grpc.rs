@@ -3,9 +3,9 @@
 use std::{
     collections::BTreeMap,
     future::poll_fn,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -20,6 +20,7 @@ use tokio::{
     sync::oneshot,
 };
 
+use super::listener::{bind, locked};
 use crate::{Skip, ports::Port};
 
 /// How HTTP/2 begins (RFC 9113, 3.4); anything else is passed as it is.
@@ -57,13 +58,9 @@ struct Shared {
 }
 
 impl Shared {
-    fn rules(&self) -> MutexGuard<'_, BTreeMap<String, Rule>> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What is to become of a call.
     fn judge(&self, method: &str) -> Option<(Spoil, u32)> {
-        let mut rules = self.rules();
+        let mut rules = locked(&self.rules);
         let rule = rules.get_mut(method)?;
         let (Spoil::Before(every) | Spoil::After(every)) = rule.spoil;
         let first = rule.met.is_multiple_of(every.max(1));
@@ -93,9 +90,7 @@ impl Grpc {
     pub fn start(upstream: &str) -> Result<Self, Skip> {
         let address = upstream.trim_start_matches("http://");
         let upstream = address.parse().unwrap_or_else(|error| panic!("{upstream}: {error}"));
-        let port = Port::reserve()?;
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
-        let listener = listener.unwrap_or_else(|error| panic!("port {}: {error}", port.number()));
+        let (port, listener) = bind()?;
         let shared = Arc::new(Shared { upstream, rules: Mutex::default() });
         let (sender, over) = oneshot::channel();
         let proxy = Self { port, shared: Arc::clone(&shared), _over: sender };
@@ -121,13 +116,13 @@ impl Grpc {
     pub fn on(&self, method: &str, spoil: Spoil, code: u32) -> Arc<AtomicU64> {
         let spoiled = Arc::new(AtomicU64::new(0));
         let rule = Rule { spoil, code, met: 0, spoiled: Arc::clone(&spoiled) };
-        self.shared.rules().insert(method.to_owned(), rule);
+        locked(&self.shared.rules).insert(method.to_owned(), rule);
         spoiled
     }
 
     /// Everything passes again.
     pub fn pass(&self) {
-        self.shared.rules().clear();
+        locked(&self.shared.rules).clear();
     }
 }
 

@@ -3,23 +3,18 @@
 use std::{
     collections::BTreeMap,
     io::{BufReader, BufWriter, Error, ErrorKind, Result, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    net::{SocketAddr, TcpStream},
+    sync::{Arc, Mutex},
     thread,
-    time::Duration,
 };
-
-use socket2::SockRef;
 
 use super::{
     entries::split,
+    listener::{Listener, locked, reset},
     message::{Head, Length, pass, whole},
     rule::{Fired, Rule, Then, When},
 };
-use crate::{Skip, ports::Port};
+use crate::Skip;
 
 #[derive(Debug)]
 struct Shared {
@@ -27,9 +22,6 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
     /// Requests seen, by their target of AWS or their method.
     seen: Mutex<BTreeMap<String, u64>>,
-    /// A second handle of every open connection, by its number, so that they end with the proxy.
-    connections: Mutex<BTreeMap<u64, TcpStream>>,
-    over: AtomicBool,
 }
 
 /// A proxy in front of a server that speaks HTTP/1.1. It ends, and closes its connections, when dropped.
@@ -38,7 +30,7 @@ struct Shared {
 /// streaming answers while they come.
 #[derive(Debug)]
 pub struct Http {
-    port: Port,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
@@ -51,24 +43,15 @@ impl Http {
     pub fn start(upstream: &str) -> std::result::Result<Self, Skip> {
         let address = upstream.trim_start_matches("http://").trim_end_matches('/');
         let upstream = address.parse().unwrap_or_else(|error| panic!("{upstream}: {error}"));
-        let port = Port::reserve()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
-        let listener = listener.unwrap_or_else(|error| panic!("port {}: {error}", port.number()));
-        let shared = Arc::new(Shared {
-            upstream,
-            rules: Mutex::default(),
-            seen: Mutex::default(),
-            connections: Mutex::default(),
-            over: AtomicBool::new(false),
-        });
-        let proxy = Self { port, shared: Arc::clone(&shared) };
-        thread::spawn(move || accept(&listener, &shared));
-        Ok(proxy)
+        let shared = Arc::new(Shared { upstream, rules: Mutex::default(), seen: Mutex::default() });
+        let serving = Arc::clone(&shared);
+        let listener = Listener::start(move |client| serve(client, &serving))?;
+        Ok(Self { listener, shared })
     }
 
     /// Where clients connect: `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port.number())
+        format!("http://{}", self.listener.endpoint())
     }
 
     /// Adds a rule behind those that are there.
@@ -87,40 +70,6 @@ impl Http {
     /// the method where there is none.
     pub fn requests(&self, operation: &str) -> u64 {
         locked(&self.shared.seen).get(operation).copied().unwrap_or_default()
-    }
-}
-
-impl Drop for Http {
-    fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        for connection in locked(&self.shared.connections).values() {
-            // One that has ended already cannot be shut.
-            drop(connection.shutdown(Shutdown::Both));
-        }
-        // Wakes the thread that waits for connections, which then sees that it is over.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())));
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for (number, client) in (0..).zip(listener.incoming()) {
-        if shared.over.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        let Ok(handle) = client.try_clone() else { continue };
-        locked(&shared.connections).insert(number, handle);
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            // A connection that breaks is what happens to clients of a proxy; they see it.
-            drop(serve(&client, &shared));
-            // With the second handle gone the connection is closed here, in order or with a reset.
-            locked(&shared.connections).remove(&number);
-        });
     }
 }
 
@@ -246,10 +195,4 @@ fn answer<'a>(
     head.set("Content-Length", &body.len().to_string());
     head.write(to)?;
     to.write_all(body)
-}
-
-/// Ends a connection with a reset, whatever of it is still known elsewhere.
-fn reset(client: &TcpStream) -> Result<()> {
-    SockRef::from(client).set_linger(Some(Duration::ZERO))?;
-    Err(ErrorKind::ConnectionReset.into())
 }

@@ -3,13 +3,12 @@
 use std::{
     collections::BTreeMap,
     io::{Error, ErrorKind, Read, Result, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
+        Arc, Mutex,
+        atomic::{AtomicU16, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -17,9 +16,9 @@ use kafka_protocol::{
     messages::{ProduceResponse, ResponseHeader},
     protocol::{Decodable as _, Encodable as _, HeaderVersion as _},
 };
-use socket2::SockRef;
 
-use crate::{Skip, ports::Port};
+use super::listener::{Listener, locked, reset};
+use crate::Skip;
 
 /// The number of the request that writes (<https://kafka.apache.org/protocol>).
 const PRODUCE: i16 = 0;
@@ -47,9 +46,6 @@ struct Shared {
     met: AtomicU64,
     spoiled: AtomicU64,
     throttled: AtomicU64,
-    /// A second handle of every open connection, by its number, so that they end with the proxy.
-    connections: Mutex<BTreeMap<u64, TcpStream>>,
-    over: AtomicBool,
 }
 
 /// A proxy in front of a Kafka broker that knows the requests that write. It ends, and closes its connections, when
@@ -57,7 +53,7 @@ struct Shared {
 /// [`Kafka::start_secured_behind`](crate::Kafka::start_secured_behind).
 #[derive(Debug)]
 pub struct Kafka {
-    port: Port,
+    listener: Listener,
     shared: Arc<Shared>,
 }
 
@@ -68,13 +64,10 @@ impl Kafka {
     ///
     /// If it cannot listen.
     pub fn listen() -> std::result::Result<Self, Skip> {
-        let port = Port::reserve()?;
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()));
-        let listener = listener.unwrap_or_else(|error| panic!("port {}: {error}", port.number()));
         let shared = Arc::new(Shared::default());
-        let proxy = Self { port, shared: Arc::clone(&shared) };
-        thread::spawn(move || accept(&listener, &shared));
-        Ok(proxy)
+        let serving = Arc::clone(&shared);
+        let listener = Listener::start(move |client| serve(client, &serving))?;
+        Ok(Self { listener, shared })
     }
 
     /// Leads new connections to a port of loopback.
@@ -84,7 +77,7 @@ impl Kafka {
 
     /// Where clients connect: `127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
-        format!("127.0.0.1:{}", self.port.number())
+        self.listener.endpoint()
     }
 
     /// From now on some writes are lost, and of some the answer is, together with their connection.
@@ -110,39 +103,6 @@ impl Kafka {
     /// How many answers to writes have said so far that the broker makes the client wait.
     pub fn throttled(&self) -> u64 {
         self.shared.throttled.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Kafka {
-    fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
-        for connection in locked(&self.shared.connections).values() {
-            // One that has ended already cannot be shut.
-            drop(connection.shutdown(Shutdown::Both));
-        }
-        // Wakes the thread that waits for connections, which then sees that it is over.
-        drop(TcpStream::connect((Ipv4Addr::LOCALHOST, self.port.number())));
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for (number, client) in (0..).zip(listener.incoming()) {
-        if shared.over.load(Ordering::SeqCst) {
-            return;
-        }
-        let Ok(client) = client else { continue };
-        let Ok(handle) = client.try_clone() else { continue };
-        locked(&shared.connections).insert(number, handle);
-        let shared = Arc::clone(shared);
-        thread::spawn(move || {
-            // A connection that breaks is what happens to clients of a proxy; they see it.
-            drop(serve(&client, &shared));
-            locked(&shared.connections).remove(&number);
-        });
     }
 }
 
@@ -271,9 +231,4 @@ fn send(to: &mut impl Write, frame: &[u8]) -> Result<()> {
     let mut whole = (frame.len() as u32).to_be_bytes().to_vec();
     whole.extend(frame);
     to.write_all(&whole)
-}
-
-/// Lets the client's connection end with a reset.
-fn reset(client: &TcpStream) -> Result<()> {
-    SockRef::from(client).set_linger(Some(Duration::ZERO))
 }

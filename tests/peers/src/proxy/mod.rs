@@ -6,6 +6,7 @@ mod entries;
 mod grpc;
 mod http;
 mod kafka;
+mod listener;
 mod message;
 mod rule;
 mod tcp;
