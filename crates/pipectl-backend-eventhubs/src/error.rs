@@ -5,7 +5,10 @@ use std::{error::Error, time::Duration};
 use azure_core::error::ErrorKind as CoreKind;
 use azure_core_amqp::{AmqpError, AmqpErrorKind, error::AmqpErrorCondition as Condition};
 use azure_messaging_eventhubs::{EventHubsError, error::ErrorKind as HubKind};
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{
+    ConnectorError, ErrorKind,
+    told::{chained, one_line},
+};
 
 /// How long the service asks to wait when it is busy ("Please wait 4 seconds and try again").
 pub(crate) const BUSY: Duration = Duration::from_secs(4);
@@ -171,20 +174,6 @@ fn of_core(error: &azure_core::Error) -> Option<Failure> {
     }
 }
 
-/// An error and what caused it, each once.
-fn chained(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        let more = one.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = one.source();
-    }
-    text
-}
-
 fn of_condition(condition: &Condition, description: Option<&str>) -> Failure {
     let text = one_line(description.unwrap_or(condition.as_ref()));
     let kind = match condition {
@@ -208,12 +197,4 @@ fn of_condition(condition: &Condition, description: Option<&str>) -> Failure {
         _ => ErrorKind::Unavailable,
     };
     Failure::new(kind, text)
-}
-
-fn one_line(text: &str) -> String {
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > 300 {
-        line = line.chars().take(300).collect::<String>() + "…";
-    }
-    line
 }

@@ -4,7 +4,10 @@ use aws_sdk_kinesis::{
     error::{ProvideErrorMetadata, SdkError},
     types::error::SubscribeToShardEventStreamError,
 };
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{
+    ConnectorError, ErrorKind,
+    told::{chained, one_line},
+};
 
 /// An error with the service's own code, for the few places that look at it.
 #[derive(Debug)]
@@ -161,24 +164,10 @@ where
     let detail = match (code, error.message()) {
         (Some(code), Some(message)) => format!("{message} ({code})"),
         (Some(code), None) => code.to_owned(),
+        // What the client prints itself is for its own developers.
         _ => chained(error),
     };
-    let detail: String = detail.lines().map(str::trim).collect::<Vec<_>>().join(" ").chars().take(400).collect();
-    format!("cannot {what}: {}{}", detail.trim_end_matches('.'), advice(kind))
-}
-
-/// An error and what caused it, each once; what the client prints itself is for its own developers.
-fn chained(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        let more = one.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = one.source();
-    }
-    text
+    format!("cannot {what}: {}{}", one_line(&detail).trim_end_matches('.'), advice(kind))
 }
 
 fn is_about_credentials<E: std::error::Error + 'static>(error: &SdkError<E>) -> bool {

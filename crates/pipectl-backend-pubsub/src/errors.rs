@@ -6,7 +6,10 @@ use google_cloud_gax::error::{
     Error,
     rpc::{Code, StatusDetails},
 };
-use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_contract::{
+    ConnectorError, ErrorKind,
+    told::{chained, one_line},
+};
 
 /// An error of a call, while doing `what` ("create topic `orders`").
 pub(crate) fn call(what: impl std::fmt::Display, error: Error) -> ConnectorError {
@@ -64,20 +67,9 @@ pub(crate) fn reason(error: &Error) -> String {
     let text = match error.status() {
         Some(status) if !status.message.is_empty() => format!("{} ({})", status.message, status.code.name()),
         Some(status) => status.code.name().to_owned(),
-        None => {
-            let mut text = error.to_string();
-            let mut source = std::error::Error::source(error);
-            while let Some(cause) = source {
-                let cause_text = cause.to_string();
-                if !text.contains(&cause_text) {
-                    text = format!("{text}: {cause_text}");
-                }
-                source = cause.source();
-            }
-            text
-        }
+        None => chained(error),
     };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&text)
 }
 
 fn advice(kind: ErrorKind) -> &'static str {

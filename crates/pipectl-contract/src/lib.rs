@@ -14,6 +14,7 @@ mod registry;
 mod sink;
 mod source;
 mod stream;
+pub mod told;
 
 pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, StreamNeeds};
 pub use check::{Checked, NodeContext, options_schema};
