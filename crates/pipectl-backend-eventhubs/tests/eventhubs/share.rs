@@ -9,8 +9,9 @@ use pipectl_contract::{Ownership, Read, SourceReader, StartAt};
 use pipectl_peers::{Azurite, EventHubs as Service, make_container, need};
 use serde_json::json;
 
-use crate::support::{
-    CONTAINER, Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints,
+use crate::{
+    read::{keyed, rows},
+    support::{CONTAINER, Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints},
 };
 
 /// A worker of the test: its lane, and what it has read.
@@ -38,14 +39,6 @@ impl Worker {
         let position = self.lane.position();
         self.lane.committed(&position).await.unwrap();
     }
-}
-
-fn rows(records: &[(String, String)]) -> Vec<(Option<&str>, &str)> {
-    records.iter().map(|(key, payload)| (Some(key.as_str()), payload.as_str())).collect()
-}
-
-fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
-    (from..to).map(|number| (format!("k{}", number % 31), number.to_string())).collect()
 }
 
 #[test]

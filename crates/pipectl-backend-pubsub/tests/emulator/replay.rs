@@ -5,7 +5,17 @@ use std::time::Duration;
 use pipectl_contract::{Connection as _, ErrorKind, Ownership, StartAt};
 use serde_json::json;
 
-use crate::world::{assert_in_order, numbered, on_topic};
+use crate::world::{Seen, World, assert_in_order, numbered, on_topic};
+
+/// Writes records, reads them as one who shares, and says that they are done.
+async fn handled(world: &World, count: usize) -> Vec<Seen> {
+    let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+    world.write(&numbered(count, 1)).await;
+    let read = lanes.take(count).await;
+    lanes.commit().await;
+    lanes.close().await;
+    read
+}
 
 #[test]
 fn a_reader_who_comes_late_gets_the_oldest_the_newest_or_what_came_since() {
@@ -106,18 +116,10 @@ fn reading_begins_with_a_snapshot_if_the_stream_names_one() {
         |_| {},
         async |mut world| {
             let group = world.context(1, Ownership::Shared, StartAt::Earliest).group;
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
-            world.write(&numbered(5, 1)).await;
-            lanes.take(5).await;
-            lanes.commit().await;
-            lanes.close().await;
+            handled(&world, 5).await;
             let snapshot = format!("read-{}", world.target.name);
             world.connection.create_snapshot(&world.target, &group, &snapshot).await.unwrap();
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
-            world.write(&numbered(7, 1)).await;
-            let read = lanes.take(7).await;
-            lanes.commit().await;
-            lanes.close().await;
+            let read = handled(&world, 7).await;
             // Of the same subscription: what a new one takes over from a snapshot, the emulator does not know.
             world.target.options = Some(json!({ "snapshot": snapshot }));
             let owned = |positions| Ownership::Owned { positions };
@@ -140,20 +142,12 @@ fn a_snapshot_brings_back_what_was_read_after_it() {
         |_| {},
         async |world| {
             let group = world.context(1, Ownership::Shared, StartAt::Earliest).group;
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
-            world.write(&numbered(5, 1)).await;
-            lanes.take(5).await;
-            lanes.commit().await;
-            lanes.close().await;
+            handled(&world, 5).await;
             let snapshot = format!("before-{}", world.target.name);
             world.connection.create_snapshot(&world.target, &group, &snapshot).await.unwrap();
             world.connection.create_snapshot(&world.target, &group, &snapshot).await.unwrap();
 
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
-            world.write(&numbered(7, 1)).await;
-            let read = lanes.take(7).await;
-            lanes.commit().await;
-            lanes.close().await;
+            let read = handled(&world, 7).await;
 
             world.connection.seek_to_snapshot(&world.target, &group, &snapshot).await.unwrap();
             let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
