@@ -33,6 +33,7 @@ pub mod proxy;
 mod python;
 pub mod running;
 mod shell;
+mod warnings;
 
 pub use cache::{cache, lock};
 pub use fault::{Fault, Skip};
@@ -48,6 +49,7 @@ pub use kinds::{
 pub use peer::{Kind, Peer};
 pub use python::python;
 pub use shell::{find, system};
+pub use warnings::Warnings;
 
 /// Gives a tool or a peer, or prints why there is none (`skipped: why`) and ends the test.
 #[macro_export]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipectl_contract::{Connection, ConnectorError, ErrorKind, Ownership, Read, StartAt, StreamTarget};
 use pipectl_host::Host;
-use pipectl_peers::{Azurite, EventHubs as Service, Peer, make_container, need};
+use pipectl_peers::{Azurite, EventHubs as Service, Peer, Warnings, make_container, need};
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +13,6 @@ use crate::{
         CONTAINER, Got, connect, context, first_owner, forget, hub, lanes, options, order, put, read_until, run,
         with_checkpoints,
     },
-    warnings,
 };
 
 /// The service forgets everything that a hub holds now.
@@ -50,7 +49,7 @@ fn going_on(target: &StreamTarget) -> StreamTarget {
 
 #[test]
 fn what_retention_removed_stops_the_run_or_is_skipped_with_a_warning() {
-    warnings::listen();
+    let warnings = Warnings::of_process();
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
@@ -72,17 +71,17 @@ fn what_retention_removed_stops_the_run_or_is_skipped_with_a_warning() {
         for part in ["6 records of partition 0", "had come to 4", "still holds is 10", "`on_gap: continue`"] {
             assert!(error.message.contains(part), "{part}: {error}");
         }
-        assert_eq!(warnings::about(&target.name), Vec::<String>::new());
+        assert_eq!(warnings.about(&target.name), Vec::<String>::new());
         let (got, _) = from(&connection, &going_on(&target), vec![position]).await.unwrap();
         assert_eq!(payloads(&got), [10, 11]);
-        let warnings = warnings::about(&target.name);
-        assert!(warnings.len() == 1 && warnings[0].contains("6 records of partition 0"), "{warnings:?}");
+        let told = warnings.about(&target.name);
+        assert!(told.len() == 1 && told[0].contains("6 records of partition 0"), "{told:?}");
     });
 }
 
 #[test]
 fn a_reader_that_is_slower_than_retention_is_told_too() {
-    warnings::listen();
+    let warnings = Warnings::of_process();
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
@@ -101,8 +100,8 @@ fn a_reader_that_is_slower_than_retention_is_told_too() {
             let read = read_until(&mut slow[0], |got, _| got.len() == 2).await;
             if goes_on {
                 assert_eq!(payloads(&read.unwrap()), [7, 8]);
-                let warnings = warnings::about(&target.name);
-                assert!(warnings.len() == 1 && warnings[0].contains("4 records of partition 0"), "{warnings:?}");
+                let told = warnings.about(&target.name);
+                assert!(told.len() == 1 && told[0].contains("4 records of partition 0"), "{told:?}");
             } else {
                 let error = read.unwrap_err();
                 assert!(error.kind == ErrorKind::Conflict && error.message.contains("still holds is 7"), "{error}");
@@ -113,7 +112,7 @@ fn a_reader_that_is_slower_than_retention_is_told_too() {
 
 #[test]
 fn a_hub_that_was_made_anew_loses_nothing_in_silence() {
-    warnings::listen();
+    let warnings = Warnings::of_process();
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
@@ -140,10 +139,10 @@ fn a_hub_that_was_made_anew_loses_nothing_in_silence() {
                 for part in ["made anew", "`on_gap: continue`", "`apply --fresh`"] {
                     assert!(error.message.contains(part), "{part}: {error}");
                 }
-                let before = warnings::about(&target.name).len();
+                let before = warnings.about(&target.name).len();
                 let (got, after) = from(&connection, &going_on(&target), vec![position.clone()]).await.unwrap();
                 assert_eq!(payloads(&got), wanted);
-                assert_eq!(warnings::about(&target.name).len(), before + 1);
+                assert_eq!(warnings.about(&target.name).len(), before + 1);
                 // From there it is the new hub's position, also before its first record: `start` would be another place.
                 assert_eq!(after["partitions"]["0"]["sequence"], i64::from(to) - 1);
                 assert_ne!(after["partitions"]["0"]["created"], position["partitions"]["0"]["created"]);

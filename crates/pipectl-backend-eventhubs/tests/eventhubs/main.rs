@@ -12,5 +12,4 @@ mod read;
 mod share;
 mod sign;
 mod support;
-mod warnings;
 mod write;
