@@ -225,8 +225,7 @@ pub(crate) async fn list(api: &Api) -> Result<Vec<String>, ConnectorError> {
 }
 
 /// What the service says of a stream. It numbers no records, so that it can tell neither where an open shard ends, short
-/// of reading it, nor how many records wait for a group; what it would tell, how old the next record is, needs a read of
-/// each shard, of which readers have five a second. Both are left open.
+/// of reading it, nor how many records wait for a group. Both are left open.
 pub(crate) async fn describe(api: &Api, stream: &StreamTarget) -> Result<Option<StreamState>, ConnectorError> {
     let Some(seen) = summary(api, &stream.name).await? else { return Ok(None) };
     let listed = match shards::list(api, &stream.name).await {
@@ -240,8 +239,7 @@ pub(crate) async fn describe(api: &Api, stream: &StreamTarget) -> Result<Option<
         name: shard.id,
         open: shard.open,
         parents: shard.parents,
-        end: None,
-        lag: None,
+        ..PartitionState::default()
     });
     let settings = BTreeMap::from([
         ("status".to_owned(), seen.stream_status().as_str().to_owned()),

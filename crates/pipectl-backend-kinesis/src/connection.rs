@@ -46,13 +46,21 @@ fn options(stream: &StreamTarget) -> Result<KinesisStreamOptions, ConnectorError
 
 #[async_trait]
 impl Connection for KinesisConnection {
-    /// Without ends and lags: see [`admin::describe`].
+    /// Without ends and numbers of records: see [`admin::describe`]. How long records wait for a group costs one read of
+    /// each of its shards.
     async fn describe(
         &self,
         stream: &StreamTarget,
-        _group: Option<&str>,
+        group: Option<&str>,
     ) -> Result<Option<StreamState>, ConnectorError> {
-        admin::describe(&self.api, stream).await
+        let Some(mut state) = admin::describe(&self.api, stream).await? else { return Ok(None) };
+        if let Some(group) = group {
+            let behind = consumer::lag::behind(&self.api, &stream.name, group).await?;
+            for partition in &mut state.partitions {
+                partition.behind = behind.get(&partition.number).copied();
+            }
+        }
+        Ok(Some(state))
     }
 
     async fn create(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {

@@ -66,6 +66,9 @@ pub struct PartitionState {
     pub end: Option<String>,
     /// How many records wait for the group that was asked about, where the service says so.
     pub lag: Option<u64>,
+    /// How long the oldest of the records that wait for the group has been there, where the service tells that instead;
+    /// zero if none waits.
+    pub behind: Option<Duration>,
 }
 
 /// A setting of a stream that is not what its Pipeline and Environment say.

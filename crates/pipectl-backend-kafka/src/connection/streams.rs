@@ -86,6 +86,7 @@ impl Connection for KafkaConnection {
                     earliest: low.map(|place| place.to_string()),
                     end: high.map(|place| place.to_string()),
                     lag,
+                    behind: None,
                 }
             })
             .collect();

@@ -1,6 +1,6 @@
 //! One step of reading a shard: a `GetRecords` call, or the next event of an enhanced fan-out subscription.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_kinesis::{
     operation::{
@@ -32,8 +32,8 @@ pub(super) struct Fetched {
     pub(super) records: Vec<Record>,
     /// Where the next step goes on; `None` if the shard is closed and read to its end.
     pub(super) next: Option<Next>,
-    /// Nothing was behind these records when this step began.
-    pub(super) caught_up: bool,
+    /// How far these records were from the newest one, in time, where the service said so; zero if nothing was behind them.
+    pub(super) behind: Option<Duration>,
     /// When it began.
     pub(super) began: Micros,
 }
@@ -53,8 +53,18 @@ pub(super) enum Next {
 
 impl Fetched {
     fn nothing(next: Next, began: Micros) -> Self {
-        Self { records: vec![], next: Some(next), caught_up: false, began }
+        Self { records: vec![], next: Some(next), behind: None, began }
     }
+
+    /// Whether nothing was behind these records when this step began.
+    pub(super) fn caught_up(&self) -> bool {
+        self.behind == Some(Duration::ZERO)
+    }
+}
+
+/// The service's milliseconds.
+fn behind(millis: i64) -> Option<Duration> {
+    u64::try_from(millis).ok().map(Duration::from_millis)
 }
 
 /// What a step needs.
@@ -103,8 +113,8 @@ impl Job {
             match answer {
                 Ok(answer) => {
                     let next = answer.next_shard_iterator.map(Next::Iterator);
-                    let caught_up = answer.millis_behind_latest == Some(0);
-                    return Ok(Fetched { records: answer.records, next, caught_up, began });
+                    let behind = answer.millis_behind_latest.and_then(behind);
+                    return Ok(Fetched { records: answer.records, next, behind, began });
                 }
                 // Five minutes without a read: the place is known, so a new one is had.
                 Err(failed) if failed.is("ExpiredIteratorException") => {
@@ -142,10 +152,10 @@ impl Job {
         let failed = match event {
             Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event))) => {
                 event.continuation_sequence_number().clone_into(&mut after);
-                let caught_up = event.millis_behind_latest() == 0;
+                let behind = behind(event.millis_behind_latest());
                 let closed = !event.child_shards().is_empty() || after.is_empty();
                 let next = (!closed).then_some(Next::Subscription(output, since, after));
-                return Ok(Fetched { records: event.records, next, caught_up, began: since });
+                return Ok(Fetched { records: event.records, next, behind, began: since });
             }
             // A subscription lives for five minutes; the next one goes on where it ended.
             Ok(_) if proven => {

@@ -390,8 +390,8 @@ impl Lane {
         let empty = fetched.records.is_empty();
         let batches = decode::batches(&fetched.records, &reader.shard, &mut reader.mark, strays);
         let mark = reader.mark.clone();
-        let tell = fetched.caught_up && (!empty || now - reader.told.max(0) >= TELL);
-        if fetched.caught_up {
+        let tell = fetched.caught_up() && (!empty || now - reader.told.max(0) >= TELL);
+        if fetched.caught_up() {
             reader.drained = fetched.began;
             reader.not_before = if reader.consumer.is_some() { now } else { now + IDLE.as_micros() as Micros };
         }

@@ -6,6 +6,7 @@ mod decode;
 mod fetch;
 mod group;
 mod keeper;
+pub(crate) mod lag;
 mod lane;
 
 use std::{

@@ -15,6 +15,7 @@ mod conformance;
 mod fan_out;
 mod faults;
 mod frames;
+mod lag;
 mod leases;
 mod managing;
 mod proxy;

@@ -167,6 +167,7 @@ impl Stream {
                 let next = group.committed.get(&number).copied().unwrap_or(0).max(log.first());
                 u64::try_from(log.end() - next).unwrap_or(0)
             }),
+            behind: None,
         };
         let mut settings = BTreeMap::new();
         if let Some(keep) = self.keep {

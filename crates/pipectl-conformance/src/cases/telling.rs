@@ -25,6 +25,13 @@ fn lag(state: &StreamState) -> Option<u64> {
     if lags.is_empty() { state.lag } else { Some(lags.iter().sum()) }
 }
 
+/// In how many of its partitions records wait for the group, where the service tells for how long they do; `None` where it
+/// does not.
+fn waiting(state: &StreamState) -> Option<usize> {
+    let told: Vec<_> = state.partitions.iter().filter_map(|partition| partition.behind).collect();
+    (!told.is_empty()).then(|| told.iter().filter(|behind| !behind.is_zero()).count())
+}
+
 pub(super) async fn describes_a_stream(lab: &Lab) -> Result<(), Stop> {
     let ownership = if lab.capabilities.sharing { Ownership::Shared } else { owned() };
     let stream = lab.stream().await?;
@@ -51,14 +58,20 @@ pub(super) async fn describes_a_stream(lab: &Lab) -> Result<(), Stop> {
     let mut worker =
         lab.worker(&stream, "tells", ownership, Reading { never_commits: true, ..Reading::default() }).await?;
     worker.until("all records", |seen| seen.distinct() >= samples.len()).await?;
-    let behind = lag(&described(lab, &stream, Some("tells")).await?);
+    let state = described(lab, &stream, Some("tells")).await?;
+    let behind = lag(&state);
     let count = samples.len() as u64;
     ensure(behind.is_none_or(|behind| behind == count), || {
         format!("nothing of {count} is committed, and the lag is {behind:?}")
     })?;
+    ensure(waiting(&state) != Some(0), || format!("nothing of {count} is committed, and none waits: {state:?}"))?;
     worker.checkpoint_and_commit().await?;
-    let behind = lag(&described(lab, &stream, Some("tells")).await?);
+    let state = described(lab, &stream, Some("tells")).await?;
+    let behind = lag(&state);
     ensure(behind.is_none_or(|behind| behind == 0), || format!("everything is committed, and the lag is {behind:?}"))?;
+    ensure(waiting(&state).is_none_or(|waiting| waiting == 0), || {
+        format!("everything is committed, and some waits: {state:?}")
+    })?;
     lab.keep(worker.close().await?);
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! `pipectl stream describe`: partitions, positions, settings.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use pipectl_contract::StreamState;
-use pipectl_data::timestamp;
+use pipectl_data::{timestamp, units};
 use pipectl_host::Host;
 
 use serde_json::{Value, json};
@@ -30,10 +30,14 @@ pub(super) async fn run(reach: &Reach, arguments: &DescribeArguments, global: &G
     }
 }
 
-/// As the service tells it, with the retention as specs write it.
+/// As the service tells it, with times as specs write them.
 fn as_json(state: &StreamState) -> Value {
     let mut value = serde_json::to_value(state).unwrap_or_default();
-    value["retention"] = json!(state.retention.map(|kept| pipectl_data::units::Duration(kept).to_string()));
+    let text = |time: Option<Duration>| json!(time.map(|time| units::Duration(time).to_string()));
+    value["retention"] = text(state.retention);
+    for (number, partition) in state.partitions.iter().enumerate() {
+        value["partitions"][number]["behind"] = text(partition.behind);
+    }
     value
 }
 
@@ -43,7 +47,7 @@ fn text(state: &StreamState, group: Option<&str>) -> String {
         lines.push(("created", timestamp::format(created)));
     }
     if let Some(retention) = state.retention {
-        lines.push(("retention", pipectl_data::units::Duration(retention).to_string()));
+        lines.push(("retention", units::Duration(retention).to_string()));
     }
     if let Some(encryption) = &state.encryption {
         lines.push(("encryption", encryption.clone()));
@@ -64,10 +68,11 @@ fn text(state: &StreamState, group: Option<&str>) -> String {
             let parents: Vec<String> = partition.parents.iter().map(u32::to_string).collect();
             let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
             // Without a group nobody asked; with one, and none for all partitions together, there should be a number.
-            let lag = match partition.lag {
-                Some(lag) => lag.to_string(),
-                None if group.is_none() || state.lag.is_some() => "-".to_owned(),
-                None => {
+            let lag = match (partition.lag, partition.behind) {
+                (Some(lag), _) => lag.to_string(),
+                (None, Some(behind)) => waits(behind),
+                _ if group.is_none() || state.lag.is_some() => "-".to_owned(),
+                _ => {
                     unknown = true;
                     "unknown".to_owned()
                 }
@@ -87,9 +92,19 @@ fn text(state: &StreamState, group: Option<&str>) -> String {
     if let (true, Some(group)) = (unknown, group) {
         writeln!(
             text,
-            "\nlag unknown: group `{group}` has noted no position here, or the service does not tell how many records follow it"
+            "\nlag unknown: group `{group}` has noted no position here, or the service does not tell what follows it"
         )
         .unwrap_or_default();
     }
     text
+}
+
+/// How long records have waited, to the second where it is longer than one.
+fn waits(behind: Duration) -> String {
+    let whole = Duration::from_secs(behind.as_secs());
+    match behind {
+        Duration::ZERO => "0".to_owned(),
+        _ if whole.is_zero() => units::Duration(behind).to_string(),
+        _ => units::Duration(whole).to_string(),
+    }
 }
