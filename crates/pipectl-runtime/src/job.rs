@@ -1,6 +1,6 @@
 //! A pipeline as one run, however many regions durable streams cut it into.
 
-use std::{collections::BTreeMap, task::Poll};
+use std::{collections::BTreeSet, task::Poll};
 
 use pipectl_host::Host;
 use pipectl_ir::{
@@ -226,11 +226,12 @@ pub fn writes(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
 }
 
 /// The nodes of all regions in the order of the flow, the dead letters last. A durable stream takes what its writers
-/// write and passes on what its readers read.
+/// write and passes on what its readers read; where none reads here, everything.
 fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Vec<NodeReport> {
     let mut merged: Vec<NodeReport> = Vec::new();
     let mut last: Option<NodeReport> = None;
-    let mut written: BTreeMap<String, u64> = BTreeMap::new();
+    let regions: Vec<_> = regions.collect();
+    let read: BTreeSet<String> = regions.iter().flat_map(|(region, _)| region.reads.iter().cloned()).collect();
     for (region, mut nodes) in regions {
         if let (Some(mut dead), before) = (nodes.pop(), last.take()) {
             if let Some(before) = before {
@@ -241,10 +242,10 @@ fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Ve
         }
         for mut node in nodes {
             if region.writes.contains(&node.name) {
-                *written.entry(node.name.clone()).or_default() += node.counts.output;
-                // What was written is on its way until somebody has read it; nobody may.
-                let Counts { dead_lettered, .. } = node.counts;
-                node.counts = Counts { input: node.counts.input, dead_lettered, ..Counts::default() };
+                // What was written is on its way until it is read.
+                let Counts { input, output, dead_lettered, .. } = node.counts;
+                let output = if read.contains(&node.name) { 0 } else { output };
+                node.counts = Counts { input, output, dead_lettered, ..Counts::default() };
             } else if region.reads.contains(&node.name) {
                 node.counts.input = 0;
             }
