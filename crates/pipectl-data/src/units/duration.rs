@@ -143,7 +143,7 @@ fn unit_error(text: &str, written: &str, unit: &str, start: usize, place: std::o
         );
     }
     if unit.trim() != unit || unit.contains(' ') {
-        return UnitError::new(format!("write `{}` without spaces", text.replace(' ', "")), place);
+        return super::spaced::<Duration>(text, place);
     }
     let lower = unit.to_lowercase();
     if unit == "M" || ["mo", "mon", "month", "months", "y", "yr", "year", "years"].contains(&lower.as_str()) {

@@ -33,6 +33,16 @@ impl UnitError {
     }
 }
 
+/// What is wrong with a text that has spaces in it: only them, or something else too.
+fn spaced<T: std::str::FromStr<Err = UnitError>>(text: &str, place: Range<usize>) -> UnitError {
+    let joined: String = text.split_whitespace().collect();
+    let message = match joined.parse::<T>() {
+        Ok(_) => format!("write `{joined}` without spaces"),
+        Err(problem) => problem.message,
+    };
+    UnitError::new(message, place)
+}
+
 /// What the three have in common, for their serde and schema implementations.
 trait Unit: std::str::FromStr<Err = UnitError> + fmt::Display {
     /// `duration`.

@@ -57,7 +57,7 @@ fn unit_error(text: &str, written: &str, unit: &str) -> UnitError {
         return UnitError::new(message, 0..text.len());
     }
     if unit.contains(' ') {
-        return UnitError::new(format!("write `{}` without spaces", text.replace(' ', "")), place);
+        return super::spaced::<Size>(text, place);
     }
     let upper = unit.to_uppercase();
     if let "K" | "M" | "G" | "T" = upper.as_str() {

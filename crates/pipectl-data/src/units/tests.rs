@@ -55,6 +55,7 @@ fn bad_durations_say_what_to_write() {
         ("2M", "months and years", "M"),
         ("30m1h", "largest first", "h"),
         ("1 h", "write `1h` without spaces", " h"),
+        ("24 hours", "`hours` is not a unit of time: write `24h`", " hours"),
         ("soon", "starts with a number", "soon"),
         ("1.2.3s", "is not a number", "1.2.3"),
         ("0.5ns", "finer than a nanosecond", "0.5ns"),

@@ -114,12 +114,12 @@ pub(crate) enum Command {
     DryRun(DryRunArguments),
     /// Run a pipeline until its sources end or you stop it
     #[command(
-        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next\napply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
+        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next apply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
     )]
     Apply(ApplyArguments),
     /// Run the same input in several Environments and tell whether the results are the same
     #[command(
-        after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first is the reference. Every run has streams of its own, which are removed afterwards; nothing is written to the\nsinks. Windows stay open until the input ends, so that the order in which a backlog is read plays no part; --lateness\njudges with late records. Exits with 2 if a result differs."
+        after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first is the reference. Every run has streams of its own, which are removed afterwards; nothing is written to the sinks. Windows stay open until the input ends, so that the order in which a backlog is read plays no part; --lateness judges with late records. Exits with 2 if a result differs."
     )]
     Compare(CompareArguments),
     /// Look at and write to streams by hand, on any backend
@@ -361,7 +361,7 @@ pub(crate) enum StreamCommand {
     Ls(Where),
     /// Show a stream: partitions, positions, settings
     #[command(
-        after_help = "A pipeline reads a stream as the consumer group pipectl.PIPELINE.ENVIRONMENT.STREAM, which `apply` names when it\nstarts.\n\nExample:\n  pipectl stream describe orders --env prod.yaml --group pipectl.shop.prod.orders"
+        after_help = "A pipeline reads a stream as the consumer group pipectl.PIPELINE.ENVIRONMENT.STREAM, which `apply` names when it starts.\n\nExample:\n  pipectl stream describe orders --env prod.yaml --group pipectl.shop.prod.orders"
     )]
     Describe(DescribeArguments),
     /// Print records; leaves no trace
