@@ -1,0 +1,194 @@
+//! What happens before a pipeline runs: its streams are made, the right to run it is asked for, its parts are opened.
+
+use std::path::PathBuf;
+
+use pipectl_contract::Difference;
+use pipectl_host::Host;
+use pipectl_ir::{PhysicalPlan, physical::Workers};
+use pipectl_runtime::{
+    Differing, Job, Limits, RunError, RunOptions, consumer_group, forget, provision, reads, start_over, writes,
+};
+
+use super::{Set, Worker, standby::Standby};
+use crate::{
+    cli::ApplyArguments,
+    state::{Asked, Asking, Right},
+    view,
+};
+
+/// What is done before a pipeline runs; each may wait long for a service that does not answer.
+pub(super) enum Phase {
+    /// Looking at its streams, and making those that do not exist; they are named.
+    Streams(String),
+    /// Letting the backends forget how far it was.
+    Forget,
+    /// Asking for the right to run it.
+    Right,
+    /// Opening its sources, streams and sinks.
+    Opening,
+}
+
+impl Phase {
+    /// What a signal in it leaves unfinished.
+    pub(super) fn unfinished(&self) -> String {
+        match self {
+            Self::Streams(none) if none.is_empty() => "nothing was begun".to_owned(),
+            Self::Streams(names) => {
+                format!("its streams were being looked at and made, so that there may be {names} now")
+            }
+            Self::Forget => {
+                "its backends were being told to forget how far it was, which may be done in part: give `--fresh` again"
+                    .to_owned()
+            }
+            Self::Right => "it was asking for the right to run; nothing was read or written".to_owned(),
+            Self::Opening => {
+                "its sources, streams and sinks were being opened; the next apply goes on where this one would have"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl Set<'_> {
+    /// Starts a pipeline, or stands by for it.
+    pub(super) async fn start(&mut self, plans: Vec<PhysicalPlan>) -> Result<(), RunError> {
+        let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+        let groups = groups(&plans);
+        let differing = if self.arguments.update_streams { Differing::Update } else { Differing::Tell };
+        for made in provision(&plans, &self.connectors, &self.host, differing).await? {
+            for Difference { setting, is, wanted, .. } in &made.changed {
+                view::note(&format!(
+                    "changed {setting} of stream `{}` on {}: {is} to {wanted}",
+                    made.target, made.kind
+                ));
+            }
+            if made.created {
+                let partitions = match made.state.partitions.len() {
+                    // Where there are none to see, there is no number to tell.
+                    0 => String::new(),
+                    many => format!(" ({})", view::counted(many as u64, "partition")),
+                };
+                let (target, kind) = (made.target, made.kind);
+                view::note(&format!("created stream `{target}` on {kind}{partitions} for `{}`", made.stream));
+            }
+        }
+        if self.arguments.fresh {
+            self.phase = Phase::Forget;
+            forget(&plans, &self.connectors, &self.host).await?;
+        }
+        self.phase = Phase::Right;
+        let arguments = self.arguments;
+        let (state, host) = (&arguments.state, self.host.clone());
+        let alone = plans.iter().find(|plan| plan.workers != Workers::Any);
+        let (asking, asked) = match alone {
+            Some(plan) if arguments.standby => {
+                let mut asking = Asking::default();
+                let asked = state.ask(plan, &host, &mut asking).await?;
+                (asking, Some(asked))
+            }
+            Some(plan) => (Asking::default(), Some(state.ask_patiently(plan, &host, view::note).await?)),
+            None => (Asking::default(), None),
+        };
+        self.phase = Phase::Opening;
+        let worker = match asked {
+            Some(Asked::Held(holder)) if arguments.standby => {
+                let options = |plan: &mut PhysicalPlan| options(arguments, None, &host, plan);
+                let (job, plans) = Job::start_shared(plans, &self.connectors, &host, options).await?;
+                view::note(&format!("pipeline `{name}`: standing by until {holder} ends ({})", because(&plans)));
+                Worker { job, right: None, standby: Some(Standby { asking, holder, plans }), groups }
+            }
+            asked => {
+                let right = asked.map(|asked| asked.or_refuse(state)).transpose()?;
+                if let Some(held) = right.as_ref().filter(|_| arguments.fresh) {
+                    let cleared = async {
+                        held.clear().await?;
+                        start_over(&plans, &self.connectors, &self.host).await
+                    };
+                    if let Err(error) = cleared.await {
+                        give_up(right).await;
+                        return Err(error);
+                    }
+                }
+                let options = |plan: &mut PhysicalPlan| options(arguments, right.as_ref(), &host, plan);
+                match Job::start(plans, &self.connectors, &host, options).await {
+                    Ok(job) => Worker { job, right, standby: None, groups },
+                    Err(error) => {
+                        give_up(right).await;
+                        return Err(error);
+                    }
+                }
+            }
+        };
+        self.running.push(worker);
+        if let Some(worker @ Worker { standby: None, .. }) = self.running.last() {
+            tell_start(worker);
+        }
+        Ok(())
+    }
+}
+
+/// How a plan is run. A worker of several writes its dead letters apart from theirs.
+pub(super) fn options(
+    arguments: &ApplyArguments,
+    right: Option<&Right>,
+    host: &Host,
+    plan: &mut PhysicalPlan,
+) -> Result<RunOptions, RunError> {
+    let (store, number) = arguments.state.checkpoints(plan, right, host, arguments.fresh)?;
+    if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
+        sink.set_apart(&format!("worker-{number}"));
+    }
+    Ok(RunOptions {
+        store: Some(store),
+        directory: PathBuf::new(),
+        limits: Limits::default(),
+        drain: arguments.drain_timeout.0,
+    })
+}
+
+async fn give_up(right: Option<Right>) {
+    if let Some(right) = right {
+        right.release().await;
+    }
+}
+
+/// Why only one process may run these.
+fn because(plans: &[(usize, PhysicalPlan)]) -> String {
+    let reasons = plans.iter().filter_map(|(_, plan)| match &plan.workers {
+        Workers::One { because } => Some(because.as_str()),
+        Workers::Any => None,
+    });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// The streams that are made where they do not exist, in words.
+pub(super) fn to_make(plans: &[PhysicalPlan]) -> String {
+    let streams = plans.iter().flat_map(|plan| writes(plan).into_iter().chain(reads(plan)));
+    let carriers = streams.map(|stream| &stream.carrier).filter(|carrier| !carrier.existing);
+    let mut names: Vec<String> = carriers.map(|carrier| format!("`{}` on {}", carrier.target, carrier.kind)).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The streams that are read by a consumer group, with its name, under which a service tells how far it is.
+fn groups(plans: &[PhysicalPlan]) -> Vec<(String, String)> {
+    let all = plans.iter().flat_map(|plan| {
+        reads(plan).into_iter().map(|stream| (stream.name.clone(), consumer_group(plan, &stream.name)))
+    });
+    all.collect()
+}
+
+pub(super) fn tell_start(Worker { job, groups, .. }: &Worker) {
+    let name = job.pipeline();
+    for (stream, group) in groups.iter().filter(|_| !job.already_finished()) {
+        tracing::info!(pipeline = name, stream, group, "reading as a consumer group");
+    }
+    match job.resumed_from() {
+        Some(id) if job.already_finished() => view::note(&format!(
+            "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"
+        )),
+        Some(id) => tracing::info!(pipeline = name, checkpoint = id, "resuming"),
+        None => tracing::info!(pipeline = name, "starting"),
+    }
+}
