@@ -137,8 +137,8 @@ pub struct KafkaStreamOptions {
     /// Writes what lies between two checkpoints as one transaction: readers of committed records see all of it or nothing,
     /// once the checkpoint is durable, and whatever crashes, they see each record once. A region that writes such a stream
     /// has one owner; all such streams of a region share the transaction, and so need the same `compression` and
-    /// `max.message.bytes`. Needs the rights to write the transactional ids and to read the groups that begin with the
-    /// pipeline's name. Default: false.
+    /// `max.message.bytes`. Needs the rights to write the transactional ids that begin with `PIPELINE.ENVIRONMENT.` and to
+    /// read the groups that begin with `pipectl.`. Default: false.
     pub transactional: bool,
     /// After this time the brokers give up a transaction whose writer is silent; must be longer than the interval of the
     /// checkpoints. Default: `5m`.
