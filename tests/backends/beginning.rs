@@ -18,7 +18,7 @@ spec:
   streams:
     NAME: { key: k, partitions: 4, schema: { id: int64, k: string } }
   sinks:
-    kept: { from: NAME, file: { path: kept.jsonl } }
+    kept: { from: NAME, file: { path: kept.jsonl, mode: overwrite } }
 ";
 
 const AT: &str = "2026-01-01T00:00:00Z";
@@ -106,7 +106,7 @@ fn a_stream_that_differs_is_told_or_changed_and_one_of_others_is_neither() {
         let stream = format!("partitions: {partitions}, retention: {retention}");
         // A region that is shared: it keeps nothing that would have to fit the number of partitions.
         let spec = SPEC.replace("NAME", "differs").replace("partitions: 4", &stream);
-        place.write("differs.yaml", &spec.replace("file: { path: kept.jsonl }", "stdout: {}"));
+        place.write("differs.yaml", &spec.replace("file: { path: kept.jsonl, mode: overwrite }", "stdout: {}"));
         let run = place.start("run.log", &[&["apply", "differs.yaml", "--env", environment], more].concat());
         run.says("ing pipeline=\"differs\"");
         assert_eq!(run.stop(), Some(0), "{}", place.log("run.log"));

@@ -7,7 +7,7 @@ fn records_put_by_hand_are_read_by_hand_and_their_schema_is_found() {
     let place = Place::with_all();
     for (kind, _) in &place.backends {
         // A pipeline makes the stream; by hand it is written and read.
-        let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: hand }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 2, rate: 2/s, pace: fast, seed: 1, for: 2s }, to: by_hand }\n  streams:\n    by_hand: { key: sensor_id, partitions: 2 }\n  sinks:\n    out: { from: by_hand, file: { path: out.jsonl } }\n";
+        let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: hand }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 2, rate: 2/s, pace: fast, seed: 1, for: 2s }, to: by_hand }\n  streams:\n    by_hand: { key: sensor_id, partitions: 2 }\n  sinks:\n    out: { from: by_hand, file: { path: out.jsonl, mode: overwrite } }\n";
         place.write("hand.yaml", spec);
         let environment = format!("{}/../../pipelines/environments/{kind}.yaml", env!("CARGO_MANIFEST_DIR"));
         place.run(&["apply", "hand.yaml", "--env", &environment, "--fresh"], "").code(0);

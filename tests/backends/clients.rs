@@ -33,7 +33,7 @@ spec:
     doubled: { sql: "SELECT id, device, value * 2 AS value FROM from_outside WHERE id % 2 = 0", to: to_outside }
   sinks:
     copy: { from: from_outside, stream: copied }
-  dead_letters: { file: { path: dead.jsonl } }
+  dead_letters: { file: { path: dead.jsonl, mode: overwrite } }
 "#;
 
 /// The packages of a backend's official client; its script is called as the backend.

@@ -12,7 +12,7 @@ use pipectl_data::Batch;
 use pipectl_host::Host;
 use pipectl_ir::{PhysicalPlan, physical::Workers, report::Outcome};
 use pipectl_peers::Kafka;
-use pipectl_runtime::{Differing, Job, Limits, RunOptions, checkpoint::Store, provision};
+use pipectl_runtime::{Differing, Job, Limits, OutputPolicy, RunOptions, checkpoint::Store, provision};
 
 use crate::{between::Between, place::Place};
 
@@ -158,6 +158,8 @@ async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bo
             directory: place.path(""),
             limits: Limits::default(),
             drain: Duration::from_secs(20),
+            live: false,
+            output: OutputPolicy::default(),
         })
     };
     let mut job = Job::start(plans.to_vec(), &connectors, &host, options).await.expect("a start");

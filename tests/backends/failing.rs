@@ -10,7 +10,7 @@ use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkWriter};
 use pipectl_data::Batch;
 use pipectl_host::Host;
 use pipectl_peers::Kafka;
-use pipectl_runtime::{Differing, Job, Limits, RunOptions, checkpoint::Store, provision};
+use pipectl_runtime::{Differing, Job, Limits, OutputPolicy, RunOptions, checkpoint::Store, provision};
 
 use crate::{between::Between, place::Place};
 
@@ -29,7 +29,7 @@ spec:
       key: sensor_id
       schema: { sensor_id: string!, timestamp: timestamp!, temperature: float64, humidity: float64, pressure: float64 }
   sinks:
-    kept: { from: NAME, file: { path: kept.jsonl } }
+    kept: { from: NAME, file: { path: kept.jsonl, mode: overwrite } }
 ---
 apiVersion: pipectl/v1
 kind: Environment
@@ -83,6 +83,8 @@ async fn start(spec: &Path, place: &Place, connectors: &Between) -> Job {
             directory: folder.clone(),
             limits: Limits::default(),
             drain: Duration::from_secs(20),
+            live: false,
+            output: OutputPolicy::default(),
         })
     })
     .await

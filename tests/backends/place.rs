@@ -147,7 +147,7 @@ spec:
   streams:
     STREAM: { key: k, partitions: 4 }
   sinks:
-    none: { from: STREAM, file: { path: none.jsonl } }
+    none: { from: STREAM, file: { path: none.jsonl, mode: overwrite } }
 ";
         self.write("fill.yaml", &spec.replace("STREAM", stream));
         self.start("fill.log", &["apply", "fill.yaml", "--env", environment, "--fresh", "--state", "fill-state"])

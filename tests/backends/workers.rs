@@ -66,7 +66,7 @@ spec:
   processors:
     even: { sql: \"SELECT id, k FROM numbers WHERE id % 2 = 0\", to: kept }
   sinks:
-    files: { from: kept, file: { path: kept.jsonl } }
+    files: { from: kept, file: { path: kept.jsonl, mode: overwrite } }
 ";
         place.write("share.yaml", spec);
         let apply = ["apply", "share.yaml", "--env", &environment];
@@ -136,7 +136,7 @@ spec:
         SELECT k, window_start, count(*) AS n FROM moments
         GROUP BY k, tumble(INTERVAL '1 minute')
   sinks:
-    files: { from: counts, file: { path: counts.jsonl } }
+    files: { from: counts, file: { path: counts.jsonl, mode: overwrite } }
 ";
         place.write("windows.yaml", spec);
         let apply = ["apply", "windows.yaml", "--env", &environment];

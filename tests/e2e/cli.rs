@@ -298,12 +298,12 @@ fn logs_are_json_when_asked_for_and_a_wrong_filter_is_no_failure() {
 }
 
 #[test]
-fn a_finished_pipeline_says_that_there_is_nothing_to_do() {
+fn a_pipeline_that_has_read_everything_says_so_and_changes_nothing() {
     let lab = Lab::new();
     lab.write("spec.yaml", example("sensor-lab"));
     lab.run(&["apply", "spec.yaml"]).code(0);
     let before = crate::support::output::files(&lab.path("out"));
     let again = lab.run(&["apply", "spec.yaml"]).code(0);
-    assert!(again.stderr.contains("nothing to do") && again.stderr.contains("--fresh"), "{}", again.stderr);
+    assert!(again.stderr.contains("nothing new to read"), "{}", again.stderr);
     assert!(crate::support::output::files(&lab.path("out")) == before);
 }

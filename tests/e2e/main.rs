@@ -9,6 +9,7 @@
     reason = "seeds, counts and skipped tools are for who reads a test run"
 )]
 
+mod again;
 mod cli;
 mod crash;
 mod determinism;

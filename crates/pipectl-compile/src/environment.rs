@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use pipectl_contract::Registry;
+use pipectl_contract::{DEFAULT_ENVIRONMENT, Registry, output_folder};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes, nearest};
 use pipectl_spec::{
     Loaded,
@@ -82,7 +82,12 @@ impl<'a> Bindings<'a> {
 
     /// Its name.
     pub(crate) fn name(&self) -> &str {
-        self.environment.map_or("default", |environment| &environment.name)
+        self.environment.map_or(DEFAULT_ENVIRONMENT, |environment| &environment.name)
+    }
+
+    /// The folder of a pipeline's output, where a binding names no other.
+    pub(crate) fn output(&self, pipeline: &str) -> String {
+        output_folder(pipeline, self.name())
     }
 
     /// Whether its services must have private addresses.

@@ -10,6 +10,7 @@ mod names;
 mod nodes;
 mod reach;
 mod sinks;
+mod time;
 
 use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, codes};

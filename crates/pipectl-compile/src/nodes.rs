@@ -6,8 +6,8 @@ use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
     Node, NodeKind,
     dag::{
-        Carrier, EventTime, LatePolicy, NodeId, ProcessorNode, ProcessorStep, SourceFormat, SourceNode, StreamNode,
-        StreamStart,
+        AtEnd, Carrier, EventTime, LatePolicy, Lateness, NodeId, ProcessorNode, ProcessorStep, SourceFormat,
+        SourceNode, StreamNode, StreamStart,
     },
 };
 use pipectl_spec::model::{Late, Name, OnError, Ordering, Pipeline, Start};
@@ -16,7 +16,7 @@ use crate::{
     environment::Bindings,
     links::Links,
     names::{Names, Role, list},
-    sinks,
+    sinks, time,
 };
 
 /// How long a partition of a durable stream may be silent before it no longer holds back the watermark, in microseconds.
@@ -33,6 +33,10 @@ pub(crate) struct CheckedNode {
     pub(crate) event_time: Option<String>,
     /// Whether its records have an event time at all (a window's rows have one without a field).
     pub(crate) timed: bool,
+    /// Whether all its records come from sources whose records are there before the run.
+    pub(crate) at_rest: bool,
+    /// The stream whose watermark closes no window before the input ends, if one leads here.
+    pub(crate) open_to_the_end: Option<String>,
     /// The key of a stream.
     pub(crate) keys: Vec<String>,
     /// The places that a sink must own alone.
@@ -82,7 +86,9 @@ impl Context<'_> {
     fn source(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
         let source = &self.pipeline.sources[at];
         let Some(kind) = self.registry.find_source(&source.kind.name) else { return CheckedNode::default() };
-        let context = NodeContext { pipeline: &self.pipeline.name, node: &source.name, input: None, keys: &[] };
+        let output = self.bindings.output(&self.pipeline.name);
+        let context =
+            NodeContext { pipeline: &self.pipeline.name, output: &output, node: &source.name, input: None, keys: &[] };
         let Some(facts) = take(kind.check(&source.kind.options, context), &source.kind.path, diagnostics) else {
             return CheckedNode::default();
         };
@@ -103,11 +109,13 @@ impl Context<'_> {
                 options: source.kind.options.clone(),
                 format: facts.format,
                 bounded: facts.bounded,
+                at_rest: facts.at_rest,
                 idle_after: source.idle_after.map(|after| micros(after.0)),
             }),
             schema: schema.clone(),
         };
-        CheckedNode { node: Some(node), schema: Some(schema), ..CheckedNode::default() }
+        let at_rest = facts.at_rest;
+        CheckedNode { node: Some(node), schema: Some(schema), at_rest, ..CheckedNode::default() }
     }
 
     fn stream(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
@@ -130,8 +138,12 @@ impl Context<'_> {
             (None, None) => None,
         };
         let before = diagnostics.len();
+        // A stream that is there already may hold what others write.
+        let existing = self.bindings.stream(&stream.name).is_some_and(|binding| binding.existing);
+        let at_rest =
+            !existing && !producers.is_empty() && producers.iter().all(|producer| self.nodes[producer.0].at_rest);
         let mut keys = Vec::new();
-        let mut time = None;
+        let mut time: Option<EventTime> = None;
         if let Some(schema) = &schema {
             for key in &stream.key {
                 keys.extend(fits_key(key, schema, &stream.path, diagnostics).then(|| key.text.clone()));
@@ -139,7 +151,7 @@ impl Context<'_> {
             if let Some(spec) = &stream.time
                 && fits_time(&spec.field, schema, &stream.path, diagnostics)
             {
-                time = Some(EventTime { field: spec.field.text.clone(), lateness: micros(spec.lateness.0) });
+                time = Some(time::event_time(spec, at_rest));
             }
         }
         if stream.ordering == Some(Ordering::Key) && stream.key.is_empty() {
@@ -199,6 +211,8 @@ impl Context<'_> {
         // Brokers carry no event times: a stream has one only where it says which field tells it, in every Environment.
         let timed = stream.time.is_some();
         let event_time = time.as_ref().map(|time| time.field.clone());
+        let open_to_the_end =
+            time.as_ref().is_some_and(|time| time.lateness == Lateness::UntilTheEnd).then(|| stream.name.clone());
         let broken = diagnostics.iter().skip(before).any(|found| found.severity == pipectl_diag::Severity::Error);
         let node = match (&schema, facts, backend) {
             (Some(schema), Some(facts), Some(used)) if !broken => Some(Node {
@@ -237,7 +251,7 @@ impl Context<'_> {
             }),
             _ => None,
         };
-        CheckedNode { node, schema, event_time, timed, keys, exclusive: Vec::new() }
+        CheckedNode { node, schema, event_time, timed, at_rest, open_to_the_end, keys, exclusive: Vec::new() }
     }
 
     /// Whether what is written to a stream fits the schema that it declares.
@@ -297,14 +311,19 @@ impl Context<'_> {
         let input = self.input(id);
         let (step, schema) = if processor.kind.name == "sql" {
             let Some(query) = self.query(at, diagnostics) else { return CheckedNode::default() };
+            if query.is_windowed() {
+                let stream = input.and_then(|input| input.open_to_the_end.as_deref());
+                diagnostics.extend(time::kept_windows(processor, stream));
+            }
             let schema = query.output_schema();
             (ProcessorStep::Sql(Box::new(query)), schema)
         } else {
             let Some(kind) = self.registry.find_processor(&processor.kind.name) else { return CheckedNode::default() };
             let Some(columns) = input.and_then(|input| input.schema.as_ref()) else { return CheckedNode::default() };
             let keys = input.map_or(&[][..], |input| &input.keys);
-            let context =
-                NodeContext { pipeline: &self.pipeline.name, node: &processor.name, input: Some(columns), keys };
+            let output = self.bindings.output(&self.pipeline.name);
+            let (pipeline, node) = (&self.pipeline.name, &processor.name);
+            let context = NodeContext { pipeline, output: &output, node, input: Some(columns), keys };
             let facts = take(kind.check(&processor.kind.options, context), &processor.kind.path, diagnostics);
             let Some(facts) = facts else { return CheckedNode::default() };
             if !self.needs(id, &facts.needs, &processor.kind.path, columns, diagnostics) {
@@ -326,11 +345,23 @@ impl Context<'_> {
                     Late::DeadLetter => LatePolicy::DeadLetter,
                     Late::Drop => LatePolicy::Drop,
                 },
+                at_end: match processor.at_end {
+                    pipectl_spec::model::AtEnd::Close => AtEnd::Close,
+                    pipectl_spec::model::AtEnd::Keep => AtEnd::Keep,
+                },
                 fail_on_error: processor.on_error == OnError::Fail,
             }),
             schema: schema.clone(),
         };
-        CheckedNode { node: Some(node), schema: Some(schema), event_time, timed, ..CheckedNode::default() }
+        CheckedNode {
+            node: Some(node),
+            schema: Some(schema),
+            event_time,
+            timed,
+            at_rest: input.is_some_and(|input| input.at_rest),
+            open_to_the_end: input.and_then(|input| input.open_to_the_end.clone()),
+            ..CheckedNode::default()
+        }
     }
 
     fn query(&self, at: usize, diagnostics: &mut Diagnostics) -> Option<pipectl_ir::Query> {
@@ -510,6 +541,6 @@ pub(crate) fn take<F>(checked: Checked<F>, path: &Path, diagnostics: &mut Diagno
     checked.facts
 }
 
-fn micros(duration: std::time::Duration) -> i64 {
+pub(crate) fn micros(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

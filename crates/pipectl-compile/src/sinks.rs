@@ -26,7 +26,9 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let columns = input.and_then(|input| input.schema.as_ref());
     let keys = input.map_or(&[][..], |input| &input.keys);
     let binding = context.bindings.sink(&sink.name, &sink.kind.name, context.registry);
-    let options = NodeContext { pipeline: &context.pipeline.name, node: &sink.name, input: columns, keys };
+    let output = context.bindings.output(&context.pipeline.name);
+    let options =
+        NodeContext { pipeline: &context.pipeline.name, output: &output, node: &sink.name, input: columns, keys };
     let value = binding.as_deref();
     let facts = take(kind.check(&sink.kind.options, value, options), &sink.kind.path, diagnostics);
     let (Some(facts), Some(input), Some(columns)) = (facts, input, columns) else { return CheckedNode::default() };
@@ -59,7 +61,7 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     if !complete {
         return CheckedNode { exclusive, ..CheckedNode::default() };
     }
-    let place = kind.describe(&sink.kind.options, value, &context.pipeline.name, &sink.name);
+    let place = kind.describe(&sink.kind.options, value, &output, &sink.name);
     let node = Node {
         name: sink.name.clone(),
         path: sink.path.clone(),
@@ -123,7 +125,8 @@ pub(crate) fn dead_letters(
     bindings: &Bindings<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<(SinkNode, Vec<(String, Path)>)> {
-    let default = json!({ "path": format!("out/{}/dead-letters.jsonl", pipeline.name) });
+    let output = bindings.output(&pipeline.name);
+    let default = json!({ "path": format!("{output}/dead-letters.jsonl") });
     let kind = dead_letters_kind(pipeline);
     let (options, path) = match &pipeline.dead_letters {
         Some(given) => (&given.options, given.path.clone()),
@@ -132,11 +135,12 @@ pub(crate) fn dead_letters(
     };
     let sink = registry.find_sink(kind)?;
     let schema: Schema = dead_letter_schema();
-    let context = NodeContext { pipeline: &pipeline.name, node: DEAD_LETTERS, input: Some(&schema), keys: &[] };
+    let context =
+        NodeContext { pipeline: &pipeline.name, output: &output, node: DEAD_LETTERS, input: Some(&schema), keys: &[] };
     let binding = bindings.sink(DEAD_LETTERS, kind, registry);
     let binding = binding.as_deref();
     let facts = take(sink.check(options, binding, context), &path, diagnostics)?;
-    let place = sink.describe(options, binding, &pipeline.name, DEAD_LETTERS);
+    let place = sink.describe(options, binding, &output, DEAD_LETTERS);
     let exclusive = facts.exclusive.iter().map(|(place, at)| {
         let at = if pipeline.dead_letters.is_some() { at.under(&path) } else { path.key("metadata").key("name") };
         (place.clone(), at)

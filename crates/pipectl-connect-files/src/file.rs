@@ -117,7 +117,7 @@ impl Source for FileSource {
     fn check(&self, options: &FileOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
         let mut diagnostics = Diagnostics::new();
         let meaning = options.meaning(&mut diagnostics);
-        Checked::new(meaning.facts(true), diagnostics)
+        Checked::new(SourceFacts { at_rest: true, ..meaning.facts(true) }, diagnostics)
     }
 
     async fn open(

@@ -173,7 +173,7 @@ impl Meaning {
             Format::Csv => (None, SourceFormat::Csv { delimiter: self.cut.delimiter, columns: None }),
             Format::Text => (Some(Schema::new([Field::required("line", DataType::String)])), SourceFormat::Text),
         };
-        SourceFacts { schema, format, bounded }
+        SourceFacts { schema, format, bounded, at_rest: false }
     }
 
     /// How the payloads are written.

@@ -49,7 +49,7 @@ pub(crate) fn check(
     diagnostics.extend(flush(options.flush));
     diagnostics.extend(zone(options));
     diagnostics.extend(stem(options, node));
-    let directory = binding.path(node.pipeline);
+    let directory = binding.path(node.output);
     let owner = if options.file_name.is_some() { Path::keys(["file_name"]) } else { Path::here() };
     let stem = options.stem(node.pipeline, node.node);
     let facts = SinkFacts {

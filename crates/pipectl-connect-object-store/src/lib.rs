@@ -5,6 +5,7 @@
 //! only then is it put under its final name (`name`, `store`).
 
 mod check;
+mod earlier;
 mod encoding;
 mod file;
 mod name;

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// A file appears under its final name only when it is complete, and after a crash each record is in exactly one file.
 /// Files are named `<prefix><pipeline>-<sink>-<writer>-<number>.<format>`, so that they sort in the order in which they
-/// were written. A run that starts afresh over old output writes the same names again; files that only the old run had
-/// stay.
+/// were written.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectStoreOptions {
@@ -88,7 +87,7 @@ impl Default for ObjectStoreBinding {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
-    /// Its path. Default: `out/<pipeline>`.
+    /// Its path. Default: `out/<pipeline>`, and `out/<pipeline>@<Environment>` where an Environment is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"out")]
     pub path: Option<String>,
@@ -115,9 +114,9 @@ impl ObjectStoreOptions {
 }
 
 impl ObjectStoreBinding {
-    /// The directory of a pipeline's files.
-    pub(crate) fn path(&self, pipeline: &str) -> String {
+    /// The directory of a pipeline's files, whose folder of output is `output`.
+    pub(crate) fn path(&self, output: &str) -> String {
         let Self::Directory(directory) = self;
-        directory.path.clone().unwrap_or_else(|| format!("out/{pipeline}"))
+        directory.path.clone().unwrap_or_else(|| output.to_owned())
     }
 }

@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use jiff::tz::TimeZone;
-use pipectl_contract::{Checked, ConnectorError, ErrorKind, NodeContext, Sink, SinkContext, SinkFacts, SinkWriter};
+use pipectl_contract::{
+    Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, NodeContext, OutputContext, Sink, SinkContext,
+    SinkFacts, SinkWriter,
+};
 
 use crate::{
-    check,
+    check, earlier,
     encoding::Encoding,
     name::Namer,
     options::{ObjectStoreBinding, ObjectStoreOptions},
@@ -49,28 +52,54 @@ impl Sink for ObjectStore {
             })?,
             None => TimeZone::UTC,
         };
-        let root = context.directory.join(binding.path(&context.pipeline));
+        let root = context.directory.join(binding.path(&context.output));
         let setup = Setup {
             renderer: Renderer::new(template, zone),
             namer: Namer::new(options.stem(&context.pipeline, &context.node), context.writer),
             encoding: Encoding { format: options.format, compression: options.compression() },
             flush: options.flush,
-            store: Store::directory(&context.host, root).await?,
+            store: Store::directory(&context.host, root.clone()).await?,
         };
-        Ok(Box::new(Writer::open(setup, context).await?))
+        let first_number = if context.earlier == Earlier::Keep && context.restored.is_none() {
+            let (folder, stem) = (folder(&options, &context.node), options.stem(&context.pipeline, &context.node));
+            context.host.blocking(move || earlier::next_number(&root, &folder, &stem)).await?
+        } else {
+            0
+        };
+        Ok(Box::new(Writer::open(setup, first_number, context).await?))
     }
 
-    fn describe(
+    async fn earlier(
         &self,
-        options: &ObjectStoreOptions,
-        binding: &ObjectStoreBinding,
-        pipeline: &str,
-        node: &str,
-    ) -> String {
-        let path = Some(binding.path(pipeline)).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".to_owned());
-        let prefix = options.prefix(node);
-        let template = Template::parse(&prefix).ok();
-        let folder = template.as_ref().map_or("", Template::common_folder);
-        format!("{}/{folder}", path.trim_end_matches('/'))
+        options: ObjectStoreOptions,
+        binding: ObjectStoreBinding,
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        let root = context.directory.join(binding.path(&context.output));
+        let (folder, stem) = (folder(&options, &context.node), options.stem(&context.pipeline, &context.node));
+        context.host.blocking(move || earlier::find(&root, &folder, &stem)).await
     }
+
+    async fn remove(
+        &self,
+        _options: ObjectStoreOptions,
+        binding: ObjectStoreBinding,
+        context: OutputContext,
+        found: Vec<EarlierOutput>,
+    ) -> Result<(), ConnectorError> {
+        let root = context.directory.join(binding.path(&context.output));
+        context.host.blocking(move || earlier::remove(&root, &found)).await
+    }
+
+    fn describe(&self, options: &ObjectStoreOptions, binding: &ObjectStoreBinding, output: &str, node: &str) -> String {
+        let path = Some(binding.path(output)).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".to_owned());
+        format!("{}/{}", path.trim_end_matches('/'), folder(options, node))
+    }
+}
+
+/// The folder that holds all files of a sink.
+fn folder(options: &ObjectStoreOptions, node: &str) -> String {
+    let prefix = options.prefix(node);
+    let template = Template::parse(&prefix).ok();
+    template.as_ref().map_or("", Template::common_folder).to_owned()
 }

@@ -55,11 +55,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on from the context's state.
-    pub(crate) async fn open(setup: Setup, context: SinkContext) -> Result<Self, ConnectorError> {
+    /// A writer that goes on from the context's state; without one, its first file has the number `first_number`.
+    pub(crate) async fn open(setup: Setup, first_number: u64, context: SinkContext) -> Result<Self, ConnectorError> {
         let restored = match context.restored {
             Some(bytes) if !bytes.is_empty() => state::read(bytes)?,
-            _ => State::default(),
+            _ => State { next_number: first_number, ..State::default() },
         };
         let json = setup.encoding.format == Format::Jsonl;
         let mut writer = Self {

@@ -33,6 +33,7 @@ impl Source for Simulate {
             schema: Some(options.model.schema()),
             format: options.model.format(),
             bounded: options.records.is_some() || options.span.is_some(),
+            at_rest: options.pace == Pace::Fast,
         };
         Checked::new(facts, check::problems(options))
     }

@@ -36,7 +36,7 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
         needs_event_time: None,
         takes_payload: false,
         // SQLite does not tell upper from lower case in names.
-        exclusive: vec![(format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.pipeline)), name_path)],
+        exclusive: vec![(format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.output)), name_path)],
         parallelism: Parallelism::Single,
         idempotent: true,
         shareable: false,

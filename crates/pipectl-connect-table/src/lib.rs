@@ -4,6 +4,7 @@
 //! once in effect. A hidden column keeps the event time of each row, and an older record never replaces a newer one.
 
 mod check;
+mod earlier;
 mod error;
 mod options;
 mod sink;

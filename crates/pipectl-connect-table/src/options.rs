@@ -43,7 +43,8 @@ impl Default for TableBinding {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sqlite {
-    /// Its path. Default: `out/<pipeline>/tables.sqlite`.
+    /// Its path. Default: `out/<pipeline>/tables.sqlite`, and `out/<pipeline>@<Environment>/tables.sqlite` where an
+    /// Environment is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"out/tables.sqlite")]
     pub path: Option<String>,
@@ -62,9 +63,9 @@ impl TableOptions {
 }
 
 impl TableBinding {
-    /// The path of a pipeline's database.
-    pub(crate) fn path(&self, pipeline: &str) -> String {
+    /// The path of a pipeline's database, whose folder of output is `output`.
+    pub(crate) fn path(&self, output: &str) -> String {
         let Self::Sqlite(sqlite) = self;
-        sqlite.path.clone().unwrap_or_else(|| format!("out/{pipeline}/tables.sqlite"))
+        sqlite.path.clone().unwrap_or_else(|| format!("{output}/tables.sqlite"))
     }
 }

@@ -1,14 +1,17 @@
 //! The sink as the registry knows it.
 
 use async_trait::async_trait;
-use pipectl_contract::{Checked, ConnectorError, NodeContext, Sink, SinkContext, SinkFacts, SinkWriter};
+use pipectl_contract::{
+    Checked, ConnectorError, Earlier, EarlierOutput, NodeContext, OutputContext, Sink, SinkContext, SinkFacts,
+    SinkWriter,
+};
 
 use crate::{
-    check,
+    check, earlier,
     error::invalid,
     options::{TableBinding, TableOptions},
     table::{Column, Definition},
-    writer::Writer,
+    writer::{Begin, Writer},
 };
 
 /// Keeps the newest record of each key in a table; see [`TableOptions`].
@@ -31,7 +34,7 @@ impl Sink for Table {
         binding: TableBinding,
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let file = binding.path(&context.pipeline);
+        let file = binding.path(&context.output);
         let path = context.directory.join(&file);
         let key = options.key(&context.keys).to_vec();
         let wanted = |name: &str| options.columns.as_ref().is_none_or(|columns| columns.iter().any(|one| one == name));
@@ -48,10 +51,26 @@ impl Sink for Table {
             return Err(invalid(message));
         }
         let definition = Definition { file, name: options.name(&context.node).to_owned(), key, columns };
-        Ok(Box::new(Writer::open(context.host, path, definition).await?))
+        let begin = match (&context.restored, context.earlier) {
+            (Some(_), _) => Begin::Restored,
+            (None, Earlier::Replace) => Begin::Replacing,
+            (None, _) => Begin::Anew,
+        };
+        Ok(Box::new(Writer::open(context.host, path, definition, begin).await?))
     }
 
-    fn describe(&self, options: &TableOptions, binding: &TableBinding, pipeline: &str, node: &str) -> String {
-        format!("{}, table {}", binding.path(pipeline), options.name(node))
+    async fn earlier(
+        &self,
+        options: TableOptions,
+        binding: TableBinding,
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        let file = binding.path(&context.output);
+        let (path, table) = (context.directory.join(&file), options.name(&context.node).to_owned());
+        context.host.blocking(move || earlier::find(&path, &file, &table)).await
+    }
+
+    fn describe(&self, options: &TableOptions, binding: &TableBinding, output: &str, node: &str) -> String {
+        format!("{}, table {}", binding.path(output), options.name(node))
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Definition {
 }
 
 /// A column as the database has it.
-struct Existing {
+pub(crate) struct Existing {
     name: String,
     declared: String,
     /// The place in the key from 1 on; 0 for other columns.
@@ -84,7 +84,7 @@ impl Definition {
     fn missing(&self, existing: &[Existing]) -> Result<Vec<&Column>, ConnectorError> {
         let title = self.title();
         let advice = "choose another `name`, or drop the table";
-        if !existing.iter().any(|column| column.name == TIME) {
+        if !is_ours(existing) {
             return Err(invalid(format!("{title} exists and was not made by pipectl; {advice}")));
         }
         let mut key: Vec<(usize, &str)> =
@@ -147,7 +147,13 @@ impl Definition {
     }
 }
 
-fn existing(transaction: &Transaction<'_>, table: &str) -> Result<Vec<Existing>, rusqlite::Error> {
+/// Whether a table was made by this sink.
+pub(crate) fn is_ours(columns: &[Existing]) -> bool {
+    columns.iter().any(|column| column.name == TIME)
+}
+
+/// The columns of a table; none if it is not there.
+pub(crate) fn existing(transaction: &Transaction<'_>, table: &str) -> Result<Vec<Existing>, rusqlite::Error> {
     let mut statement = transaction.prepare("SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid")?;
     let rows = statement.query_map([table], |row| {
         Ok(Existing { name: row.get(0)?, declared: row.get(1)?, key: row.get::<_, i64>(2)? as usize })
@@ -172,7 +178,7 @@ fn declared(data_type: DataType) -> &'static str {
 }
 
 /// A name as SQL writes it, whatever it holds.
-fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

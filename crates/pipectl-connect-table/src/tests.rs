@@ -65,6 +65,8 @@ async fn try_open(
     let context = SinkContext {
         host,
         pipeline: "lab".to_owned(),
+        output: "out/lab".to_owned(),
+        earlier: pipectl_contract::Earlier::None,
         node: "leaders".to_owned(),
         directory: directory.to_owned(),
         writer: 0,
@@ -307,7 +309,7 @@ fn a_file_that_is_no_database_is_an_error_that_names_it() {
 
 fn check(json: serde_json::Value, input: &Schema, keys: &[String]) -> Checked<SinkFacts> {
     let options: TableOptions = serde_json::from_value(json).expect("has the right shape");
-    let node = NodeContext { pipeline: "lab", node: "leaders", input: Some(input), keys };
+    let node = NodeContext { pipeline: "lab", output: "out/lab", node: "leaders", input: Some(input), keys };
     Sink::check(&Table, &options, &TableBinding::default(), node)
 }
 

@@ -14,6 +14,7 @@ use pipectl_host::Host;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::{
+    earlier,
     error::{invalid, sqlite},
     table::Definition,
     values::Values,
@@ -25,6 +26,17 @@ const BUSY: Duration = Duration::from_secs(10);
 /// log does not wait by itself.
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a writer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Without a checkpoint.
+    Anew,
+    /// Without a checkpoint; its rows take the place of those that are there, with the first checkpoint.
+    Replacing,
+    /// From a checkpoint.
+    Restored,
+}
 
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -38,17 +50,29 @@ pub(crate) struct Writer {
 #[derive(Debug)]
 struct Table {
     definition: Definition,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
     upsert: String,
-    connection: Mutex<Connection>,
+    /// Whether rows go to a table that takes the place of the old one with the next checkpoint.
+    staged: bool,
 }
 
 impl Writer {
     /// Opens the database and makes the table if need be.
-    pub(crate) async fn open(host: Host, path: PathBuf, definition: Definition) -> Result<Self, ConnectorError> {
+    pub(crate) async fn open(
+        host: Host,
+        path: PathBuf,
+        definition: Definition,
+        begin: Begin,
+    ) -> Result<Self, ConnectorError> {
         let mut tries = 0;
-        let connection = loop {
+        let open = loop {
             let (at, wanted) = (path.clone(), definition.clone());
-            match host.blocking(move || connect(&at, &wanted)).await {
+            match host.blocking(move || connect(&at, &wanted, begin)).await {
                 Err(error) if error.is_retryable() && tries < OPEN_TRIES => {
                     tries += 1;
                     host.sleep(OPEN_PAUSE).await;
@@ -56,12 +80,12 @@ impl Writer {
                 result => break result?,
             }
         };
-        let table = Table { upsert: definition.upsert(), definition, connection: Mutex::new(connection) };
+        let table = Table { definition, open: Mutex::new(open) };
         Ok(Self { host, path, table: Arc::new(table), dirty: false })
     }
 }
 
-fn connect(path: &Path, definition: &Definition) -> Result<Connection, ConnectorError> {
+fn connect(path: &Path, definition: &Definition, begin: Begin) -> Result<Open, ConnectorError> {
     let failed = |error| sqlite(format_args!("open the database `{}`", path.display()), error);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
@@ -73,11 +97,30 @@ fn connect(path: &Path, definition: &Definition) -> Result<Connection, Connector
     // With the log, readers and the writer do not hold each other up; it is synced at each checkpoint of ours.
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
-    definition.ensure(&mut connection)?;
-    Ok(connection)
+    let staged = match begin {
+        Begin::Restored => earlier::has_staging(&mut connection, definition)?,
+        Begin::Anew | Begin::Replacing => {
+            earlier::drop_staging(&connection, definition)?;
+            begin == Begin::Replacing
+        }
+    };
+    let target = if staged { earlier::staging(definition) } else { definition.clone() };
+    target.ensure(&mut connection)?;
+    Ok(Open { connection, upsert: target.upsert(), staged })
 }
 
 impl Table {
+    /// Lets a table that waits for it take the place of the old one.
+    fn publish(&self) -> Result<(), ConnectorError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.staged {
+            earlier::swap(&mut open.connection, &self.definition)?;
+            open.upsert = self.definition.upsert();
+            open.staged = false;
+        }
+        Ok(())
+    }
+
     /// Writes all rows or none.
     fn write(&self, columns: &RecordBatch, times: Option<&Int64Array>) -> Result<Vec<Rejection>, ConnectorError> {
         let title = self.definition.title();
@@ -87,12 +130,13 @@ impl Table {
             fields.push((column, Values::find(columns, &column.name).ok_or_else(missing)?));
         }
         let failed = |error| sqlite(format_args!("write to {title}"), error);
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { connection, upsert, .. } = &mut *open;
         // Taking the lock at once avoids two transactions that both read and then wait for each other.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let mut rejections = Vec::new();
         {
-            let mut statement = transaction.prepare_cached(&self.upsert).map_err(failed)?;
+            let mut statement = transaction.prepare_cached(upsert).map_err(failed)?;
             for row in 0..columns.num_rows() {
                 let null_key = fields.iter().find(|(column, values)| column.key && values.is_null(row));
                 if let Some((column, _)) = null_key {
@@ -137,7 +181,8 @@ impl SinkWriter for Writer {
     }
 
     async fn committed(&mut self) -> Result<(), ConnectorError> {
-        Ok(())
+        let table = Arc::clone(&self.table);
+        self.host.blocking(move || table.publish()).await
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 pub struct NodeContext<'a> {
     /// `metadata.name` of the pipeline.
     pub pipeline: &'a str,
+    /// The folder of the pipeline's output, where a binding names no other: see [`output_folder`](crate::output_folder).
+    pub output: &'a str,
     /// The node's name.
     pub node: &'a str,
     /// The columns that come in; `None` for a source, and where an earlier error hides them.

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     Conflict,
     /// What was sent is wrong; sending it again will not help.
     Invalid,
+    /// Nobody reads the output any more, as with `| head`: the run ends without an error.
+    ReaderGone,
     /// A fault of ours or of the service that no one can act on.
     Internal,
 }

@@ -9,6 +9,7 @@ mod check;
 mod clock;
 mod error;
 mod network;
+mod output;
 mod processor;
 mod registry;
 mod sink;
@@ -19,6 +20,9 @@ pub mod told;
 pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, StreamNeeds};
 pub use check::{Checked, NodeContext, options_schema};
 pub use error::{ConnectorError, ErrorKind};
+pub use output::{
+    DEFAULT_ENVIRONMENT, Earlier, EarlierOutput, OutputContext, file_identity, output_folder, remove_file,
+};
 pub use pipectl_ir::{
     Capabilities,
     capabilities::{Consumption, Order, Partitions},

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Checked, ConnectorError, ErrorKind, NodeContext, check};
+use crate::{Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, NodeContext, OutputContext, check};
 
 /// A column that a sink must get, and which option says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +67,14 @@ pub struct SinkContext {
     pub host: Host,
     /// `metadata.name` of the pipeline.
     pub pipeline: String,
+    /// The folder of the pipeline's output, where the binding names no other.
+    pub output: String,
     /// The node's name.
     pub node: String,
     /// Relative paths start here.
     pub directory: PathBuf,
+    /// What to do about output of earlier runs, where nothing is restored.
+    pub earlier: Earlier,
     /// Which of its writers this is, from 0.
     pub writer: u32,
     /// How many writers there are.
@@ -106,8 +110,30 @@ pub trait Sink: Send + Sync + 'static {
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError>;
 
-    /// Where a person finds the output, for the summary of a run: `out/sensor-lab/raw/`.
-    fn describe(&self, options: &Self::Options, binding: &Self::Binding, pipeline: &str, node: &str) -> String;
+    /// Where a person finds the output, for the summary of a run: `out/sensor-lab/raw/`. `output` is the folder of the
+    /// pipeline's output.
+    fn describe(&self, options: &Self::Options, binding: &Self::Binding, output: &str, node: &str) -> String;
+
+    /// The output of this sink that earlier runs have left.
+    async fn earlier(
+        &self,
+        _options: Self::Options,
+        _binding: Self::Binding,
+        _context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes output that [`Sink::earlier`] has found, except what has changed since. Removing again changes nothing.
+    async fn remove(
+        &self,
+        _options: Self::Options,
+        _binding: Self::Binding,
+        _context: OutputContext,
+        _found: Vec<EarlierOutput>,
+    ) -> Result<(), ConnectorError> {
+        Ok(())
+    }
 }
 
 /// A record that the sink will never accept.
@@ -200,7 +226,22 @@ pub trait DynSink: Send + Sync {
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError>;
     /// See [`Sink::describe`].
-    fn describe(&self, options: &Value, binding: Option<&Value>, pipeline: &str, node: &str) -> String;
+    fn describe(&self, options: &Value, binding: Option<&Value>, output: &str, node: &str) -> String;
+    /// See [`Sink::earlier`].
+    async fn earlier(
+        &self,
+        options: &Value,
+        binding: Option<&Value>,
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError>;
+    /// See [`Sink::remove`].
+    async fn remove(
+        &self,
+        options: &Value,
+        binding: Option<&Value>,
+        context: OutputContext,
+        found: Vec<EarlierOutput>,
+    ) -> Result<(), ConnectorError>;
 }
 
 fn parse<S: Sink>(
@@ -211,6 +252,10 @@ fn parse<S: Sink>(
     let options = check::options(code, options)?;
     let binding = binding.map(|binding| check::options(code, binding)).transpose()?.unwrap_or_default();
     Ok((options, binding))
+}
+
+fn invalid(problem: pipectl_diag::Diagnostic) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Invalid, problem.title)
 }
 
 #[async_trait]
@@ -240,14 +285,34 @@ impl<S: Sink> DynSink for S {
         binding: Option<&Value>,
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let (options, binding) =
-            parse::<S>(options, binding).map_err(|problem| ConnectorError::new(ErrorKind::Invalid, problem.title))?;
+        let (options, binding) = parse::<S>(options, binding).map_err(invalid)?;
         Sink::open(self, options, binding, context).await
     }
 
-    fn describe(&self, options: &Value, binding: Option<&Value>, pipeline: &str, node: &str) -> String {
+    fn describe(&self, options: &Value, binding: Option<&Value>, output: &str, node: &str) -> String {
         parse::<S>(options, binding)
-            .map(|(options, binding)| Sink::describe(self, &options, &binding, pipeline, node))
+            .map(|(options, binding)| Sink::describe(self, &options, &binding, output, node))
             .unwrap_or_default()
+    }
+
+    async fn earlier(
+        &self,
+        options: &Value,
+        binding: Option<&Value>,
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        let (options, binding) = parse::<S>(options, binding).map_err(invalid)?;
+        Sink::earlier(self, options, binding, context).await
+    }
+
+    async fn remove(
+        &self,
+        options: &Value,
+        binding: Option<&Value>,
+        context: OutputContext,
+        found: Vec<EarlierOutput>,
+    ) -> Result<(), ConnectorError> {
+        let (options, binding) = parse::<S>(options, binding).map_err(invalid)?;
+        Sink::remove(self, options, binding, context, found).await
     }
 }

@@ -19,6 +19,9 @@ pub struct SourceFacts {
     pub format: SourceFormat,
     /// Whether it ends by itself.
     pub bounded: bool,
+    /// Whether its records are there before the run and are read as fast as they can be processed (files, but not a pipe):
+    /// where the spec gives no `lateness`, windows over them close when the input ends.
+    pub at_rest: bool,
 }
 
 /// What a source gets when it is opened.

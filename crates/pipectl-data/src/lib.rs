@@ -22,7 +22,7 @@ pub use secret::Secret;
 /// Microseconds since 1970-01-01T00:00:00Z, UTC.
 pub type Micros = i64;
 
-/// The watermark after which nothing comes any more: bounded input has ended and all windows close.
+/// The watermark that closes everything, at the end of bounded input.
 pub const END_OF_TIME: Micros = i64::MAX;
 
 /// The watermark before anything was seen.

@@ -52,13 +52,43 @@ pub enum LatePolicy {
     Drop,
 }
 
+/// What becomes of open windows when the input ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtEnd {
+    /// They close: their results are written. What comes for them in a later run is late.
+    #[default]
+    Close,
+    /// They stay open, and the next run goes on with them.
+    Keep,
+}
+
 /// The event time of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EventTime {
-    /// The field that tells it.
+    /// The field that holds it.
     pub field: String,
-    /// How far records may be out of order, in microseconds: the watermark follows the newest record at this distance.
-    pub lateness: Micros,
+    /// How far records may be out of order.
+    pub lateness: Lateness,
+    /// How far ahead of its arrival the time of a record may be, in microseconds.
+    pub max_ahead: Option<Micros>,
+}
+
+impl EventTime {
+    /// An event time with this lateness in microseconds.
+    pub fn new(field: impl Into<String>, lateness: Micros) -> Self {
+        Self { field: field.into(), lateness: Lateness::For(lateness), max_ahead: None }
+    }
+}
+
+/// How far records may be out of order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Lateness {
+    /// The watermark follows the newest record at this distance, in microseconds.
+    For(Micros),
+    /// There is no watermark before the input ends: nothing is late, and all windows stay open until then.
+    UntilTheEnd,
 }
 
 /// A source.
@@ -72,6 +102,9 @@ pub struct SourceNode {
     pub format: SourceFormat,
     /// Whether it ends by itself.
     pub bounded: bool,
+    /// Whether its records were there before the run and are read as fast as they can be processed, so that their event
+    /// times say nothing of when the next ones come.
+    pub at_rest: bool,
     /// After how long without records it no longer holds back the watermark of what it is joined with.
     pub idle_after: Option<Micros>,
 }
@@ -144,6 +177,8 @@ pub struct ProcessorNode {
     pub step: ProcessorStep,
     /// What happens to late records, where it has windows.
     pub late: LatePolicy,
+    /// What becomes of open windows when the input ends.
+    pub at_end: AtEnd,
     /// Whether a record that it cannot use stops the run instead of becoming a dead letter.
     pub fail_on_error: bool,
 }

@@ -6,7 +6,7 @@
 use pipectl_data::{Micros, Schema};
 use serde_json::Value;
 
-use crate::dag::{Carrier, EventTime, LatePolicy, SourceFormat};
+use crate::dag::{AtEnd, Carrier, EventTime, LatePolicy, SourceFormat};
 use crate::query::Query;
 
 /// A plan. Byte-equal for equal specs, so its canonical JSON can be hashed.
@@ -225,7 +225,16 @@ pub enum Operation {
     /// Filter and project.
     Sql(Box<Query>, Schema),
     /// Windowed aggregation.
-    Window(Box<Query>, Schema, LatePolicy),
+    Window {
+        /// The query.
+        query: Box<Query>,
+        /// The columns that come in.
+        input: Schema,
+        /// What happens to late records.
+        late: LatePolicy,
+        /// What becomes of open windows when the input ends.
+        at_end: AtEnd,
+    },
     /// Another kind of processor, with its input's schema.
     Other {
         /// The kind key.

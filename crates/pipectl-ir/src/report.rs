@@ -1,12 +1,14 @@
 //! What a run came to.
 
+use std::collections::BTreeMap;
+
 use pipectl_data::Micros;
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// All sources ended and everything is delivered.
+    /// All sources ended, and what they brought is processed.
     Finished,
     /// It was told to stop, drained and wrote a checkpoint.
     Stopped,
@@ -15,7 +17,8 @@ pub enum Outcome {
 /// The counts of a node, over all runs that the checkpoint joins.
 ///
 /// The ledger: a node without state has `in = out + filtered + dead_lettered + in_flight`; one with windows has
-/// `in = absorbed + filtered + dead_lettered + dropped_late + in_flight`, and `out` are the rows of its windows.
+/// `in = aggregated + held + filtered + dead_lettered + dropped_late + in_flight`, and `out` are the rows of its windows.
+/// Results of windows that become dead letters are no input records, so they are counted apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Counts {
     /// Records taken.
@@ -34,14 +37,42 @@ pub struct Counts {
     pub dropped_late: u64,
     /// Of `dead_lettered` and `dropped_late`, those that were late.
     pub late: u64,
+    /// Of `absorbed`, the records all of whose windows have closed.
+    #[serde(default)]
+    pub released: u64,
+    /// Results of windows sent to the dead letters.
+    #[serde(default)]
+    pub dead_results: u64,
 }
 
 impl Counts {
-    /// Records that are neither passed on, left out nor accounted for otherwise. 0 after a run that ended.
-    pub fn in_flight(&self, stateful: bool) -> i64 {
+    /// Records that are neither passed on, left out nor accounted for otherwise. 0 after a run that ended. The counts of
+    /// a running node are read one after another, so a difference below zero is a record that was counted in between.
+    pub fn in_flight(&self, stateful: bool) -> u64 {
         let gone = self.filtered + self.dead_lettered + self.dropped_late;
         let kept = if stateful { self.absorbed } else { self.output };
-        self.input as i64 - (gone + kept) as i64
+        self.input.saturating_sub(gone + kept)
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the ledger balances with nothing in flight, as it must after a run that ended.
+    pub fn balances(&self, stateful: bool) -> bool {
+        let kept = if stateful { self.absorbed } else { self.output };
+        self.input == self.filtered + self.dead_lettered + self.dropped_late + kept && self.released <= self.absorbed
+    }
+
+    /// Records in windows that are still open.
+    pub fn held(&self) -> u64 {
+        self.absorbed.saturating_sub(self.released)
+    }
+
+    /// Input records and results that went to the dead letters.
+    pub fn all_dead_lettered(&self) -> u64 {
+        self.dead_lettered + self.dead_results
     }
 
     /// Adds another task's counts.
@@ -53,6 +84,8 @@ impl Counts {
         self.absorbed += other.absorbed;
         self.dropped_late += other.dropped_late;
         self.late += other.late;
+        self.released += other.released;
+        self.dead_results += other.dead_results;
     }
 }
 
@@ -71,6 +104,50 @@ pub struct NodeReport {
     pub stateful: bool,
     /// Its counts.
     pub counts: Counts,
+    /// Of `counts`, what earlier runs had counted.
+    #[serde(default, skip_serializing_if = "Counts::is_zero")]
+    pub before: Counts,
+    /// Its dead letters and dropped late records by the code of their reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons: BTreeMap<String, u64>,
+    /// Of `reasons`, what earlier runs had counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reasons_before: BTreeMap<String, u64>,
+}
+
+impl NodeReport {
+    /// Records and results that this run sent to the dead letters.
+    pub fn new_dead_letters(&self) -> u64 {
+        self.counts.all_dead_lettered().saturating_sub(self.before.all_dead_lettered())
+    }
+
+    /// What this run sent to the dead letters or dropped as late, by the code of the reason.
+    pub fn new_reasons(&self) -> BTreeMap<&str, u64> {
+        let before = |code: &String| self.reasons_before.get(code).copied().unwrap_or(0);
+        let new = self.reasons.iter().map(|(code, count)| (code.as_str(), count.saturating_sub(before(code))));
+        new.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl RunReport {
+    /// Records that this run read: from its sources, and what others wrote to the stream at its beginning.
+    pub fn new_records(&self) -> u64 {
+        let new = |node: &NodeReport| node.counts.input.saturating_sub(node.before.input);
+        let sources = self.nodes.iter().filter(|node| node.role == "source");
+        let first = self.nodes.first().filter(|node| node.role == "stream");
+        sources.chain(first).map(new).sum()
+    }
+
+    /// Records and results that this run sent to the dead letters.
+    pub fn new_dead_letters(&self) -> u64 {
+        self.nodes.iter().map(NodeReport::new_dead_letters).sum()
+    }
+
+    /// Late records that this run dropped because their node says so.
+    pub fn new_dropped(&self) -> u64 {
+        let new = |node: &NodeReport| node.counts.dropped_late.saturating_sub(node.before.dropped_late);
+        self.nodes.iter().map(new).sum()
+    }
 }
 
 /// What a run came to.

@@ -223,11 +223,11 @@ impl Lower<'_> {
                 }
                 Shape::Window(_) => {
                     self.regroup(&mut outlet, node, query.group_key_columns());
-                    Operation::Window(query.clone(), input, processor.late)
+                    Operation::Window { query: query.clone(), input, late: processor.late, at_end: processor.at_end }
                 }
             },
         };
-        let stateful = matches!(operation, Operation::Window(..));
+        let stateful = matches!(operation, Operation::Window { .. });
         self.step(&mut outlet, id, (true, true), operation);
         if let Some(step) = outlet.step {
             self.stages[outlet.stage].steps[step].fail_on_error = processor.fail_on_error;

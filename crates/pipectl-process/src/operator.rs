@@ -1,6 +1,6 @@
 //! The face of every operator.
 
-use pipectl_data::{Batch, Micros};
+use pipectl_data::{Batch, END_OF_TIME, Micros};
 
 /// Why a record became a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +30,14 @@ pub struct Output {
     pub batches: Vec<Batch>,
     /// Records for the dead letters.
     pub dead: Vec<DeadLetters>,
+    /// Results for the dead letters: rows that no input record stands for.
+    pub dead_results: Vec<DeadLetters>,
     /// Records that a condition left out.
     pub filtered: u64,
     /// Records that went into state (a window).
     pub absorbed: u64,
+    /// Absorbed records that state no longer holds, because all their windows have closed.
+    pub released: u64,
     /// Records that came too late and were dropped because the node says so.
     pub dropped_late: u64,
 }
@@ -48,10 +52,23 @@ pub trait Operator: Send {
     /// Takes records.
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError>;
 
-    /// No record with an event time before `watermark` is expected any more; `END_OF_TIME` closes everything.
+    /// No record with an event time before `watermark` is expected any more.
     /// The runtime passes the watermark on after this returns.
     fn on_watermark(&mut self, _watermark: Micros, _out: &mut Output) -> Result<(), OperatorError> {
         Ok(())
+    }
+
+    /// The input has ended, and `newest` is the newest event time of all its records (`START_OF_TIME` if there was
+    /// none): everything closes. More input may come in a later run, after a snapshot; what belongs to what has closed
+    /// here is late then.
+    fn on_end(&mut self, _newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
+        self.on_watermark(END_OF_TIME, out)
+    }
+
+    /// Whether the end of the input leaves its state open for a later run; then [`Operator::on_end`] is not called, for
+    /// what is behind it neither.
+    fn keeps_open_at_end(&self) -> bool {
+        false
     }
 
     /// Everything needed to go on from here, in a format of its own with a version in it; empty without state.

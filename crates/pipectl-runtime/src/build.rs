@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pipectl_contract::{
-    ConnectContext, ConsumerContext, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
+    ConnectContext, ConsumerContext, Earlier, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
+    output_folder,
 };
 use pipectl_data::{Micros, PayloadFormat};
 use pipectl_host::Host;
@@ -21,6 +22,7 @@ use crate::{
     error::RunError,
     gate::Gate,
     job::writes,
+    memory::StateMemory,
     queue::{Receiver, Sender, queue},
     reads::Reads,
     route::RouteSender,
@@ -83,6 +85,8 @@ pub(crate) type Body = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) struct Built {
     pub(crate) names: Vec<String>,
     pub(crate) sources: Vec<mpsc::UnboundedSender<crate::task::Command>>,
+    /// The numbers of their tasks.
+    pub(crate) source_tasks: Vec<usize>,
     /// Which of `sources` read which durable stream.
     pub(crate) streams: BTreeMap<String, Vec<usize>>,
     pub(crate) sinks: BTreeMap<usize, mpsc::UnboundedSender<crate::task::Command>>,
@@ -97,6 +101,8 @@ pub(crate) struct Builder<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) counters: &'a Arc<Counters>,
     pub(crate) states: &'a States,
+    pub(crate) memory: &'a Arc<StateMemory>,
+    pub(crate) earlier: Earlier,
 }
 
 /// The ends of all queues, by route and task.
@@ -110,9 +116,8 @@ impl Builder<'_> {
     pub(crate) async fn build(
         &self,
         events: &mpsc::UnboundedSender<crate::task::TaskEvent>,
-        finished: bool,
     ) -> Result<Built, RunError> {
-        let mut readers = self.open_sources(finished).await?;
+        let mut readers = self.open_sources().await?;
         let counts: Vec<usize> = (0..self.plan.stages.len()).map(|stage| self.tasks_of(stage, &readers)).collect();
         let mut queues = self.queues(&counts);
         let mut built = Built::default();
@@ -151,6 +156,7 @@ impl Builder<'_> {
                         built.streams.entry(reads.name.to_owned()).or_default().push(built.sources.len());
                     }
                     built.sources.push(sender);
+                    built.source_tasks.push(line.task);
                     let Some(reader) = stage_readers.next() else {
                         return Err(RunError::failed(format!("`{}` has fewer readers than lanes", reads.name)));
                     };
@@ -183,13 +189,11 @@ impl Builder<'_> {
         self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark)
     }
 
-    async fn open_sources(&self, finished: bool) -> Result<BTreeMap<usize, Vec<Box<dyn SourceReader>>>, RunError> {
+    async fn open_sources(&self) -> Result<BTreeMap<usize, Vec<Box<dyn SourceReader>>>, RunError> {
         let mut opened = BTreeMap::new();
         for (number, stage) in self.plan.stages.iter().enumerate() {
             let Some(reads) = Reads::of(&stage.input) else { continue };
             let readers = match &stage.input {
-                // Nothing to go on with: the sources are not even opened.
-                _ if finished => self.states.positions(stage).into_iter().map(crate::limit::ended).collect(),
                 StageInput::Source(source) => self.open_source(stage, source).await?,
                 StageInput::Stream(stream) => self.open_stream(stage, stream).await?,
                 StageInput::Routes => continue,
@@ -273,7 +277,7 @@ impl Builder<'_> {
     }
 
     fn counts(&self, state: Option<&TaskState>) -> TaskCounts {
-        TaskCounts::new(Arc::clone(self.counters), state.map_or(&[][..], |state| &state.counts))
+        TaskCounts::new(Arc::clone(self.counters), state.map(|state| &state.counts))
     }
 
     fn chain(&self, stage: &Stage, index: usize, routes: Vec<(usize, RouteSender)>) -> Result<Chain, RunError> {
@@ -284,6 +288,7 @@ impl Builder<'_> {
             dead_letters: routes.iter().map(|(number, _)| *number).find(|number| self.plan.routes[*number].to == last),
             routes,
             counts: self.counts(state),
+            memory: Arc::clone(self.memory),
         };
         let mut chain = Chain::new(self.plan, stage, index as u32, parts)?;
         if let Some(state) = state {
@@ -341,8 +346,10 @@ impl Builder<'_> {
         let context = SinkContext {
             host: self.host.clone(),
             pipeline: self.plan.pipeline.clone(),
+            output: output_folder(&self.plan.pipeline, &self.plan.environment),
             node: sink.name.clone(),
             directory: self.options.directory.clone(),
+            earlier: self.earlier,
             writer: index as u32,
             writers: writers as u32,
             schema: sink.schema.clone(),

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use pipectl_data::{Batch, Micros, START_OF_TIME};
-use pipectl_ir::{
-    physical::{Operation, PhysicalPlan, Stage, StageInput, Target},
-    report::Counts,
-};
+use pipectl_ir::physical::{Operation, PhysicalPlan, Stage, StageInput, Target};
 use pipectl_process::{DeadLetters, Operator, OperatorError, Output};
 
 use crate::{
     counters::TaskCounts,
     dead_letter,
     error::RunError,
-    message::Message,
+    memory::StateMemory,
+    message::{End, Frontier, IdleTime, Message},
     queue::Closed,
     route::RouteSender,
     steps::{Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, broken},
@@ -51,6 +49,7 @@ pub(crate) struct Chain {
     outgoing: Vec<(usize, Outgoing)>,
     /// This task's counts.
     pub(crate) counts: TaskCounts,
+    memory: Arc<StateMemory>,
 }
 
 struct StepRunner {
@@ -60,6 +59,8 @@ struct StepRunner {
     fail_on_error: bool,
     work: Work,
     next: Vec<Target>,
+    /// Bytes of state that it has reported.
+    state_bytes: usize,
 }
 
 enum Work {
@@ -82,6 +83,8 @@ pub(crate) struct ChainParts {
     pub(crate) dead_letters: Option<usize>,
     /// The task's counts.
     pub(crate) counts: TaskCounts,
+    /// What all tasks' state may hold.
+    pub(crate) memory: Arc<StateMemory>,
 }
 
 impl Chain {
@@ -108,6 +111,7 @@ impl Chain {
                 work: work(&step.operation, index, matches!(stage.input, StageInput::Stream(_)))
                     .map_err(|error| RunError::operator(node, &error))?,
                 next: locals(&step.next)?,
+                state_bytes: 0,
             });
         }
         let dead_letters = parts.dead_letters.and_then(|route| numbers.iter().position(|number| *number == route));
@@ -119,6 +123,7 @@ impl Chain {
             dead_letters,
             outgoing: Vec::new(),
             counts: parts.counts,
+            memory: parts.memory,
         })
     }
 
@@ -150,6 +155,38 @@ impl Chain {
         }
         self.flush().await?;
         Ok(idle)
+    }
+
+    /// All inputs of the pipeline are idle: event time goes on without records.
+    pub(crate) async fn idle_time(&mut self, time: IdleTime) -> Result<(), Halt> {
+        let mut reached = vec![START_OF_TIME; self.routes.len()];
+        for index in 0..self.roots.len() {
+            self.pass_idle_time(self.roots[index], time, &mut reached)?;
+        }
+        self.flush().await?;
+        for (route, watermark) in self.routes.iter().zip(reached) {
+            route.broadcast(&Message::IdleTime(IdleTime { watermark, ..time })).await?;
+        }
+        Ok(())
+    }
+
+    /// No more records come. At the real end of the input, windows close unless their node keeps them open.
+    pub(crate) async fn end(&mut self, end: End) -> Result<(), Halt> {
+        let mut ends = vec![end; self.routes.len()];
+        if let End::Finished(frontier) = end {
+            let mut reached = vec![None; self.routes.len()];
+            for index in 0..self.roots.len() {
+                self.pass_end(self.roots[index], frontier, &mut reached)?;
+            }
+            for (end, reached) in ends.iter_mut().zip(reached) {
+                *end = End::Finished(reached.unwrap_or_default());
+            }
+            self.flush().await?;
+        }
+        for (route, end) in self.routes.iter().zip(ends) {
+            route.broadcast(&Message::End(end)).await?;
+        }
+        Ok(())
     }
 
     /// After a restart: tells the next tasks how far time was.
@@ -239,6 +276,11 @@ impl Chain {
                 operator
                     .on_batch(batch, &mut out)
                     .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                let held = operator.state_bytes();
+                if held != step.state_bytes {
+                    self.memory.changed(&self.nodes[step.node], step.state_bytes, held)?;
+                    step.state_bytes = held;
+                }
                 self.emit(index, out)
             }
             Work::EventTime(step_work) => {
@@ -269,8 +311,15 @@ impl Chain {
         counts.absorbed += out.absorbed;
         counts.dropped_late += out.dropped_late;
         counts.late += out.dropped_late;
+        counts.released += out.released;
+        self.counts.add_reason(node, "late", out.dropped_late);
         for dead in out.dead {
-            self.bury(index, &dead)?;
+            let count = self.dead_letter(index, &dead)?;
+            self.counts.node(node).dead_lettered += count;
+        }
+        for dead in out.dead_results {
+            let count = self.dead_letter(index, &dead)?;
+            self.counts.node(node).dead_results += count;
         }
         for batch in out.batches {
             if leaves {
@@ -289,7 +338,8 @@ impl Chain {
         Ok(())
     }
 
-    fn bury(&mut self, index: usize, dead: &DeadLetters) -> Result<(), Halt> {
+    /// Sends dead letters and counts their reasons; answers how many there are.
+    fn dead_letter(&mut self, index: usize, dead: &DeadLetters) -> Result<u64, Halt> {
         let step = &self.steps[index];
         let name = &self.nodes[step.node];
         if let Some(reason) = dead.reasons.iter().find(|reason| step.fail_on_error && reason.code != "late") {
@@ -298,14 +348,18 @@ impl Chain {
                 "the node says `on_error: fail`; with `dead_letter` such records are kept apart and the run goes on",
             )));
         }
-        let counts: &mut Counts = self.counts.node(step.node);
-        counts.dead_lettered += dead.batch.len() as u64;
-        counts.late += dead.reasons.iter().filter(|reason| reason.code == "late").count() as u64;
+        for reasons in dead.reasons.chunk_by(|one, other| one.code == other.code) {
+            let (code, count) = (reasons[0].code, reasons.len() as u64);
+            self.counts.add_reason(step.node, code, count);
+            if code == "late" {
+                self.counts.node(step.node).late += count;
+            }
+        }
         if let Some(route) = self.dead_letters {
             let batch = dead_letter::to_batch(name, dead).map_err(|error| RunError::operator(name, &error))?;
             self.outgoing.push((route, Outgoing::Batch(batch)));
         }
-        Ok(())
+        Ok(dead.batch.len() as u64)
     }
 
     fn pass_watermark(&mut self, target: Target, watermark: Micros) -> Result<(), Halt> {
@@ -326,10 +380,71 @@ impl Chain {
                 self.emit(index, out)?;
                 self.pass_on_watermark(index, watermark)
             }
-            // This stream has an event time of its own; only the end of all time passes.
-            Work::EventTime(_) if watermark < pipectl_data::END_OF_TIME => Ok(()),
-            Work::EventTime(_) => self.pass_on_watermark(index, watermark),
+            // This stream has an event time of its own.
+            Work::EventTime(_) => Ok(()),
         }
+    }
+
+    /// Hands the end of the input to a step and all behind it; `reached` gets what comes to each route.
+    fn pass_end(
+        &mut self,
+        target: Target,
+        mut frontier: Frontier,
+        reached: &mut [Option<Frontier>],
+    ) -> Result<(), Halt> {
+        let index = match target {
+            Target::Route(route) => {
+                reached[route] = Some(reached[route].map_or(frontier, |before| before.and(frontier)));
+                return Ok(());
+            }
+            Target::Step(index) => index,
+        };
+        let step = &mut self.steps[index];
+        match &mut step.work {
+            Work::Operator(operator) => {
+                frontier.closes &= !operator.keeps_open_at_end();
+                if frontier.closes {
+                    let mut out = Output::default();
+                    operator
+                        .on_end(frontier.newest, &mut out)
+                        .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                    self.emit(index, out)?;
+                }
+            }
+            Work::EventTime(step) => frontier.newest = step.newest(),
+        }
+        for target in 0..self.steps[index].next.len() {
+            self.pass_end(self.steps[index].next[target], frontier, reached)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the time of an idle pipeline to a step and all behind it; `reached` gets the watermark of each route.
+    fn pass_idle_time(&mut self, target: Target, mut time: IdleTime, reached: &mut [Micros]) -> Result<(), Halt> {
+        let index = match target {
+            Target::Route(route) => {
+                reached[route] = reached[route].max(time.watermark);
+                return Ok(());
+            }
+            Target::Step(index) => index,
+        };
+        let step = &mut self.steps[index];
+        match &mut step.work {
+            Work::Operator(operator) => {
+                let mut out = Output::default();
+                if time.watermark > START_OF_TIME {
+                    operator
+                        .on_watermark(time.watermark, &mut out)
+                        .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                }
+                self.emit(index, out)?;
+            }
+            Work::EventTime(step) => time.watermark = step.on_idle_time(time.elapsed),
+        }
+        for target in 0..self.steps[index].next.len() {
+            self.pass_idle_time(self.steps[index].next[target], time, reached)?;
+        }
+        Ok(())
     }
 
     fn pass_on_watermark(&mut self, index: usize, watermark: Micros) -> Result<(), Halt> {
@@ -368,7 +483,9 @@ fn work(operation: &Operation, index: u32, apart: bool) -> Result<Work, Operator
         Operation::Pass => Box::new(Pass),
         Operation::DropPayload => Box::new(DropPayload),
         Operation::Sql(query, input) => Box::new(SqlOperator::new(query, input)?),
-        Operation::Window(query, input, late) => Box::new(WindowOperator::new(query, input, index, *late)?),
+        Operation::Window { query, input, late, at_end } => {
+            Box::new(WindowOperator::new(query, input, index, *late)?.at_end(*at_end))
+        }
         Operation::Other { kind, options, input } => match kind.as_str() {
             "parse" => {
                 let options = serde_json::from_value(options.clone()).map_err(broken)?;

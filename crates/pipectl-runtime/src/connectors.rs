@@ -1,11 +1,11 @@
 //! How the runtime gets at sources, sinks and streams; a dry run hands in its own way.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    ConnectContext, Connection, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Registry, SinkContext,
-    SinkWriter, SourceContext, SourceReader, StartAt, StreamTarget,
+    ConnectContext, Connection, ConnectorError, ConsumerContext, EarlierOutput, ErrorKind, OutputContext,
+    ProducerContext, Registry, SinkContext, SinkWriter, SourceContext, SourceReader, StartAt, StreamTarget,
 };
 use pipectl_ir::{
     capabilities::Consumption,
@@ -13,6 +13,9 @@ use pipectl_ir::{
     physical::{SinkPlan, SourcePlan, StreamPlan},
 };
 use tokio::sync::Mutex;
+
+/// The removal of output of earlier runs.
+pub type RemoveOutput = Pin<Box<dyn Future<Output = Result<(), ConnectorError>> + Send>>;
 
 /// Opens what a plan names.
 #[async_trait]
@@ -26,6 +29,20 @@ pub trait Connectors: Send + Sync {
 
     /// Opens one writer of a sink.
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError>;
+
+    /// The output of a sink that earlier runs have left.
+    async fn earlier_output(
+        &self,
+        _plan: &SinkPlan,
+        _context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
+    /// Removes such output, except what has changed since.
+    fn remove_output(&self, _plan: &SinkPlan, _context: OutputContext, _found: Vec<EarlierOutput>) -> RemoveOutput {
+        Box::pin(std::future::ready(Ok(())))
+    }
 
     /// Opens the consumer of a durable stream: one reader for each lane. Where all streams live in memory, there is none.
     async fn open_consumer(
@@ -142,6 +159,23 @@ impl Connectors for RegistryConnectors {
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let sink = self.registry.find_sink(&plan.kind).ok_or_else(|| unknown("sink", &plan.kind))?;
         sink.open(&plan.options, plan.binding.as_ref(), context).await
+    }
+
+    async fn earlier_output(
+        &self,
+        plan: &SinkPlan,
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        let sink = self.registry.find_sink(&plan.kind).ok_or_else(|| unknown("sink", &plan.kind))?;
+        sink.earlier(&plan.options, plan.binding.as_ref(), context).await
+    }
+
+    fn remove_output(&self, plan: &SinkPlan, context: OutputContext, found: Vec<EarlierOutput>) -> RemoveOutput {
+        let (registry, plan) = (self.registry.clone(), plan.clone());
+        Box::pin(async move {
+            let sink = registry.find_sink(&plan.kind).ok_or_else(|| unknown("sink", &plan.kind))?;
+            sink.remove(&plan.options, plan.binding.as_ref(), context, found).await
+        })
     }
 
     async fn open_consumer(

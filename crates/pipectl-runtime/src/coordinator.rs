@@ -11,6 +11,7 @@ use crate::{
     checkpoint::{Checkpoint, Checkpoints},
     error::{RunError, RunErrorKind},
     message::End,
+    outputs::Removal,
     task::{Command, TaskEvent},
 };
 
@@ -31,6 +32,8 @@ pub(crate) struct Coordinator {
     pub(crate) tasks: Vec<String>,
     /// The lines to the source tasks.
     pub(crate) sources: Vec<mpsc::UnboundedSender<Command>>,
+    /// The numbers of the source tasks.
+    pub(crate) source_tasks: Vec<usize>,
     /// Which of them read which durable stream.
     pub(crate) streams: BTreeMap<String, Vec<usize>>,
     /// The lines to the sink tasks, by task number.
@@ -59,7 +62,14 @@ pub(crate) struct Coordinator {
     pub(crate) at_once: bool,
     /// How long the run may take to drain after it was told to stop.
     pub(crate) drain: Micros,
+    /// Whether event time goes on while all sources are idle.
+    pub(crate) idle_time: bool,
+    /// What is done once the first checkpoint is durable and published.
+    pub(crate) removal: Option<Removal>,
 }
+
+/// How often the time of an idle pipeline goes on, in microseconds.
+const IDLE_TIME_EVERY: Micros = 1_000_000;
 
 /// A checkpoint on its way.
 struct Pending {
@@ -85,6 +95,19 @@ struct Progress {
     wanted: bool,
     next: Micros,
     deadline: Option<Micros>,
+    /// The sources that are idle and read to their end, with the time of their last record.
+    idle: BTreeMap<usize, Micros>,
+    /// When the time of an idle pipeline goes on next.
+    next_idle_time: Micros,
+}
+
+impl Progress {
+    /// Since when all of these sources that have not ended are idle, if they are.
+    fn idle_since(&self, sources: &[usize]) -> Option<Micros> {
+        let mut open = sources.iter().filter(|task| !self.ended.contains_key(task)).peekable();
+        open.peek()?;
+        open.map(|task| self.idle.get(task).copied()).try_fold(Micros::MIN, |latest, since| Some(latest.max(since?)))
+    }
 }
 
 enum Turn {
@@ -120,6 +143,8 @@ impl Coordinator {
             wanted: self.at_once,
             next: self.host.now().saturating_add(self.every),
             deadline: None,
+            idle: BTreeMap::new(),
+            next_idle_time: Micros::MIN,
         };
         loop {
             if let Some(outcome) = self.advance(&mut progress).await? {
@@ -132,6 +157,12 @@ impl Coordinator {
                 None if free => progress.next,
                 None => Micros::MAX,
             };
+            let idle_since = if self.idle_time && progress.deadline.is_none() {
+                progress.idle_since(&self.source_tasks)
+            } else {
+                None
+            };
+            let wake = idle_since.map_or(wake, |_| wake.min(progress.next_idle_time));
             let turn = tokio::select! {
                 biased;
                 event = self.events.recv() => Turn::Event(event),
@@ -157,7 +188,16 @@ impl Coordinator {
                 Turn::Time if progress.deadline.is_some_and(|deadline| deadline <= self.host.now()) => {
                     return Err(self.not_drained(&progress));
                 }
-                Turn::Time => progress.wanted = true,
+                Turn::Time => {
+                    let now = self.host.now();
+                    progress.wanted |= free && now >= progress.next;
+                    if let Some(since) = idle_since.filter(|_| now >= progress.next_idle_time) {
+                        progress.next_idle_time = now.saturating_add(IDLE_TIME_EVERY);
+                        for source in &self.sources {
+                            source.send(Command::IdleTime(now.saturating_sub(since))).ok();
+                        }
+                    }
+                }
             }
         }
     }
@@ -166,6 +206,12 @@ impl Coordinator {
         match event {
             TaskEvent::Failed(error) => return Err(error),
             TaskEvent::WantsCheckpoint => progress.wanted = true,
+            TaskEvent::Idle { task, since: Some(since) } => {
+                progress.idle.insert(task, since);
+            }
+            TaskEvent::Idle { task, since: None } => {
+                progress.idle.remove(&task);
+            }
             TaskEvent::Ended { task, end } => {
                 progress.ended.insert(task, end);
             }
@@ -192,7 +238,7 @@ impl Coordinator {
 
     /// Takes every step that the last event made possible; answers the outcome when the run is over.
     async fn advance(&mut self, progress: &mut Progress) -> Result<Option<Outcome>, RunError> {
-        let finished = progress.ended.values().all(|end| *end == End::Finished);
+        let finished = progress.ended.values().all(|end| end.is_finished());
         let outcome = if finished { Outcome::Finished } else { Outcome::Stopped };
         match &mut progress.publishing {
             Some(publishing) if !publishing.waiting.is_empty() => return Ok(None),
@@ -209,6 +255,7 @@ impl Coordinator {
         }
         if let Some(Publishing { id, last, .. }) = progress.publishing.take() {
             self.note_published(id).await?;
+            self.remove_earlier_output().await?;
             if last {
                 return Ok(Some(outcome));
             }
@@ -258,6 +305,14 @@ impl Coordinator {
             Some(store) => store.note_published(id).await,
             None => Ok(()),
         }
+    }
+
+    /// Removes what this run's output has replaced.
+    async fn remove_earlier_output(&mut self) -> Result<(), RunError> {
+        let Some(removal) = self.removal.take() else { return Ok(()) };
+        removal.carry_out(self.store.as_deref()).await?;
+        tracing::info!("the output of earlier runs is removed");
+        Ok(())
     }
 
     fn not_drained(&self, progress: &Progress) -> RunError {

@@ -1,19 +1,31 @@
 //! The counts of all nodes, shared by the tasks and read by views while the pipeline runs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use pipectl_ir::report::Counts;
+
+/// How many numbers [`Counts`] has.
+const SLOTS: usize = 9;
 
 /// Counts by the plan's node number.
 #[derive(Debug)]
 pub struct Counters {
-    nodes: Vec<[AtomicU64; 7]>,
+    nodes: Vec<[AtomicU64; SLOTS]>,
+    /// Dead letters and dropped late records by node and code. They are rare, so a lock will do.
+    reasons: Mutex<BTreeMap<(usize, String), u64>>,
 }
 
 impl Counters {
     /// Zeroes for this many nodes.
     pub fn new(nodes: usize) -> Self {
-        Self { nodes: (0..nodes).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect() }
+        let zeroes = || std::array::from_fn(|_| AtomicU64::new(0));
+        Self { nodes: (0..nodes).map(|_| zeroes()).collect(), reasons: Mutex::default() }
     }
 
     /// The counts of a node; all zero for a number that does not exist.
@@ -27,12 +39,33 @@ impl Counters {
             absorbed: at(4),
             dropped_late: at(5),
             late: at(6),
+            released: at(7),
+            dead_results: at(8),
         }
     }
 
+    /// The dead letters and dropped late records of a node by the code of their reason.
+    pub fn reasons(&self, node: usize) -> BTreeMap<String, u64> {
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_node = reasons.iter().filter(|((number, _), _)| *number == node);
+        of_node.map(|((_, code), count)| (code.clone(), *count)).collect()
+    }
+
     fn add(&self, node: usize, counts: &Counts) {
+        self.each(node, counts, |slot, value| {
+            slot.fetch_add(value, Ordering::Relaxed);
+        });
+    }
+
+    fn subtract(&self, node: usize, counts: &Counts) {
+        self.each(node, counts, |slot, value| {
+            slot.fetch_sub(value, Ordering::Relaxed);
+        });
+    }
+
+    fn each(&self, node: usize, counts: &Counts, apply: impl Fn(&AtomicU64, u64)) {
         let Some(slots) = self.nodes.get(node) else { return };
-        let values = [
+        let values: [u64; SLOTS] = [
             counts.input,
             counts.output,
             counts.filtered,
@@ -40,35 +73,77 @@ impl Counters {
             counts.absorbed,
             counts.dropped_late,
             counts.late,
+            counts.released,
+            counts.dead_results,
         ];
         for (slot, value) in slots.iter().zip(values) {
             if value > 0 {
-                slot.fetch_add(value, Ordering::Relaxed);
+                apply(slot, value);
             }
         }
+    }
+
+    fn add_reasons(&self, node: usize, code: &str, count: u64) {
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        *reasons.entry((node, code.to_owned())).or_default() += count;
     }
 }
 
 /// One task's share of the counts. It is part of the task's state, so that a run's totals go on after a restart.
 #[derive(Debug)]
 pub(crate) struct TaskCounts {
-    shared: std::sync::Arc<Counters>,
-    total: std::collections::BTreeMap<usize, Counts>,
-    fresh: std::collections::BTreeMap<usize, Counts>,
+    shared: Arc<Counters>,
+    total: BTreeMap<usize, Counts>,
+    fresh: BTreeMap<usize, Counts>,
+    reasons: BTreeMap<(usize, String), u64>,
+}
+
+/// What a checkpoint holds of a task's counts.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct SavedCounts {
+    /// Counts by node.
+    pub(crate) counts: Vec<(usize, Counts)>,
+    /// Dead letters and dropped late records by node and code.
+    #[serde(default)]
+    pub(crate) reasons: Vec<(usize, String, u64)>,
 }
 
 impl TaskCounts {
     /// Goes on from these counts, as a checkpoint holds them.
-    pub(crate) fn new(shared: std::sync::Arc<Counters>, restored: &[(usize, Counts)]) -> Self {
-        for (node, counts) in restored {
-            shared.add(*node, counts);
+    pub(crate) fn new(shared: Arc<Counters>, restored: Option<&SavedCounts>) -> Self {
+        let mut task = Self { shared, total: BTreeMap::new(), fresh: BTreeMap::new(), reasons: BTreeMap::new() };
+        if let Some(restored) = restored {
+            task.fresh = restored.counts.iter().copied().collect();
+            task.publish();
+            for (node, code, count) in &restored.reasons {
+                task.add_reason(*node, code, *count);
+            }
         }
-        Self { shared, total: restored.iter().copied().collect(), fresh: std::collections::BTreeMap::new() }
+        task
     }
 
     /// The counts of a node since they were last published, to add to.
     pub(crate) fn node(&mut self, node: usize) -> &mut Counts {
         self.fresh.entry(node).or_default()
+    }
+
+    /// Counts dead letters, or late records that were dropped, by the code of their reason.
+    pub(crate) fn add_reason(&mut self, node: usize, code: &str, count: u64) {
+        if count > 0 {
+            *self.reasons.entry((node, code.to_owned())).or_default() += count;
+            self.shared.add_reasons(node, code, count);
+        }
+    }
+
+    /// Records that a sink had counted as written, in this run or an earlier one, are dead letters after all.
+    pub(crate) fn take_back_output(&mut self, node: usize, count: u64) {
+        self.publish();
+        let taken = Counts { output: count, ..Counts::default() };
+        self.shared.subtract(node, &taken);
+        let total = self.total.entry(node).or_default();
+        total.output = total.output.saturating_sub(count);
+        self.node(node).dead_lettered += count;
+        self.publish();
     }
 
     /// Makes what was counted visible to others.
@@ -80,8 +155,35 @@ impl TaskCounts {
     }
 
     /// All counts so far, for a checkpoint.
-    pub(crate) fn totals(&mut self) -> Vec<(usize, Counts)> {
+    pub(crate) fn totals(&mut self) -> SavedCounts {
         self.publish();
-        self.total.iter().map(|(node, counts)| (*node, *counts)).collect()
+        SavedCounts {
+            counts: self.total.iter().map(|(node, counts)| (*node, *counts)).collect(),
+            reasons: self.reasons.iter().map(|((node, code), count)| (*node, code.clone(), *count)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_is_taken_back_never_goes_below_zero() {
+        let shared = Arc::new(Counters::new(1));
+        let saved = SavedCounts {
+            counts: vec![(0, Counts { input: 3, output: 3, ..Counts::default() })],
+            reasons: vec![(0, "late".to_owned(), 2)],
+        };
+        let mut counts = TaskCounts::new(Arc::clone(&shared), Some(&saved));
+        counts.take_back_output(0, 2);
+        counts.add_reason(0, "sink_rejected", 2);
+        let expected = Counts { input: 3, output: 1, dead_lettered: 2, ..Counts::default() };
+        assert_eq!(shared.of(0), expected);
+        assert_eq!(counts.totals().counts, [(0, expected)]);
+        assert!(expected.balances(false));
+        let reasons: Vec<_> = shared.reasons(0).into_iter().collect();
+        assert_eq!(reasons, [("late".to_owned(), 2), ("sink_rejected".to_owned(), 2)]);
+        assert_eq!(TaskCounts::new(Arc::new(Counters::new(1)), Some(&counts.totals())).totals(), counts.totals());
     }
 }

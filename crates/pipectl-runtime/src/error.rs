@@ -12,6 +12,10 @@ pub enum RunErrorKind {
     Outside,
     /// The run did not drain before its deadline.
     DrainTimeout,
+    /// Output of an earlier run is there, and nobody has said what becomes of it.
+    OutputExists,
+    /// Nobody reads the output any more: the run ends quietly, and the next one goes on from the last checkpoint.
+    ReaderGone,
 }
 
 /// A failed run.
@@ -43,6 +47,7 @@ impl RunError {
     pub(crate) fn connector(node: &str, error: &ConnectorError) -> Self {
         let kind = match error.kind {
             ErrorKind::Invalid | ErrorKind::Internal => RunErrorKind::Failed,
+            ErrorKind::ReaderGone => RunErrorKind::ReaderGone,
             _ => RunErrorKind::Outside,
         };
         Self { kind, message: format!("`{node}`: {error}"), help: Vec::new() }

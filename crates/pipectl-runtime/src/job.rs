@@ -9,7 +9,7 @@ use pipectl_ir::{
     report::{Counts, NodeReport, Outcome, RunReport},
 };
 
-use crate::{Connectors, RunError, RunOptions, Running, start};
+use crate::{Connectors, RunError, RunErrorKind, RunOptions, Running, outputs, start};
 
 /// The regions of a pipeline under way. They run side by side; when all that write a durable stream have finished, those
 /// that read it are told, and end once they have read what is in it.
@@ -87,6 +87,8 @@ impl Job {
         for (_, plan) in &mut plans {
             opened.push(options(plan)?);
         }
+        let regions = plans.iter().map(|(_, plan)| plan).zip(&opened);
+        outputs::refuse(regions, connectors, host).await?;
         for ((order, plan), options) in plans.into_iter().zip(opened).rev() {
             let (reads, writes) = (reads(&plan), writes(&plan));
             let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
@@ -115,11 +117,15 @@ impl Job {
         self.regions.iter().filter_map(|region| region.running.resumed_from()).max()
     }
 
-    /// Whether there was nothing to go on with: every region that this worker runs alone had finished before, and there is
-    /// one.
+    /// Whether every region that this worker runs alone had ended before, and there is one.
     pub fn already_finished(&self) -> bool {
         let mut alone = self.regions.iter().filter(|region| !region.shared).peekable();
         alone.peek().is_some() && alone.all(|region| region.running.already_finished())
+    }
+
+    /// Whether nothing has been read since the run started.
+    pub fn read_nothing(&self) -> bool {
+        self.regions.iter().all(|region| region.running.read_nothing())
     }
 
     /// Tells all regions to stop; none will come any more.
@@ -153,7 +159,8 @@ impl Job {
                 Err(error) => {
                     self.stop();
                     self.regions.remove(index);
-                    if self.failed.is_some() || self.regions.iter().any(|region| region.done.is_none()) {
+                    let others = self.failed.is_some() || self.regions.iter().any(|region| region.done.is_none());
+                    if others && error.kind != RunErrorKind::ReaderGone {
                         tracing::error!(pipeline = self.pipeline(), "{error}");
                     }
                     // Kept rather than held here: a caller may give this wait up and wait again.
@@ -236,21 +243,30 @@ fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Ve
         if let (Some(mut dead), before) = (nodes.pop(), last.take()) {
             if let Some(before) = before {
                 dead.counts.add(&before.counts);
-                dead.place = Some([before.place, dead.place].into_iter().flatten().collect::<Vec<_>>().join(", "));
+                dead.before.add(&before.before);
+                dead.place =
+                    Some([before.place.clone(), dead.place].into_iter().flatten().collect::<Vec<_>>().join(", "));
+                add_reasons(&mut dead, before);
             }
             last = Some(dead);
         }
         for mut node in nodes {
-            if region.writes.contains(&node.name) {
-                // What was written is on its way until it is read.
-                let Counts { input, output, dead_lettered, .. } = node.counts;
-                let output = if read.contains(&node.name) { 0 } else { output };
-                node.counts = Counts { input, output, dead_lettered, ..Counts::default() };
-            } else if region.reads.contains(&node.name) {
-                node.counts.input = 0;
+            for counts in [&mut node.counts, &mut node.before] {
+                if region.writes.contains(&node.name) {
+                    // What was written is on its way until it is read.
+                    let Counts { input, output, dead_lettered, .. } = *counts;
+                    let output = if read.contains(&node.name) { 0 } else { output };
+                    *counts = Counts { input, output, dead_lettered, ..Counts::default() };
+                } else if region.reads.contains(&node.name) {
+                    counts.input = 0;
+                }
             }
             match merged.iter_mut().find(|known| known.name == node.name) {
-                Some(known) => known.counts.add(&node.counts),
+                Some(known) => {
+                    known.counts.add(&node.counts);
+                    known.before.add(&node.before);
+                    add_reasons(known, node);
+                }
                 None => merged.push(node),
             }
         }
@@ -261,4 +277,12 @@ fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Ve
     }
     merged.extend(last);
     merged
+}
+
+fn add_reasons(node: &mut NodeReport, other: NodeReport) {
+    for (sum, others) in [(&mut node.reasons, other.reasons), (&mut node.reasons_before, other.reasons_before)] {
+        for (code, count) in others {
+            *sum.entry(code).or_default() += count;
+        }
+    }
 }

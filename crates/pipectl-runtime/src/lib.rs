@@ -8,6 +8,7 @@
 
 mod build;
 mod chain;
+mod changes;
 pub mod checkpoint;
 mod connectors;
 mod coordinator;
@@ -17,7 +18,9 @@ mod error;
 mod gate;
 mod job;
 mod limit;
+mod memory;
 mod message;
+mod outputs;
 mod provision;
 mod queue;
 mod reads;
@@ -31,10 +34,11 @@ mod stream_writer;
 mod task;
 
 pub use build::consumer_group;
-pub use connectors::{Connectors, RegistryConnectors, target};
+pub use connectors::{Connectors, RegistryConnectors, RemoveOutput, target};
 pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};
 pub use job::{Job, reads, writes};
 pub use limit::Limits;
+pub use outputs::OutputPolicy;
 pub use provision::{Differing, Provisioned, forget, provision, start_over};
 pub use run::{RunOptions, Running, start};

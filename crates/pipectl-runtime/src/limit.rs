@@ -83,22 +83,15 @@ impl SourceReader for Limited {
         self.reader.wants_checkpoint()
     }
 
+    async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
+        self.reader.writers_finished().await
+    }
+
+    async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
+        self.reader.committed(position).await
+    }
+
     async fn close(&mut self) -> Result<(), ConnectorError> {
         self.reader.close().await
     }
-}
-
-/// A reader that has nothing more: for a run that had already finished.
-pub(crate) fn ended(position: Value) -> Box<dyn SourceReader> {
-    struct Ended(Value);
-    #[async_trait]
-    impl SourceReader for Ended {
-        async fn next(&mut self) -> Result<Read, ConnectorError> {
-            Ok(Read::End)
-        }
-        fn position(&self) -> Value {
-            self.0.clone()
-        }
-    }
-    Box::new(Ended(position))
 }

@@ -1,12 +1,12 @@
 //! Starts a plan: opens what it names, builds the tasks and queues, hands them to the coordinator.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use pipectl_data::{Micros, key_hash};
 use pipectl_host::{Host, JoinHandle};
 use pipectl_ir::{
     dag::StreamStart,
-    physical::{PhysicalPlan, Workers},
+    physical::{Operation, PhysicalPlan, Workers},
     report::{NodeReport, Outcome, RunReport},
 };
 use tokio::sync::mpsc;
@@ -21,6 +21,8 @@ use crate::{
     error::RunError,
     job::{reads, writes},
     limit::Limits,
+    memory::StateMemory,
+    outputs::{self, Beginning, OutputPolicy},
     resume::resume,
 };
 
@@ -35,6 +37,11 @@ pub struct RunOptions {
     pub limits: Limits,
     /// How long the run may take to drain after it was told to stop.
     pub drain: Duration,
+    /// Whether the run follows the outside world, as `apply` does: event time then goes on while all inputs are idle, and
+    /// `max_ahead` holds event times against arrival times. A dry run and a comparison must depend on the input alone.
+    pub live: bool,
+    /// What to do where output of earlier runs is found and nothing is resumed from.
+    pub output: OutputPolicy,
 }
 
 /// A run under way.
@@ -64,9 +71,19 @@ impl Running {
         &self.report.pipeline
     }
 
-    /// Whether there was nothing to go on with: the pipeline had finished before.
+    /// Whether the input had ended in the run that it goes on from.
     pub fn already_finished(&self) -> bool {
         self.finished
+    }
+
+    /// Whether nothing has been read since the run started.
+    pub fn read_nothing(&self) -> bool {
+        let nodes = self.nodes();
+        let reads = |node: &&NodeReport| node.role == "source" || node.role == "stream";
+        nodes
+            .iter()
+            .filter(reads)
+            .all(|node| node.counts.input == node.before.input && node.counts.output == node.before.output)
     }
 
     /// Tells the readers of a durable stream that nobody will write to it any more: they end when they have read what is in
@@ -85,6 +102,7 @@ impl Running {
         let mut nodes = self.report.nodes.clone();
         for (number, node) in nodes.iter_mut().enumerate() {
             node.counts = self.counters.of(number);
+            node.reasons = self.counters.reasons(number);
         }
         nodes
     }
@@ -113,14 +131,21 @@ const FREE: &[&str] = &[
     "idle_after",
     "workers",
     "sharing",
+    "late",
+    "at_end",
+    "max_ahead",
 ];
 
-/// What a plan is a state of: a digest of its stages, steps and routes.
-fn fingerprint(plan: &PhysicalPlan) -> Result<String, RunError> {
-    let broken = |error: serde_json::Error| RunError::failed(error.to_string());
-    let mut value = serde_json::to_value(plan).map_err(broken)?;
+/// What a plan is a state of: its stages, steps and routes, without the parts that may change freely.
+fn canonical(plan: &PhysicalPlan) -> Result<serde_json::Value, RunError> {
+    let mut value = serde_json::to_value(plan).map_err(|error| RunError::failed(error.to_string()))?;
     remove_free(&mut value);
-    let bytes = serde_json::to_vec(&value).map_err(broken)?;
+    Ok(value)
+}
+
+/// A digest of a canonical plan.
+fn fingerprint(canonical: &serde_json::Value) -> Result<String, RunError> {
+    let bytes = serde_json::to_vec(canonical).map_err(|error| RunError::failed(error.to_string()))?;
     Ok(format!("{:016x}", key_hash::hash(&bytes)))
 }
 
@@ -135,33 +160,54 @@ fn remove_free(value: &mut serde_json::Value) {
     }
 }
 
+/// Lets no event time be held against an arrival time, which says nothing where time is virtual or input comes from a file.
+fn forget_arrival(plan: &mut PhysicalPlan) {
+    for step in plan.stages.iter_mut().flat_map(|stage| &mut stage.steps) {
+        if let Operation::EventTime(time) = &mut step.operation {
+            time.max_ahead = None;
+        }
+    }
+}
+
 /// Starts a plan, from its last checkpoint if the store has one; a plan for any number of workers goes on where its group
 /// stands at the backend.
 ///
 /// # Errors
 /// If a source or sink cannot be opened, or the checkpoint belongs to another plan.
 pub async fn start(
-    plan: PhysicalPlan,
+    mut plan: PhysicalPlan,
     connectors: &dyn Connectors,
     host: &Host,
     options: RunOptions,
 ) -> Result<Running, RunError> {
-    let fingerprint = fingerprint(&plan)?;
+    if !options.live {
+        forget_arrival(&mut plan);
+    }
+    let canonical = canonical(&plan)?;
+    let fingerprint = fingerprint(&canonical)?;
     let checkpoint = resume(&plan, options.store.as_deref(), connectors, host).await?;
     let shared = plan.workers == Workers::Any;
     if let Some(checkpoint) = &checkpoint
         && checkpoint.fingerprint != fingerprint
         && !shared
     {
-        return Err(RunError::failed(format!(
+        let changes = match &options.store {
+            Some(store) => outputs::changes(store.as_ref(), &canonical).await?,
+            None => Vec::new(),
+        };
+        let mut error = RunError::failed(format!(
             "pipeline `{}` has changed since checkpoint {}: its state does not fit the new plan",
             plan.pipeline, checkpoint.id
-        ))
-        .help("undo the change to go on from the checkpoint")
-        .help("or start over with `--fresh`: everything is read and written again"));
+        ));
+        for change in changes {
+            error = error.help(format!("changed: {change}"));
+        }
+        return Err(error
+            .help("undo the change to go on from the checkpoint")
+            .help("or start over with `--fresh`: everything is read and written again"));
     }
     let counters = Arc::new(Counters::new(plan.nodes.len()));
-    let report = RunReport {
+    let mut report = RunReport {
         pipeline: plan.pipeline.clone(),
         outcome: Outcome::Finished,
         started: host.now(),
@@ -178,6 +224,9 @@ pub async fn start(
                 place: node.place.clone(),
                 stateful: node.stateful,
                 counts: pipectl_ir::report::Counts::default(),
+                reasons: BTreeMap::new(),
+                before: pipectl_ir::report::Counts::default(),
+                reasons_before: BTreeMap::new(),
             })
             .collect(),
     };
@@ -185,13 +234,30 @@ pub async fn start(
     let (events, event_receiver) = mpsc::unbounded_channel();
     let states = if shared { States::of_sinks(&plan, checkpoint.as_ref()) } else { States::new(checkpoint.as_ref()) }?;
     let finished = !shared && checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.finished);
-    let builder = Builder { plan: &plan, connectors, host, options: &options, counters: &counters, states: &states };
-    let tasks = builder.build(&events, finished).await?;
+    let Beginning { earlier, removal } =
+        outputs::begin(&plan, connectors, host, &options, checkpoint.is_some(), canonical).await?;
+    let memory = StateMemory::of(&plan);
+    let builder = Builder {
+        plan: &plan,
+        connectors,
+        host,
+        options: &options,
+        counters: &counters,
+        states: &states,
+        memory: &memory,
+        earlier,
+    };
+    let tasks = builder.build(&events).await?;
+    for (number, node) in report.nodes.iter_mut().enumerate() {
+        node.before = counters.of(number);
+        node.reasons_before = counters.reasons(number);
+    }
     drop(events);
     let mut coordinator = Coordinator {
         host: host.clone(),
         tasks: tasks.names,
         sources: tasks.sources,
+        source_tasks: tasks.source_tasks,
         sinks: tasks.sinks,
         events: event_receiver,
         streams: tasks.streams,
@@ -205,6 +271,8 @@ pub async fn start(
         last: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.id),
         every: plan.checkpoint_every.max(1),
         at_once: checkpoint.is_none() && reads(&plan).iter().any(|stream| stream.carrier.start == StreamStart::Latest),
+        idle_time: options.live,
+        removal,
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };
     coordinator.store = options.store;

@@ -1,16 +1,15 @@
 //! A task's part of a checkpoint: a JSON header and blobs.
 
 use pipectl_data::{Micros, START_OF_TIME};
-use pipectl_ir::report::Counts;
 use serde_json::Value;
 
-use crate::{checkpoint::frame, error::RunError};
+use crate::{checkpoint::frame, counters::SavedCounts, error::RunError};
 
 /// What a task needs to go on.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct TaskState {
-    /// Its counts by node.
-    pub(crate) counts: Vec<(usize, Counts)>,
+    /// Its counts.
+    pub(crate) counts: SavedCounts,
     /// Its combined watermark.
     pub(crate) watermark: Micros,
     /// Where its source reader stands.
@@ -23,13 +22,20 @@ pub(crate) struct TaskState {
 
 impl Default for TaskState {
     fn default() -> Self {
-        Self { counts: Vec::new(), watermark: START_OF_TIME, position: None, sent: Vec::new(), parts: Vec::new() }
+        Self {
+            counts: SavedCounts::default(),
+            watermark: START_OF_TIME,
+            position: None,
+            sent: Vec::new(),
+            parts: Vec::new(),
+        }
     }
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Header {
-    counts: Vec<(usize, Counts)>,
+    #[serde(flatten)]
+    counts: SavedCounts,
     watermark: Micros,
     position: Option<Value>,
     sent: Vec<u64>,

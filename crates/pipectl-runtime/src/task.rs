@@ -8,6 +8,7 @@ pub(crate) use operator::OperatorTask;
 pub(crate) use sink::SinkTask;
 pub(crate) use source::SourceTask;
 
+use pipectl_data::Micros;
 use tokio::sync::mpsc;
 
 use crate::{chain::Halt, error::RunError, message::End};
@@ -23,6 +24,8 @@ pub(crate) enum Command {
     Committed(u64),
     /// Readers of a durable stream: nobody will write to it any more.
     WritersFinished,
+    /// Sources: all inputs of the pipeline have been idle for this long, in microseconds.
+    IdleTime(Micros),
 }
 
 /// What tasks tell the coordinator.
@@ -36,6 +39,8 @@ pub(crate) enum TaskEvent {
     Published { task: usize, id: u64 },
     /// A reader of a shared stream has written its positions up to this checkpoint.
     Acknowledged { id: u64 },
+    /// A source has been idle since this time and is read to its end, or no longer.
+    Idle { task: usize, since: Option<Micros> },
     /// A sink holds much that waits for a checkpoint.
     WantsCheckpoint,
     /// The task cannot go on.

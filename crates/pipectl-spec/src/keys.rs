@@ -114,10 +114,15 @@ pub(crate) struct TimeKeys {
     /// The field that holds the time of the event.
     #[schemars(example = &"timestamp", length(min = 1))]
     pub(crate) field: String,
-    /// How much later than the latest event time a record may come without being late.
-    #[serde(default)]
+    /// How much older than the newest event time a record may be without being late. If not given: for files, and for
+    /// `simulate` with `pace: fast`, windows close when the input ends, so that nothing is late; otherwise 5s.
     #[schemars(example = "5s")]
-    pub(crate) lateness: Duration,
+    pub(crate) lateness: Option<Duration>,
+    /// How far ahead of its arrival the event time of a record may be; a record beyond that goes to the dead letters, so
+    /// that one wrong clock does not make the records of all others late. If not given: 24h, and no limit for files and
+    /// for `simulate`. Dry runs and comparisons have no limit, since arrival says nothing there.
+    #[schemars(example = "24h")]
+    pub(crate) max_ahead: Option<Duration>,
 }
 
 /// What order readers are promised.
@@ -145,6 +150,9 @@ pub(crate) struct ProcessorKeys {
     /// What happens to records that come after their window has closed.
     #[serde(default)]
     pub(crate) late: Late,
+    /// What happens to open windows when the input ends. With `keep`, the next run goes on with them.
+    #[serde(default)]
+    pub(crate) at_end: AtEnd,
     /// What happens to a record that cannot be processed.
     #[serde(default)]
     pub(crate) on_error: OnError,
@@ -159,6 +167,17 @@ pub enum Late {
     DeadLetter,
     /// They are left out.
     Drop,
+}
+
+/// What happens to open windows when the input ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AtEnd {
+    /// They close and their results are written. A record for them in a later run is late.
+    #[default]
+    Close,
+    /// They stay open for the records of the next run, and close when the watermark passes their end.
+    Keep,
 }
 
 /// What happens to a record that cannot be processed.

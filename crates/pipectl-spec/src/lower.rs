@@ -186,9 +186,10 @@ impl Document<'_> {
             }
         };
         let time_path = node.path.key("time");
-        let time = keys.time.map(|TimeKeys { field, lateness }| TimeSpec {
+        let time = keys.time.map(|TimeKeys { field, lateness, max_ahead }| TimeSpec {
             field: Name { text: field, path: time_path.key("field") },
             lateness,
+            max_ahead,
             path: time_path,
         });
         Some(StreamNode {
@@ -221,6 +222,7 @@ impl Document<'_> {
             from: reference(keys.from, &node.path, "from"),
             to: reference(keys.to, &node.path, "to"),
             late: keys.late,
+            at_end: keys.at_end,
             on_error: keys.on_error,
         })
     }

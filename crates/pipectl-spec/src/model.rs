@@ -133,8 +133,10 @@ pub struct StreamNode {
 pub struct TimeSpec {
     /// The field that holds it.
     pub field: Name,
-    /// How much later than the latest event time a record may come without being late.
-    pub lateness: Duration,
+    /// How much older than the newest event time a record may be without being late.
+    pub lateness: Option<Duration>,
+    /// How far ahead of its arrival the event time of a record may be.
+    pub max_ahead: Option<Duration>,
     /// The `time` key's value.
     pub path: Path,
 }
@@ -163,6 +165,8 @@ pub struct ProcessorNode {
     pub to: Option<Name>,
     /// What happens to late records.
     pub late: Late,
+    /// What happens to open windows when the input ends.
+    pub at_end: AtEnd,
     /// What happens to a record that cannot be processed.
     pub on_error: OnError,
 }
@@ -216,4 +220,4 @@ pub struct StreamBinding {
     pub path: Path,
 }
 
-pub use crate::keys::{Checkpoint, Late, Network, OnError, Ordering, Start};
+pub use crate::keys::{AtEnd, Checkpoint, Late, Network, OnError, Ordering, Start};

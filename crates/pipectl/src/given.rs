@@ -99,8 +99,13 @@ pub(crate) fn replace_source(
         }
         for node in pipeline.sources.iter_mut().filter(|node| node.name == name) {
             found = true;
-            let context =
-                pipectl_contract::NodeContext { pipeline: &pipeline_name, node: name, input: None, keys: &[] };
+            let context = pipectl_contract::NodeContext {
+                pipeline: &pipeline_name,
+                output: "",
+                node: name,
+                input: None,
+                keys: &[],
+            };
             let facts =
                 registry.find_source(&node.kind.name).and_then(|kind| kind.check(&node.kind.options, context).facts);
             if let (None, Some(schema)) = (&node.schema, facts.and_then(|facts| facts.schema)) {

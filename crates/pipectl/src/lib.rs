@@ -6,6 +6,7 @@
 mod absent;
 mod cli;
 mod commands;
+mod dead_letter_limit;
 mod draw;
 mod environments;
 mod exit;

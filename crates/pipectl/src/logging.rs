@@ -19,21 +19,23 @@ pub(crate) fn beside(live: Option<MultiProgress>) {
     *LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = live;
 }
 
-/// Standard error, beside the lines that change in place. The subscriber writes a whole line at once.
+/// Standard error, beside the lines that change in place. The subscriber writes a whole line at once. A line that cannot be
+/// written is lost: a closed pipe or a full disk must not end a run, and there is no place to report it.
 struct Beside;
 
 impl Write for Beside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let live = LIVE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let write = || io::stderr().write_all(bytes).map(|()| bytes.len());
+        let write = || drop(io::stderr().write_all(bytes));
         match &*live {
             Some(live) => live.suspend(write),
             None => write(),
         }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 
@@ -49,7 +51,7 @@ pub(crate) fn start(global: &Global) {
         Ok(filter) => (filter, None),
         Err(error) => (EnvFilter::new(DEFAULT), Some(error.to_string())),
     };
-    let builder = fmt().with_env_filter(filter).with_writer(|| Beside).with_target(false);
+    let builder = fmt().with_env_filter(filter).with_writer(|| Beside).with_target(false).log_internal_errors(false);
     let started = match global.log_format {
         LogFormat::Text => builder.with_ansi(global.color_on_stderr()).compact().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),

@@ -3,20 +3,37 @@
 
 use std::time::Duration;
 
-use pipectl_host::{Host, Interrupts};
+use pipectl_host::{Host, Interrupts, Micros};
 
 use crate::{exit::Exit, view};
 
 /// How long a goodbye may take that nobody waits for any more: a stream to remove, a right to give up.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(2);
 
-/// The wishes to stop, heard from the first phase of a command to its last.
-pub(crate) struct Signals(Interrupts);
+/// Signals within this time of the first one are the same request: `timeout`, a shell's process group and a terminal send
+/// one each, to the process and to its group. In microseconds.
+const SAME_REQUEST: Micros = 500_000;
+
+/// The requests to stop, from the first phase of a command to its last.
+pub(crate) struct Signals {
+    interrupts: Interrupts,
+    host: Host,
+    first: Option<Micros>,
+}
 
 impl Signals {
-    /// Waits for the next signal and returns its name.
+    fn new(interrupts: Interrupts) -> Self {
+        Self { interrupts, host: Host::real(), first: None }
+    }
+
+    /// Waits for the next request and returns the name of its signal. Cancel-safe.
     pub(crate) async fn next(&mut self) -> &'static str {
-        self.0.next().await
+        loop {
+            let signal = self.interrupts.next().await;
+            if is_new_request(&mut self.first, self.host.now()) {
+                return signal;
+            }
+        }
     }
 
     /// Does the work, unless a signal comes first; its name is the error then.
@@ -56,7 +73,7 @@ impl Signals {
 pub(crate) fn run(threads: Option<usize>, work: impl AsyncFnOnce(&mut Signals) -> Exit) -> Exit {
     let exit = pipectl_host::run(threads, async {
         match Interrupts::listen() {
-            Ok(interrupts) => work(&mut Signals(interrupts)).await,
+            Ok(interrupts) => work(&mut Signals::new(interrupts)).await,
             Err(error) => {
                 view::note(&format!("error: cannot listen for signals: {error}"));
                 Exit::Outside
@@ -78,4 +95,28 @@ pub(crate) fn run_plain(work: impl Future<Output = Exit>) -> Exit {
             Exit::Interrupted
         }
     })
+}
+
+/// Whether a signal that arrives now is another request than the first one. Later ones all are: who sends a third signal
+/// wants an end.
+fn is_new_request(first: &mut Option<Micros>, now: Micros) -> bool {
+    match *first {
+        Some(first) => now.saturating_sub(first) >= SAME_REQUEST,
+        None => {
+            *first = Some(now);
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_that_follow_at_once_are_one_request() {
+        let mut first = None;
+        let requests = [10, 20, 500_009, 500_010, 500_020].map(|now| is_new_request(&mut first, now));
+        assert_eq!(requests, [true, false, false, true, true]);
+    }
 }

@@ -72,6 +72,13 @@ impl Lab {
         Run::start(command).finish()
     }
 
+    /// Runs a script of the shell in the folder, with the binary as `$PIPECTL`; answers its standard output.
+    pub(crate) fn shell(&self, script: &str) -> String {
+        let mut command = self.command("sh");
+        command.args(["-c", script]).env("PIPECTL", env!("CARGO_BIN_EXE_pipectl"));
+        Run::start(command).finish().stdout
+    }
+
     /// Starts `pipectl` and lets it run.
     pub(crate) fn start(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = self.pipectl(arguments);

@@ -178,7 +178,7 @@ fn options_that_cannot_be_are_told() {
         (json!({ "path": "a.csv", "delimiter": ";;" }), "one ASCII character"),
         (json!({ "path": "a.csv", "max_record": "0B" }), "between 1B and 1GiB"),
     ] {
-        let node = NodeContext { pipeline: "p", node: "n", input: None, keys: &[] };
+        let node = NodeContext { pipeline: "p", output: "out/p", node: "n", input: None, keys: &[] };
         let checked = Source::check(&FileSource, &options(given), node);
         let titles: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
         assert!(checked.facts.is_none() && titles.len() == 1 && titles[0].contains(expected), "{titles:?}");

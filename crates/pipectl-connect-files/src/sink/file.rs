@@ -12,7 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    Checked, ConnectorError, ErrorKind, NodeContext, Parallelism, Rejection, Sink, SinkContext, SinkFacts, SinkWriter,
+    Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, NodeContext, OutputContext, Parallelism, Rejection,
+    Sink, SinkContext, SinkFacts, SinkWriter, file_identity, remove_file,
 };
 use pipectl_data::{Batch, compress::Compression};
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};
@@ -36,13 +37,12 @@ pub enum SinkCompression {
     Zstd,
 }
 
-/// What becomes of a file that is there at the first start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+/// What becomes of a file that is there when a run starts without a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum OnExisting {
     /// Its content is replaced.
-    #[default]
     Overwrite,
     /// New records come after its content.
     Append,
@@ -63,10 +63,10 @@ pub struct FileSinkOptions {
     /// How the file is compressed; if not given, as its name says (`.gz`, `.zst`).
     pub compression: Option<SinkCompression>,
 
-    /// What becomes of a file that is there at the first start. A restart from a checkpoint always goes on where the
+    /// What becomes of a file that is there when a run starts without a checkpoint. If not given, such a run is refused
+    /// unless it is told `--replace-output` or `--keep-output`. A restart from a checkpoint always goes on where the
     /// checkpoint says.
-    #[serde(default)]
-    pub mode: OnExisting,
+    pub mode: Option<OnExisting>,
 }
 
 impl FileSinkOptions {
@@ -145,8 +145,51 @@ impl Sink for FileSink {
         Ok(Box::new(Writer::open(&options, context).await?))
     }
 
-    fn describe(&self, options: &FileSinkOptions, (): &(), _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, options: &FileSinkOptions, (): &(), _output: &str, _node: &str) -> String {
         options.path.clone()
+    }
+
+    async fn earlier(
+        &self,
+        options: FileSinkOptions,
+        (): (),
+        context: OutputContext,
+    ) -> Result<Vec<EarlierOutput>, ConnectorError> {
+        // Where the spec says what becomes of the file, nobody need be asked.
+        if options.mode.is_some() {
+            return Ok(Vec::new());
+        }
+        let path = tidy(&context.directory.join(&options.path));
+        context.host.blocking(move || earlier(&path)).await
+    }
+
+    async fn remove(
+        &self,
+        _options: FileSinkOptions,
+        (): (),
+        context: OutputContext,
+        found: Vec<EarlierOutput>,
+    ) -> Result<(), ConnectorError> {
+        let remove = move || {
+            found.iter().try_for_each(|output| {
+                remove_file(std::path::Path::new(&output.name), &output.identity)
+                    .map(|_| ())
+                    .map_err(|error| ConnectorError::io(format_args!("remove `{}`", output.name), error))
+            })
+        };
+        context.host.blocking(remove).await
+    }
+}
+
+/// The file, if it is there and holds anything.
+fn earlier(path: &std::path::Path) -> Result<Vec<EarlierOutput>, ConnectorError> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {
+            Ok(vec![EarlierOutput { name: path.display().to_string(), identity: file_identity(&metadata) }])
+        }
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(ConnectorError::io(format_args!("look at `{}`", path.display()), error)),
     }
 }
 
@@ -177,8 +220,9 @@ struct Writer {
     buffer: Vec<u8>,
     /// What [`SinkWriter::committed`] appends.
     held: Vec<u8>,
-    /// Appending to a file of others before the first checkpoint: nothing may reach the file until a checkpoint knows
-    /// how long it was, or a crash would leave records that the next start writes again.
+    /// Before the first checkpoint, where the file holds what earlier runs or others wrote: nothing may reach the file until
+    /// a checkpoint knows how long it was, or a crash would leave records that the next start writes again, or nothing of
+    /// what is to be replaced.
     holding: bool,
     /// Whether a checkpoint has been taken, or restored, since `holding` began.
     asked: bool,
@@ -202,8 +246,12 @@ impl Writer {
         };
         if let Some(state) = context.restored {
             writer.restore(&state).await?;
-        } else if options.mode == OnExisting::Append {
-            writer.append_to_existing()?;
+        } else {
+            match (options.mode, context.earlier) {
+                (Some(OnExisting::Append), _) | (None, Earlier::Keep) => writer.append_to_existing()?,
+                (None, Earlier::Replace) => writer.holding = true,
+                (Some(OnExisting::Overwrite), _) | (None, Earlier::None) => {}
+            }
         }
         Ok(writer)
     }

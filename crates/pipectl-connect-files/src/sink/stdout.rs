@@ -55,7 +55,7 @@ impl Sink for StdoutSink {
         Ok(Box::new(Writer::new(Box::new(io::stdout()), options.format, context)))
     }
 
-    fn describe(&self, _: &StdoutOptions, (): &(), _pipeline: &str, _node: &str) -> String {
+    fn describe(&self, _: &StdoutOptions, (): &(), _output: &str, _node: &str) -> String {
         "standard output".to_owned()
     }
 }
@@ -105,7 +105,7 @@ impl SinkWriter for Writer {
 fn failed(error: io::Error) -> ConnectorError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => ConnectorError {
-            kind: ErrorKind::Denied,
+            kind: ErrorKind::ReaderGone,
             message: "standard output was closed by the program that read it".to_owned(),
             retry_after: None,
             source: Some(Box::new(error)),

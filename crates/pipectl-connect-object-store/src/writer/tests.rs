@@ -80,6 +80,8 @@ async fn open(
     let context = SinkContext {
         host: host.clone(),
         pipeline: "lab".to_owned(),
+        output: "out/lab".to_owned(),
+        earlier: pipectl_contract::Earlier::None,
         node: "raw".to_owned(),
         directory: directory.to_owned(),
         writer: 2,
@@ -449,7 +451,7 @@ fn options_mean_what_they_say() {
     let check = |json: serde_json::Value| {
         let options: ObjectStoreOptions = serde_json::from_value(json).expect("has the right shape");
         let schema = schema();
-        let node = NodeContext { pipeline: "lab", node: "raw", input: Some(&schema), keys: &[] };
+        let node = NodeContext { pipeline: "lab", output: "out/lab", node: "raw", input: Some(&schema), keys: &[] };
         Sink::check(&ObjectStore, &options, &ObjectStoreBinding::default(), node)
     };
     let facts = check(serde_json::json!({ "prefix": "{device}/{event:%Y}/{gone}/" })).facts.expect("is right");

@@ -317,7 +317,7 @@ fn all_problems_are_told_at_once() {
     let value = json!({
         "model": "orders", "devices": 3, "anomalies": 2.0, "late": -0.5, "start": "noon", "partitions": 40,
     });
-    let node = NodeContext { pipeline: "p", node: "n", input: None, keys: &[] };
+    let node = NodeContext { pipeline: "p", output: "out/p", node: "n", input: None, keys: &[] };
     let checked = Simulate.check(&options(value), node);
     assert!(checked.facts.is_none());
     let titles: Vec<String> =

@@ -29,4 +29,8 @@ crate::codes::codes! {
         cause: "A key must be of a type whose equality is plain: string, int64, bool, bytes, timestamp or date.";
         example: "streams:\n  s:\n    key: temperature\n    schema: { temperature: float64 }\n";
         fix: "Use another column as key, or cast it in a query before the stream.";
+    WINDOWS_NEVER_CLOSE = "PC0408", "windows-never-close";
+        cause: "With `at_end: keep`, windows close only when the watermark passes their end, but the stream has no watermark before its input ends.";
+        example: "streams:\n  s: { time: { field: at } }   # written by a file\nprocessors:\n  daily:\n    sql: SELECT count(*) AS n FROM s GROUP BY tumble(INTERVAL '1 day')\n    at_end: keep\n";
+        fix: "Give the stream a lateness, as in `time: { field: at, lateness: 1h }`, or leave `at_end` out.";
 }

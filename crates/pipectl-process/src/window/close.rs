@@ -31,6 +31,7 @@ impl WindowOperator {
                 // No later window reaches back to this pane.
                 if let Some((_, pane)) = self.panes.pop_first() {
                     self.bytes = self.bytes.saturating_sub(pane.size());
+                    out.released += pane.rows;
                 }
                 continue;
             }
@@ -62,7 +63,7 @@ impl WindowOperator {
         let out_of_range = |_| OperatorError("a window reaches beyond the ends of time".to_owned());
         let (start, end) =
             (Micros::try_from(start).map_err(out_of_range)?, Micros::try_from(end).map_err(out_of_range)?);
-        let (columns, rows, arrival) = self.contents(start, end)?;
+        let (columns, rows, arrival) = self.contents(start, end, out)?;
         let mut columns = self.by_key(columns)?;
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(start, rows)));
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(end, rows)));
@@ -85,7 +86,9 @@ impl WindowOperator {
         self.sequence += rows as i64;
         let outcome = self.plan.output.run(&frame)?;
         if !outcome.dead.is_empty() {
-            bury(&batch.clone().with_columns(self.named(&frame)?), outcome.dead, out)?;
+            let mut dead = Output::default();
+            bury(&batch.clone().with_columns(self.named(&frame)?), outcome.dead, &mut dead)?;
+            out.dead_results.append(&mut dead.dead);
         }
         if outcome.rows == 0 {
             return Ok(());
@@ -102,12 +105,18 @@ impl WindowOperator {
     }
 
     /// Keys and aggregates of a window, and the latest arrival.
-    fn contents(&mut self, start: Micros, end: Micros) -> Result<(Vec<ArrayRef>, usize, Micros), OperatorError> {
+    fn contents(
+        &mut self,
+        start: Micros,
+        end: Micros,
+        out: &mut Output,
+    ) -> Result<(Vec<ArrayRef>, usize, Micros), OperatorError> {
         if self.pane == self.window.size() {
             let Some(mut pane) = self.panes.remove(&start) else {
                 return Err(OperatorError("a window has no pane".to_owned()));
             };
             self.bytes = self.bytes.saturating_sub(pane.size());
+            out.released += pane.rows;
             let (columns, rows) = pane.thaw(&self.plan)?.finish()?;
             return Ok((columns, rows, pane.arrival));
         }

@@ -1,12 +1,12 @@
 //! Rows to panes, watermarks to results.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow_select::take::take;
-use pipectl_data::{Batch, Micros, START_OF_TIME, Schema, timestamp};
+use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, timestamp};
 use pipectl_ir::{
-    dag::LatePolicy,
+    dag::{AtEnd, LatePolicy},
     query::{Query, Window},
 };
 
@@ -31,6 +31,9 @@ pub struct WindowOperator {
     /// Panes by start; none is empty.
     pub(super) panes: BTreeMap<Micros, Pane>,
     pub(super) watermark: Micros,
+    /// Where an earlier run's end of the input has moved the watermark to.
+    pub(super) closed_at_end: Micros,
+    at_end: AtEnd,
     /// The position of the next result.
     pub(super) sequence: i64,
     pub(super) fingerprint: u64,
@@ -60,10 +63,19 @@ impl WindowOperator {
             late,
             panes: BTreeMap::new(),
             watermark: START_OF_TIME,
+            closed_at_end: START_OF_TIME,
+            at_end: AtEnd::default(),
             sequence: 0,
             fingerprint: snapshot::fingerprint(query, aggregate, input),
             bytes: 0,
         })
+    }
+
+    /// What becomes of open windows when the input ends.
+    #[must_use]
+    pub fn at_end(mut self, at_end: AtEnd) -> Self {
+        self.at_end = at_end;
+        self
     }
 
     /// The rows that go into panes: the start of the pane of each. Others are dead letters or dropped.
@@ -115,13 +127,22 @@ impl WindowOperator {
 
     fn refusal(&self, at: Option<Micros>, placed: Option<(Micros, Micros)>) -> Reason {
         match (at, placed) {
+            (Some(at), Some((_, end))) if end <= self.closed_at_end => Reason {
+                code: "late",
+                message: format!(
+                    "event time {} is late: its window, which ends at {}, closed when the input of an earlier run ended; \
+                     `at_end: keep` leaves windows open for the next run",
+                    timestamp::format(at),
+                    timestamp::format(end)
+                ),
+            },
             (Some(at), Some((_, end))) => Reason {
                 code: "late",
                 message: format!(
                     "event time {} is late: its window closed at {}, the watermark is {}",
                     timestamp::format(at),
                     timestamp::format(end),
-                    shown(self.watermark)
+                    timestamp::format(self.watermark)
                 ),
             },
             (Some(at), None) => {
@@ -191,6 +212,23 @@ impl Operator for WindowOperator {
         Ok(())
     }
 
+    fn on_end(&mut self, newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
+        let before = self.watermark;
+        self.on_watermark(END_OF_TIME, out)?;
+        // Time has come as far as the end of the last window that the newest record belongs to.
+        let newest = Some(newest).filter(|newest| *newest > START_OF_TIME);
+        let reached = newest.and_then(|newest| self.pane_of(newest)).map_or(START_OF_TIME, |(_, end)| end);
+        self.watermark = before.max(reached);
+        if reached > before {
+            self.closed_at_end = reached;
+        }
+        Ok(())
+    }
+
+    fn keeps_open_at_end(&self) -> bool {
+        self.at_end == AtEnd::Keep
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
         self.write_snapshot()
     }
@@ -218,10 +256,6 @@ fn sorted(
     let order = UInt32Array::from(order);
     let values = values.iter().map(|column| take(column, &order, None)).collect::<Result<_, _>>().map_err(broken)?;
     Ok((starts, values, arrival))
-}
-
-fn shown(watermark: Micros) -> Arc<str> {
-    if watermark == i64::MAX { "the end of the input".into() } else { timestamp::format(watermark).into() }
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

@@ -19,6 +19,8 @@ pub(super) struct Pane {
     state: State,
     /// The latest arrival among its rows.
     pub(super) arrival: Micros,
+    /// How many records it holds.
+    pub(super) rows: u64,
 }
 
 enum State {
@@ -48,16 +50,18 @@ pub(super) struct Frozen {
 
 impl Pane {
     pub(super) fn new(plan: &Plan) -> Result<Self, OperatorError> {
-        Ok(Self { state: State::Live(Live::new(plan)?), arrival: START_OF_TIME })
+        Ok(Self { state: State::Live(Live::new(plan)?), arrival: START_OF_TIME, rows: 0 })
     }
 
-    pub(super) fn frozen(frozen: Frozen, arrival: Micros) -> Self {
-        Self { state: State::Frozen(frozen), arrival }
+    pub(super) fn frozen(frozen: Frozen, arrival: Micros, rows: u64) -> Self {
+        Self { state: State::Frozen(frozen), arrival, rows }
     }
 
     /// Takes rows: the values of [`Plan::rows`].
     pub(super) fn update(&mut self, plan: &Plan, values: &[ArrayRef], rows: usize) -> Result<(), OperatorError> {
-        self.thaw(plan)?.update(plan, values, rows)
+        self.thaw(plan)?.update(plan, values, rows)?;
+        self.rows += rows as u64;
+        Ok(())
     }
 
     /// The groups, ready to take rows.

@@ -10,7 +10,7 @@ use std::{io::Cursor, sync::Arc};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema};
-use pipectl_data::{Micros, Schema, key_hash};
+use pipectl_data::{END_OF_TIME, Micros, START_OF_TIME, Schema, key_hash};
 use pipectl_ir::query::{Query, WindowAggregate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,6 +35,8 @@ struct Header {
     datafusion: String,
     fingerprint: u64,
     watermark: Micros,
+    #[serde(default = "never")]
+    closed_at_end: Micros,
     sequence: i64,
     panes: Vec<PaneHeader>,
 }
@@ -43,6 +45,9 @@ struct Header {
 struct PaneHeader {
     start: Micros,
     arrival: Micros,
+    /// How many records it holds; unknown in checkpoints of earlier versions.
+    #[serde(default)]
+    rows: u64,
     groups: usize,
     bytes: usize,
 }
@@ -93,7 +98,14 @@ impl WindowOperator {
                 frozen.encoded = Some(Arc::clone(&body));
                 body
             };
-            panes.push(PaneHeader { start: *start, groups: frozen.groups, bytes: body.len(), arrival: pane.arrival });
+            let (groups, bytes_of_body) = (frozen.groups, body.len());
+            panes.push(PaneHeader {
+                start: *start,
+                arrival: pane.arrival,
+                rows: pane.rows,
+                groups,
+                bytes: bytes_of_body,
+            });
             bytes += pane.size();
             bodies.push(body);
         }
@@ -103,6 +115,7 @@ impl WindowOperator {
             datafusion: DATAFUSION.to_owned(),
             fingerprint: self.fingerprint,
             watermark: self.watermark,
+            closed_at_end: self.closed_at_end,
             sequence: self.sequence,
             panes,
         };
@@ -151,17 +164,29 @@ impl WindowOperator {
             let (body, after) = rest.split_at_checked(pane.bytes).ok_or_else(broken)?;
             rest = after;
             let frozen = decode(body, pane.groups, self.plan.calls.len()).map_err(|_| broken())?;
-            let pane_ = Pane::frozen(frozen, pane.arrival);
+            let pane_ = Pane::frozen(frozen, pane.arrival, pane.rows);
             self.bytes += pane_.size();
             self.panes.insert(pane.start, pane_);
         }
         if !rest.is_empty() {
             return Err(broken());
         }
+        if header.watermark == END_OF_TIME {
+            return Err(OperatorError(
+                "the checkpoint was written at the end of the input by an earlier version of pipectl, which did not keep \
+                 up to where windows had closed; go on in another state folder (`--state`)"
+                    .to_owned(),
+            ));
+        }
         self.watermark = header.watermark;
+        self.closed_at_end = header.closed_at_end;
         self.sequence = header.sequence;
         Ok(())
     }
+}
+
+fn never() -> Micros {
+    START_OF_TIME
 }
 
 fn unwritable(error: impl std::fmt::Display) -> OperatorError {

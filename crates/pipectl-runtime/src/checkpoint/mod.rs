@@ -41,6 +41,19 @@ pub trait Checkpoints: std::fmt::Debug + Send + Sync {
     /// If it cannot be written.
     async fn note_published(&self, id: u64) -> Result<(), RunError>;
 
+    /// Notes what was decided at the start of a run without a checkpoint. It survives a crash of the machine, and stays until
+    /// the checkpoints are forgotten.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    async fn note_begun(&self, note: Vec<u8>) -> Result<(), RunError>;
+
+    /// What was noted.
+    ///
+    /// # Errors
+    /// If the note is out of reach.
+    async fn begun(&self) -> Result<Option<Vec<u8>>, RunError>;
+
     /// Whether it was noted of a checkpoint that it counts.
     ///
     /// # Errors

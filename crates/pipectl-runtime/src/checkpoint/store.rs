@@ -23,6 +23,9 @@ const KEPT: usize = 2;
 /// The file that holds the number of the last checkpoint that is known to count.
 const PUBLISHED: &str = "published";
 
+/// The file that holds what was decided when the run started without a checkpoint.
+const BEGUN: &str = "begun";
+
 /// The file that stands for the right to a directory.
 const OWNER: &str = "owner";
 
@@ -65,6 +68,14 @@ impl Checkpoints for OnDisk {
 
     async fn note_published(&self, id: u64) -> Result<(), RunError> {
         self.ask(move |store| store.note_published(id)).await
+    }
+
+    async fn note_begun(&self, note: Vec<u8>) -> Result<(), RunError> {
+        self.ask(move |store| store.write_durably(BEGUN, &note)).await
+    }
+
+    async fn begun(&self) -> Result<Option<Vec<u8>>, RunError> {
+        self.ask(Store::begun).await
     }
 
     async fn is_published(&self, id: u64) -> Result<bool, RunError> {
@@ -153,14 +164,8 @@ impl Store {
     }
 
     fn write(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
-        let path = self.directory.join(format!("checkpoint-{:012}", checkpoint.id));
-        let unfinished = path.with_extension("unfinished");
         let bytes = checkpoint.encode().map_err(RunError::failed)?;
-        let written = File::create(&unfinished)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&unfinished, &path))
-            .and_then(|()| File::open(&self.directory)?.sync_all());
-        written.map_err(|error| failed("write", &path, &error))?;
+        self.write_durably(&format!("checkpoint-{:012}", checkpoint.id), &bytes)?;
         let mut files = self.files()?;
         let old = files.len().saturating_sub(KEPT);
         for path in files.drain(..old) {
@@ -169,9 +174,29 @@ impl Store {
         Ok(())
     }
 
+    /// Writes a file whole or not at all.
+    fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        let path = self.directory.join(name);
+        let unfinished = path.with_extension("unfinished");
+        let written = File::create(&unfinished)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&unfinished, &path))
+            .and_then(|()| File::open(&self.directory)?.sync_all());
+        written.map_err(|error| failed("write", &path, &error))
+    }
+
+    fn begun(&self) -> Result<Option<Vec<u8>>, RunError> {
+        let path = self.directory.join(BEGUN);
+        match fs::read(&path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &path, &error)),
+        }
+    }
+
     /// Forgets all checkpoints: the next run starts over.
     pub fn clear(&self) -> Result<(), RunError> {
-        for path in self.matching(|name| name == PUBLISHED)?.into_iter().chain(self.files()?) {
+        for path in self.matching(|name| name == PUBLISHED || name == BEGUN)?.into_iter().chain(self.files()?) {
             fs::remove_file(&path).map_err(|error| failed("remove", &path, &error))?;
         }
         Ok(())
@@ -224,10 +249,13 @@ mod tests {
         assert_eq!(store.files().unwrap().len(), KEPT);
         assert_eq!(store.before_latest().unwrap(), Some(checkpoint(3)));
         store.note_published(4).unwrap();
+        store.write_durably(BEGUN, b"note").unwrap();
+        assert_eq!(store.begun().unwrap().as_deref(), Some(&b"note"[..]));
         assert!(store.is_published(4) && !store.is_published(3));
         store.clear().unwrap();
         assert_eq!(store.latest().unwrap(), None);
         assert!(!store.is_published(4), "a later run's fourth is another one");
+        assert_eq!(store.begun().unwrap(), None);
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 
 use arrow_array::{Array, BooleanArray, Int64Array, cast::AsArray, types::TimestampMicrosecondType};
-use pipectl_data::{Batch, Micros, START_OF_TIME};
-use pipectl_ir::dag::EventTime;
+use pipectl_data::{Batch, Micros, START_OF_TIME, timestamp};
+use pipectl_ir::dag::{EventTime, Lateness};
 use pipectl_process::{DeadLetters, OperatorError, Reason};
 
 use super::broken;
@@ -17,7 +17,9 @@ use super::broken;
 /// Takes the event time from a column.
 pub(crate) struct EventTimeStep {
     field: String,
-    lateness: Micros,
+    /// `None` holds the watermark back until the input ends.
+    lateness: Option<Micros>,
+    max_ahead: Option<Micros>,
     apart: bool,
     partitions: BTreeMap<u32, Track>,
     /// The watermark that was told last.
@@ -61,7 +63,11 @@ impl EventTimeStep {
         Self {
             apart,
             field: time.field.clone(),
-            lateness: time.lateness,
+            lateness: match time.lateness {
+                Lateness::For(lateness) => Some(lateness),
+                Lateness::UntilTheEnd => None,
+            },
+            max_ahead: time.max_ahead,
             partitions: BTreeMap::new(),
             emitted: START_OF_TIME,
         }
@@ -102,6 +108,21 @@ impl EventTimeStep {
         !self.partitions.is_empty() && self.partitions.values().all(|track| track.idle)
     }
 
+    /// The newest event time of all partitions; [`START_OF_TIME`] if there was none.
+    pub(crate) fn newest(&self) -> Micros {
+        self.partitions.values().map(|track| track.newest).max().unwrap_or(START_OF_TIME)
+    }
+
+    /// All inputs of the pipeline have been idle for this long: event time goes on as the clock does, from the newest
+    /// event time. Answers the watermark.
+    pub(crate) fn on_idle_time(&mut self, elapsed: Micros) -> Micros {
+        let newest = self.newest();
+        if let Some(lateness) = self.lateness.filter(|_| newest > START_OF_TIME) {
+            self.emitted = self.emitted.max(newest.saturating_add(elapsed).saturating_sub(lateness));
+        }
+        self.emitted
+    }
+
     /// A partition opens, falls idle or goes; answers the watermark if it has grown by that.
     pub(crate) fn on_partition(&mut self, partition: u32, change: PartitionChange) -> Option<Micros> {
         match change {
@@ -121,7 +142,7 @@ impl EventTimeStep {
     /// The smallest watermark of the partitions that are not idle, if it has grown.
     fn advance(&mut self) -> Option<Micros> {
         let low = self.partitions.values().filter(|track| !track.idle).map(|track| track.newest).min()?;
-        let watermark = low.saturating_sub(self.lateness);
+        let watermark = low.saturating_sub(self.lateness?);
         (watermark > self.emitted).then(|| {
             self.emitted = watermark;
             watermark
@@ -130,7 +151,39 @@ impl EventTimeStep {
 
     /// The watermark that would be told now, with this partition's newest event time.
     fn would_be(&self, others: Option<Micros>, newest: Micros) -> Micros {
-        others.map_or(newest, |others| others.min(newest)).saturating_sub(self.lateness).max(self.emitted)
+        let Some(lateness) = self.lateness else { return self.emitted };
+        others.map_or(newest, |others| others.min(newest)).saturating_sub(lateness).max(self.emitted)
+    }
+
+    /// The records that are not further ahead of their arrival than allowed; the others are dead letters. One clock that
+    /// is wrong must not make the records of all others late.
+    fn without_far_ahead(
+        &self,
+        batch: Batch,
+        times: Int64Array,
+        max_ahead: Micros,
+        out: &mut Vec<Timed>,
+    ) -> Result<(Batch, Int64Array), OperatorError> {
+        let ahead = |(time, arrival): (&Micros, &Micros)| *time > arrival.saturating_add(max_ahead);
+        let pairs = || times.values().iter().zip(batch.arrival.values());
+        if !pairs().any(ahead) {
+            return Ok((batch, times));
+        }
+        let far: BooleanArray = pairs().map(|pair| Some(ahead(pair))).collect();
+        let near: BooleanArray = pairs().map(|pair| Some(!ahead(pair))).collect();
+        let reasons = pairs().filter(|pair| ahead(*pair)).map(|(time, arrival)| Reason {
+            code: "too_far_ahead",
+            message: format!(
+                "`{}` is {}, further ahead of the arrival at {} than `max_ahead` allows",
+                self.field,
+                timestamp::format(*time),
+                timestamp::format(*arrival)
+            ),
+        });
+        let reasons = reasons.collect();
+        out.push(Timed::Dead(DeadLetters { batch: batch.filter(&far).map_err(broken)?, reasons }));
+        let kept = pairs().filter(|pair| !ahead(*pair)).map(|(time, _)| *time).collect::<Vec<_>>();
+        Ok((batch.filter(&near).map_err(broken)?, kept.into()))
     }
 
     /// Times a batch.
@@ -152,6 +205,9 @@ impl EventTimeStep {
             out.push(Timed::Dead(DeadLetters { batch: dead, reasons }));
             batch = batch.filter(&valid).map_err(broken)?;
             times = times.iter().flatten().collect();
+        }
+        if let Some(max_ahead) = self.max_ahead {
+            (batch, times) = self.without_far_ahead(batch, times, max_ahead, out)?;
         }
         if batch.is_empty() {
             return Ok(());
@@ -210,7 +266,7 @@ mod tests {
 
     /// Each record with the watermark that it met.
     fn met(cuts: &[usize], times: &[i64]) -> Vec<(i64, i64)> {
-        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 5 }, false);
+        let mut step = EventTimeStep::new(&EventTime::new("at", 5), false);
         let (mut watermark, mut seen, mut start) = (START_OF_TIME, Vec::new(), 0);
         for end in cuts.iter().copied().chain([times.len()]) {
             let part: Vec<_> = times[start..end].iter().copied().map(Some).collect();
@@ -246,7 +302,7 @@ mod tests {
 
     #[test]
     fn records_without_a_time_are_dead_letters() {
-        let mut step = EventTimeStep::new(&EventTime { field: "at".to_owned(), lateness: 0 }, false);
+        let mut step = EventTimeStep::new(&EventTime::new("at", 0), false);
         let mut out = Vec::new();
         step.on_batch(batch(&[Some(1), None, Some(2)]), &mut out).unwrap();
         assert!(matches!(&out[0], Timed::Dead(dead) if dead.batch.offsets.values() == &[1]));

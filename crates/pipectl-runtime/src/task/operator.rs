@@ -27,6 +27,7 @@ impl OperatorTask {
                 Event::Batch(batch) => self.chain.batch(batch).await?,
                 Event::Watermark(watermark) => self.chain.watermark(watermark).await?,
                 Event::Idle => self.chain.broadcast(&Message::Idle).await?,
+                Event::IdleTime(time) => self.chain.idle_time(time).await?,
                 Event::Barrier(id) => {
                     let (parts, sent) = self.chain.snapshot()?;
                     let state = TaskState {
@@ -40,7 +41,7 @@ impl OperatorTask {
                     self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
                 }
                 Event::End(end) => {
-                    self.chain.broadcast(&Message::End(end)).await?;
+                    self.chain.end(end).await?;
                     self.line.tell(TaskEvent::Ended { task: self.line.task, end });
                 }
                 Event::Closed => return Ok(()),

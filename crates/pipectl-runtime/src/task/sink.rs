@@ -82,8 +82,10 @@ impl SinkTask {
                     held = false;
                     self.line.tell(TaskEvent::Published { task: self.line.task, id });
                 }
-                Turn::Command(Some(Command::Barrier(_) | Command::Stop | Command::WritersFinished))
-                | Turn::Event(Event::Watermark(_) | Event::Idle) => {}
+                Turn::Command(Some(
+                    Command::Barrier(_) | Command::Stop | Command::WritersFinished | Command::IdleTime(_),
+                ))
+                | Turn::Event(Event::Watermark(_) | Event::Idle | Event::IdleTime(_)) => {}
                 Turn::Time => {
                     retrying!(self, self.writer.on_time());
                 }
@@ -95,7 +97,7 @@ impl SinkTask {
                 }
                 Turn::Event(Event::End(end)) => {
                     retrying!(self, self.writer.finish());
-                    self.bury_refused().await?;
+                    self.dead_letter_refused().await?;
                     if let Some(route) = &self.dead_letters {
                         route.broadcast(&Message::End(end)).await?;
                     }
@@ -125,32 +127,29 @@ impl SinkTask {
             let rows: UInt32Array = rejected.iter().map(|rejection| rejection.row as u32).collect();
             let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
             let batch = batch.take(&rows).map_err(|error| failed(broken(error)))?;
-            self.bury(batch, rejected.into_iter().map(|rejection| rejection.reason)).await?;
+            self.dead_letter(batch, rejected.into_iter().map(|rejection| rejection.reason)).await?;
         }
-        self.bury_refused().await
+        self.dead_letter_refused().await
     }
 
     /// Records that were accepted and then refused: they have not gone out after all.
-    async fn bury_refused(&mut self) -> Result<(), Halt> {
+    async fn dead_letter_refused(&mut self) -> Result<(), Halt> {
         for refused in self.writer.refused() {
-            let count = refused.batch.len() as u64;
-            let counts = self.counts.node(self.node);
-            counts.output -= count;
-            counts.dead_lettered += count;
-            self.counts.publish();
+            self.counts.take_back_output(self.node, refused.batch.len() as u64);
             let reasons = std::iter::repeat_n(refused.reason, refused.batch.len());
-            self.bury(refused.batch, reasons).await?;
+            self.dead_letter(refused.batch, reasons).await?;
         }
         Ok(())
     }
 
-    async fn bury(&mut self, batch: Batch, reasons: impl Iterator<Item = String>) -> Result<(), Halt> {
+    async fn dead_letter(&mut self, batch: Batch, reasons: impl Iterator<Item = String>) -> Result<(), Halt> {
         let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
         let reasons: Vec<_> = reasons.map(|message| Reason { code: "sink_rejected", message }).collect();
         let Some(route) = &mut self.dead_letters else {
             let reason = reasons.first().map_or("", |reason| reason.message.as_str());
             return Err(RunError::failed(format!("the dead letters' sink refused a record: {reason}")).into());
         };
+        self.counts.add_reason(self.node, "sink_rejected", reasons.len() as u64);
         let dead = DeadLetters { batch, reasons };
         let batch = dead_letter::to_batch(&self.name, &dead).map_err(failed)?;
         for (target, part) in route.split(batch).map_err(failed)? {
@@ -164,7 +163,7 @@ impl SinkTask {
             retrying!(self, self.writer.finish());
         }
         let part = retrying!(self, self.writer.checkpoint());
-        self.bury_refused().await?;
+        self.dead_letter_refused().await?;
         let state = TaskState {
             counts: self.counts.totals(),
             watermark: self.gate.watermark(),
@@ -183,5 +182,110 @@ impl SinkTask {
 async fn wait(host: &Host, deadline: Option<pipectl_data::Micros>) {
     if let Some(deadline) = deadline {
         host.sleep_until(deadline).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{BinaryViewArray, Int64Array};
+    use async_trait::async_trait;
+    use pipectl_contract::{ConnectorError, Refused, Rejection};
+    use pipectl_data::{PayloadFormat, START_OF_TIME};
+    use pipectl_ir::physical::RouteBy;
+
+    use super::*;
+    use crate::{
+        counters::Counters,
+        message::{End, Frontier},
+        queue::queue,
+    };
+
+    /// Accepts everything, and refuses the first record of each batch once the next call comes.
+    #[derive(Default)]
+    struct Regretful {
+        accepted: Vec<Batch>,
+    }
+
+    #[async_trait]
+    impl SinkWriter for Regretful {
+        async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+            self.accepted.push(batch.clone());
+            Ok(Vec::new())
+        }
+
+        fn refused(&mut self) -> Vec<Refused> {
+            let keep = self.accepted.len().saturating_sub(1);
+            let refused = self.accepted.drain(..keep);
+            refused.map(|batch| Refused { batch: batch.slice(0, 1).unwrap(), reason: "too old".to_owned() }).collect()
+        }
+
+        async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
+            // The last one is refused at the barrier.
+            self.accepted.extend(self.accepted.last().cloned());
+            Ok(Vec::new())
+        }
+
+        async fn committed(&mut self) -> Result<(), ConnectorError> {
+            Ok(())
+        }
+
+        async fn finish(&mut self) -> Result<(), ConnectorError> {
+            Ok(())
+        }
+    }
+
+    fn batch(rows: i64) -> Batch {
+        let numbers: Int64Array = (0..rows).collect();
+        let payload: BinaryViewArray = (0..rows).map(|_| Some(b"{}".as_slice())).collect();
+        Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Json)
+    }
+
+    #[test]
+    fn records_that_are_refused_late_move_from_the_output_to_the_dead_letters() {
+        pipectl_host::simulate(async {
+            let host = Host::simulated(1, 0);
+            let ((input, receiver), (dead, mut letters)) = (queue(1 << 20), queue(1 << 20));
+            let (commands, receive_commands) = mpsc::unbounded_channel();
+            let (events, mut received) = mpsc::unbounded_channel();
+            let counters = Arc::new(Counters::new(1));
+            let task = SinkTask {
+                name: "out".to_owned(),
+                node: 0,
+                gate: Gate::new(vec![receiver], START_OF_TIME),
+                writer: Box::new(Regretful::default()),
+                dead_letters: Some(RouteSender::new(RouteBy::Gather, vec![dead])),
+                counts: TaskCounts::new(Arc::clone(&counters), None),
+                host: host.clone(),
+                commands: receive_commands,
+                line: Line { task: 0, events },
+                restored: false,
+                again: true,
+                keeps: true,
+            };
+            let running = host.spawn(async { drop(task.run().await) });
+            for message in [
+                Message::Batch(batch(3)),
+                Message::Batch(batch(2)),
+                Message::Barrier(1),
+                Message::End(End::Finished(Frontier::default())),
+            ] {
+                input.send(message).await.unwrap();
+            }
+            while !matches!(received.recv().await, Some(TaskEvent::Ended { .. }) | None) {}
+            let counts = counters.of(0);
+            assert_eq!((counts.input, counts.output, counts.dead_lettered), (5, 3, 2), "{counts:?}");
+            assert!(counts.balances(false));
+            assert_eq!(counters.reasons(0).get("sink_rejected"), Some(&2));
+            drop(commands);
+            running.await.unwrap();
+            let mut found = 0;
+            while let Some(message) = std::future::poll_fn(|context| letters.poll(context)).await {
+                found += if let Message::Batch(batch) = message { batch.len() } else { 0 };
+            }
+            assert_eq!(found, 2);
+        })
+        .unwrap();
     }
 }

@@ -1,14 +1,14 @@
 //! A task at the start: drives one reader, runs the steps fused to it, sends the barriers.
 
 use pipectl_contract::{Read, SourceReader};
-use pipectl_data::{END_OF_TIME, Micros};
+use pipectl_data::{Micros, START_OF_TIME};
 use pipectl_host::Host;
 use tokio::sync::mpsc;
 
 use crate::{
     chain::{Chain, Halt},
     error::RunError,
-    message::{End, Message},
+    message::{End, Frontier, IdleTime, Message},
     state::TaskState,
     steps::PartitionChange,
     task::{Command, Line, TaskEvent},
@@ -54,7 +54,16 @@ impl Partitions {
         *idle |= falls;
         falls
     }
+
+    /// Whether there are partitions and all are idle.
+    fn all_idle(&self) -> bool {
+        !self.0.is_empty() && self.0.values().all(|(_, idle)| *idle)
+    }
 }
+
+/// After how long without records a source counts as idle where its spec does not say, in microseconds: only for a pipeline
+/// all of whose inputs are idle.
+const IDLE_AFTER: Micros = 10_000_000;
 
 enum Turn {
     Command(Option<Command>),
@@ -64,10 +73,12 @@ enum Turn {
 impl SourceTask {
     /// Runs until the coordinator hangs up.
     pub(crate) async fn run(mut self) -> Result<(), Halt> {
-        self.chain.announce(pipectl_data::START_OF_TIME).await?;
+        self.chain.announce(START_OF_TIME).await?;
         let mut ended = false;
         let mut last_record = self.host.now();
         let mut idle = false;
+        // Whether the coordinator knows that this source is idle.
+        let mut reported_idle = false;
         let mut partitions = Partitions::default();
         let mut asked = false;
         // Positions at barriers whose checkpoint is not yet known to be durable.
@@ -96,6 +107,12 @@ impl SourceTask {
                     let told = self.reader.writers_finished().await;
                     told.map_err(|error| RunError::connector(&self.name, &error))?;
                 }
+                Turn::Command(Some(Command::IdleTime(elapsed))) => {
+                    if reported_idle && !ended {
+                        let watermark = START_OF_TIME;
+                        self.chain.idle_time(IdleTime { elapsed, watermark }).await?;
+                    }
+                }
                 Turn::Command(Some(Command::Barrier(id))) => {
                     asked = false;
                     barriers.push_back((id, self.reader.position()));
@@ -114,6 +131,9 @@ impl SourceTask {
                 }
                 Turn::Read(Read::Records(batch)) => {
                     (last_record, idle) = (self.host.now(), false);
+                    if std::mem::take(&mut reported_idle) {
+                        self.line.tell(TaskEvent::Idle { task: self.line.task, since: None });
+                    }
                     partitions.active(batch.partition, last_record);
                     let counts = self.chain.counts.node(self.node);
                     counts.input += batch.len() as u64;
@@ -128,6 +148,7 @@ impl SourceTask {
                         idle = true;
                         self.chain.broadcast(&Message::Idle).await?;
                     }
+                    self.report_idle(&mut reported_idle, last_record);
                 }
                 Turn::Read(Read::Opened(partition)) => {
                     partitions.active(partition, self.host.now());
@@ -139,6 +160,9 @@ impl SourceTask {
                     {
                         self.chain.broadcast(&Message::Idle).await?;
                     }
+                    if partitions.all_idle() {
+                        self.report_idle(&mut reported_idle, last_record);
+                    }
                 }
                 Turn::Read(Read::Closed(partition) | Read::Lost(partition)) => {
                     partitions.0.remove(&partition);
@@ -146,8 +170,7 @@ impl SourceTask {
                 }
                 Turn::Read(Read::End) => {
                     ended = true;
-                    self.chain.watermark(END_OF_TIME).await?;
-                    self.end(End::Finished).await?;
+                    self.end(End::Finished(Frontier::default())).await?;
                 }
             }
             if !asked && !ended && self.reader.wants_checkpoint() {
@@ -157,8 +180,17 @@ impl SourceTask {
         }
     }
 
+    /// Lets the coordinator know once that nothing has come for a while.
+    fn report_idle(&self, reported: &mut bool, since: Micros) {
+        let limit = self.idle_after.unwrap_or(IDLE_AFTER);
+        if !*reported && self.host.now().saturating_sub(since) >= limit {
+            *reported = true;
+            self.line.tell(TaskEvent::Idle { task: self.line.task, since: Some(since) });
+        }
+    }
+
     async fn end(&mut self, end: End) -> Result<(), Halt> {
-        self.chain.broadcast(&Message::End(end)).await?;
+        self.chain.end(end).await?;
         self.line.tell(TaskEvent::Ended { task: self.line.task, end });
         Ok(())
     }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipectl_data::units::Duration;
 use pipectl_host::Host;
 
-use crate::state::State;
+use crate::{dead_letter_limit::DeadLetterLimit, state::State};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -114,7 +114,7 @@ pub(crate) enum Command {
     DryRun(DryRunArguments),
     /// Run a pipeline until its sources end or you stop it
     #[command(
-        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh     # forget the checkpoint, start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next apply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
+        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh --replace-output     # start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next apply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
     )]
     Apply(ApplyArguments),
     /// Run the same input in several Environments and tell whether the results are the same
@@ -242,7 +242,10 @@ pub(crate) struct DryRunArguments {
     /// End after so much virtual time; 1m where a source has no end of its own and --records is not given
     #[arg(long, value_name = "DURATION")]
     pub(crate) until: Option<Duration>,
-    /// Seed of all chance in the run
+    /// Exit with 3 when the run ends with more dead letters than this: a number, or a share of the records read
+    #[arg(long, value_name = "N|P%")]
+    pub(crate) max_dead_letters: Option<DeadLetterLimit>,
+    /// Seed of the random number generator
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// How many rows of each sink to show
@@ -257,9 +260,15 @@ pub(crate) struct DryRunArguments {
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Forget the checkpoint and start over: everything is read and written again
+    /// Forget positions and state and start over: everything is read and written again
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// Where nothing is resumed from: let new output take the place of what earlier runs have left, which is listed first and removed with the first checkpoint
+    #[arg(long, conflicts_with = "keep_output")]
+    pub(crate) replace_output: bool,
+    /// Where nothing is resumed from: leave what earlier runs have left and write beside it or after it
+    #[arg(long)]
+    pub(crate) keep_output: bool,
     /// Bring streams that are there to what the specs say (partitions, retention, encryption); `existing` ones stay as they are
     #[arg(long)]
     pub(crate) update_streams: bool,
@@ -272,6 +281,9 @@ pub(crate) struct ApplyArguments {
     /// How long the run may take to drain after it was told to stop
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub(crate) drain_timeout: Duration,
+    /// Exit with 3 when the run ends with more dead letters than this: a number, or a share of the records read
+    #[arg(long, value_name = "N|P%")]
+    pub(crate) max_dead_letters: Option<DeadLetterLimit>,
     /// How many threads to use; one for each core by default
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use pipectl_host::{Host, Micros};
 use pipectl_ir::{Dag, NodeKind, PhysicalPlan, RunReport};
 use pipectl_plan::lower;
-use pipectl_runtime::{Limits, RegistryConnectors, RunError, RunOptions, start};
+use pipectl_runtime::{Limits, OutputPolicy, RegistryConnectors, RunError, RunOptions, start};
 use serde_json::json;
 
 use crate::{
@@ -56,6 +56,10 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
                 if view::print(&shown) != Exit::Fine {
                     exit = Exit::Outside;
                 }
+                if let Some(problem) = arguments.max_dead_letters.and_then(|limit| limit.judge(&report)) {
+                    view::note(&problem);
+                    exit = Exit::Failed;
+                }
             }
             Err(error) => {
                 view::run_error(&compiled.dag.settings().pipeline, &error);
@@ -77,6 +81,8 @@ fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -
         directory: PathBuf::new(),
         limits: Limits { records: arguments.records, time },
         drain: std::time::Duration::from_hours(1),
+        live: false,
+        output: OutputPolicy::default(),
     };
     pipectl_host::simulate(async {
         let host = Host::simulated(arguments.seed, EPOCH);

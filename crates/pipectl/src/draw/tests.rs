@@ -5,7 +5,7 @@ use pipectl_diag::Path;
 use pipectl_ir::{
     Dag,
     dag::{
-        Edge, EdgeKind, EventTime, LatePolicy, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, Settings,
+        AtEnd, Edge, EdgeKind, EventTime, LatePolicy, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, Settings,
         SinkNode, SourceFormat, SourceNode, StreamNode,
     },
 };
@@ -22,6 +22,7 @@ fn source(kind: &str) -> NodeKind {
         options: Value::from("secret"),
         format: SourceFormat::Json,
         bounded: true,
+        at_rest: true,
         idle_after: None,
     })
 }
@@ -33,13 +34,18 @@ fn stream(partitions: u32, keys: &[&str]) -> NodeKind {
         carrier: None,
         idle_after: 0,
         keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        time: Some(EventTime { field: "at".to_owned(), lateness: 5_000_000 }),
+        time: Some(EventTime::new("at", 5_000_000)),
     })
 }
 
 fn processor(kind: &str) -> NodeKind {
     let step = ProcessorStep::Other { kind: kind.to_owned(), options: Value::Null };
-    NodeKind::Processor(ProcessorNode { step, late: LatePolicy::default(), fail_on_error: false })
+    NodeKind::Processor(ProcessorNode {
+        step,
+        late: LatePolicy::default(),
+        at_end: AtEnd::default(),
+        fail_on_error: false,
+    })
 }
 
 fn plain_sink(kind: &str) -> SinkNode {

@@ -6,7 +6,6 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pipectl_host::Micros;
 use pipectl_ir::report::NodeReport;
 
-use super::report::count;
 use crate::logging;
 
 /// Rates are taken over this long, so that they can be read.
@@ -112,9 +111,9 @@ impl Live {
 impl Terminal {
     fn show(&mut self, nodes: &[NodeReport], now: Micros) {
         let what = if self.stopping {
-            "stopping: writing what is in flight; Ctrl-C again ends at once"
+            "stopping: writing what is in flight"
         } else {
-            "running; Ctrl-C stops it, and the next apply goes on from there"
+            "running; Ctrl-C stops, the next apply goes on"
         };
         let seconds = (now - self.started).max(0) / 1_000_000;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
@@ -142,14 +141,71 @@ impl Line {
 
 fn text(node: &NodeReport, rate: Option<u64>) -> String {
     let counts = &node.counts;
-    let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", count(rate)));
-    let mut line = format!("in {:>13} {rate:>12}  out {:>13}", count(counts.input), count(counts.output));
+    let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{}/s", short(rate)));
+    let mut line = format!("in {:>5} {rate:>7}  out {:>5}", short(counts.input), short(counts.output));
+    // What needs attention comes first, for a narrow terminal cuts a line off.
+    let dead = counts.all_dead_lettered();
     for (word, number) in
-        [("filtered", counts.filtered), ("dead-lettered", counts.dead_lettered), ("late", counts.late)]
+        [("dead", dead), ("late", counts.late), ("held", counts.held()), ("filtered", counts.filtered)]
     {
         if number > 0 {
-            write!(line, "  {word} {}", count(number)).unwrap_or_default();
+            write!(line, "  {word} {}", short(number)).unwrap_or_default();
         }
     }
     line
+}
+
+/// A number in five characters: `9999`, `12.3k`, `456k`, `7.89M`.
+fn short(number: u64) -> String {
+    if number < 10_000 {
+        return number.to_string();
+    }
+    let (mut value, mut unit) = (number as f64, "");
+    for next in ["k", "M", "G", "T", "P", "E"] {
+        if value < 999.5 {
+            break;
+        }
+        (value, unit) = (value / 1000.0, next);
+    }
+    let digits = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.digits$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pipectl_ir::report::Counts;
+
+    #[test]
+    fn a_line_fits_sixty_columns() {
+        let shown = [0, 9_999, 10_000, 12_345, 999_499, 999_500, 7_891_234, u64::MAX].map(short);
+        assert_eq!(shown, ["0", "9999", "10.0k", "12.3k", "999k", "1.00M", "7.89M", "18.4E"]);
+        let counts = Counts {
+            input: 123_456_789,
+            output: 23_456_789,
+            dead_lettered: 12_345,
+            late: 12_345,
+            absorbed: 100_000_000,
+            ..Counts::default()
+        };
+        let node = NodeReport {
+            name: "per_minute".to_owned(),
+            role: "processor".to_owned(),
+            kind: "sql".to_owned(),
+            place: None,
+            stateful: true,
+            counts,
+            before: Counts::default(),
+            reasons: std::collections::BTreeMap::new(),
+            reasons_before: std::collections::BTreeMap::new(),
+        };
+        let line = format!("{}  {}", node.name, text(&node, Some(1_234_567)));
+        assert!(line.chars().count() <= 66 && line.contains("in  123M 1.23M/s  out 23.5M  dead 12.3k"), "{line}");
+    }
 }

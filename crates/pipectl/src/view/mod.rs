@@ -1,5 +1,4 @@
 //! What a person sees. Results go to standard output, everything else to standard error.
-#![allow(clippy::print_stderr, reason = "this is the module that writes for people")]
 
 mod asking;
 pub(crate) mod comparison;
@@ -25,7 +24,7 @@ pub(crate) fn print(text: &str) -> Exit {
         Ok(()) => Exit::Fine,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Fine,
         Err(error) => {
-            eprintln!("error: cannot write to standard output: {error}");
+            note(&format!("error: cannot write to standard output: {error}"));
             Exit::Outside
         }
     }
@@ -39,27 +38,32 @@ pub(crate) fn render(source: &Source, format: Format, color: bool) -> String {
 /// Shows what was found, on standard error.
 pub(crate) fn diagnostics(source: &Source, global: &Global) {
     if !source.diagnostics.is_empty() {
-        eprint!("{}", render(source, Format::Text, global.color_on_stderr()));
+        write_error(&render(source, Format::Text, global.color_on_stderr()));
     }
 }
 
 /// Shows one problem that has no place in a file.
 pub(crate) fn problem(problem: Diagnostic, global: &Global) {
     let options = RenderOptions { color: global.color_on_stderr(), width: width() };
-    eprint!("{}", pipectl_diag::render(&Diagnostics::from(problem), &SourceMap::default(), Format::Text, options));
+    write_error(&pipectl_diag::render(&Diagnostics::from(problem), &SourceMap::default(), Format::Text, options));
 }
 
 /// Shows why a run failed.
 pub(crate) fn run_error(pipeline: &str, error: &RunError) {
-    eprintln!("error: pipeline `{pipeline}`: {error}");
+    note(&format!("error: pipeline `{pipeline}`: {error}"));
     for line in &error.help {
-        eprintln!("  = help: {line}");
+        note(&format!("  = help: {line}"));
     }
 }
 
 /// Writes a line for people.
 pub(crate) fn note(line: &str) {
-    eprintln!("{line}");
+    write_error(&format!("{line}\n"));
+}
+
+/// Writes to standard error, whether or not anybody can read it: a closed pipe or a full disk there must not end a run.
+fn write_error(text: &str) {
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// `1 record`, `2,000 records`.

@@ -5,24 +5,34 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use pipectl_ir::report::{NodeReport, Outcome, RunReport};
 
+/// A column of the table of nodes: its head, its number, and whether it is there without a number too.
+type Column = (&'static str, fn(&NodeReport) -> u64, bool);
+
+/// What becomes of the records of a node. Each row adds up: what comes in goes out, is left out, or is still there; a node
+/// with windows takes in what it has aggregated or holds, and what goes out are its results.
+const COLUMNS: [Column; 8] = [
+    ("in", |node| node.counts.input, true),
+    ("out", |node| node.counts.output, true),
+    ("filtered", |node| node.counts.filtered, true),
+    ("dead-lettered", |node| node.counts.all_dead_lettered(), true),
+    ("dropped late", |node| node.counts.dropped_late, false),
+    ("aggregated", |node| node.counts.absorbed - node.counts.held(), false),
+    ("held", |node| node.counts.held(), false),
+    ("in flight", |node| node.counts.in_flight(node.stateful), true),
+];
+
 /// A row for each node: what came in, what went where.
 pub(crate) fn ledger(nodes: &[NodeReport]) -> String {
+    let used = |(_, number, always): &&Column| *always || nodes.iter().any(|node| number(node) > 0);
+    let columns: Vec<&Column> = COLUMNS.iter().filter(used).collect();
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["node", "", "in", "out", "filtered", "dead-lettered", "late", "in flight"]);
+    table.set_header(["node", ""].into_iter().chain(columns.iter().map(|(head, ..)| *head)));
     for node in nodes {
-        let counts = &node.counts;
-        let numbers = [
-            count(counts.input),
-            count(counts.output),
-            count(counts.filtered),
-            count(counts.dead_lettered),
-            count(counts.late),
-            counts.in_flight(node.stateful).to_string(),
-        ];
         let what = if node.role == node.kind { node.role.clone() } else { format!("{} {}", node.role, node.kind) };
         let texts = [Cell::new(&node.name), Cell::new(what)];
-        let numbers = numbers.into_iter().map(|number| Cell::new(number).set_alignment(CellAlignment::Right));
+        let numbers = columns.iter().map(|(_, number, _)| count(number(node)));
+        let numbers = numbers.map(|number| Cell::new(number).set_alignment(CellAlignment::Right));
         table.add_row(texts.into_iter().chain(numbers));
     }
     for column in table.column_iter_mut() {
@@ -51,25 +61,34 @@ pub(crate) fn plain_table<const N: usize>(head: [&str; N], rows: impl Iterator<I
 pub(crate) fn summary(report: &RunReport) -> String {
     let mut text = String::new();
     let seconds = (report.ended - report.started) as f64 / 1e6;
-    let sources = report.nodes.iter().filter(|node| node.role == "source");
-    // What others write to a stream comes from no source.
-    let first = report.nodes.first().filter(|node| node.role == "stream");
-    let read: u64 = sources.chain(first).map(|node| node.counts.input).sum();
-    let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
-    let ended = match report.outcome {
-        Outcome::Finished => "finished: all input is read and everything is delivered",
-        Outcome::Stopped => "stopped: everything in flight is written; the next apply goes on from here",
+    let read = report.new_records();
+    let lost = report.new_dead_letters() + report.new_dropped();
+    let ended = match (report.outcome, lost) {
+        (Outcome::Finished, 0) => "finished: all input is read and everything is delivered".to_owned(),
+        (Outcome::Finished, lost) => {
+            format!("finished: all input is read; not delivered: {}", super::counted(lost, "record"))
+        }
+        (Outcome::Stopped, 0) => {
+            "stopped: everything in flight is written; the next apply goes on from here".to_owned()
+        }
+        (Outcome::Stopped, lost) => format!(
+            "stopped: everything in flight is written, not delivered: {}; the next apply goes on from here",
+            super::counted(lost, "record")
+        ),
     };
     writeln!(text, "\n{} {ended}", report.pipeline).unwrap_or_default();
-    let read = super::counted(read, "record");
-    let speed = if let Some(checkpoint) = report.resumed_from {
-        // The counts go on over all runs; the time is this one's.
-        format!("{read} in all; this run went on from checkpoint {checkpoint} and took {seconds:.1} s")
+    if let Some(checkpoint) = report.resumed_from {
+        let all: u64 = report.nodes.iter().map(|node| node.before.input).max().unwrap_or(0);
+        let rest = if all > 0 { "; the table counts all runs" } else { "" };
+        let read = super::counted(read, "record");
+        writeln!(text, "{read} in {seconds:.1} s in this run, which went on from checkpoint {checkpoint}{rest}\n")
     } else {
-        format!("{read} in {seconds:.1} s ({} a second)", count(rate as u64))
-    };
-    writeln!(text, "{speed}\n").unwrap_or_default();
+        let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
+        writeln!(text, "{} in {seconds:.1} s ({} a second)\n", super::counted(read, "record"), count(rate as u64))
+    }
+    .unwrap_or_default();
     text.push_str(&ledger(&report.nodes));
+    text.push_str(&not_delivered(report));
     let written = report.nodes.iter().filter(|node| node.counts.output > 0);
     let mut places = written.filter_map(|node| Some((&node.name, node.place.as_ref()?))).peekable();
     if places.peek().is_some() {
@@ -79,6 +98,32 @@ pub(crate) fn summary(report: &RunReport) -> String {
         writeln!(text, "  {name:<18} {place}").unwrap_or_default();
     }
     text
+}
+
+/// What this run did not deliver, by node and reason.
+fn not_delivered(report: &RunReport) -> String {
+    let mut text = String::new();
+    for node in &report.nodes {
+        for (code, number) in node.new_reasons() {
+            let number = count(number);
+            writeln!(text, "  {:<18} {number:>9}  {code}: {}", node.name, meaning(code)).unwrap_or_default();
+        }
+    }
+    if text.is_empty() { text } else { format!("\nNot delivered:\n{text}") }
+}
+
+/// What a code of a dead letter stands for.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "late" => "their windows had closed; a longer `lateness` waits for such records",
+        "decode" => "they do not fit the schema",
+        "parse" => "they do not have the form that `parse` expects",
+        "no_event_time" => "they have no event time",
+        "too_far_ahead" => "their event time is beyond `max_ahead`",
+        "cast" | "evaluate" => "an expression has no value for them",
+        "sink_rejected" => "the sink refused them",
+        _ => "the dead letters give the reason of each",
+    }
 }
 
 /// The first rows of each sink of a dry run.

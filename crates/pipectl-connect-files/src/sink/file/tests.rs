@@ -13,6 +13,8 @@ pub(crate) fn context(directory: &std::path::Path, restored: Option<Vec<u8>>) ->
     SinkContext {
         host: Host::real(),
         pipeline: "p".to_owned(),
+        output: "out/p".to_owned(),
+        earlier: Earlier::None,
         node: "n".to_owned(),
         directory: directory.to_path_buf(),
         writer: 0,
@@ -33,7 +35,7 @@ pub(crate) fn rows(ids: Range<i64>) -> Batch {
 }
 
 fn options(path: &str, mode: OnExisting) -> FileSinkOptions {
-    FileSinkOptions { path: path.to_owned(), format: None, compression: None, mode }
+    FileSinkOptions { path: path.to_owned(), format: None, compression: None, mode: Some(mode) }
 }
 
 fn content(path: &std::path::Path) -> String {

@@ -154,6 +154,10 @@ impl InObjects {
         Ok(Some(checkpoint))
     }
 
+    fn begun_path(&self) -> Path {
+        self.claim.folder.clone().join(self.region.as_str()).join("begun")
+    }
+
     async fn names(&self) -> (Option<Name>, Option<Name>, Option<u64>) {
         let held = self.claim.held.lock().await;
         held.0
@@ -205,6 +209,22 @@ impl Checkpoints for InObjects {
     async fn note_published(&self, id: u64) -> Result<(), RunError> {
         let region = self.region.clone();
         self.claim.change(|head| head.regions.entry(region).or_default().published = Some(id)).await
+    }
+
+    async fn note_begun(&self, note: Vec<u8>) -> Result<(), RunError> {
+        let objects = &self.claim.objects;
+        let written = objects.store.put(&self.begun_path(), note.into()).await;
+        written.map(|_| ()).map_err(|error| objects.failed("write a note", &error))
+    }
+
+    async fn begun(&self) -> Result<Option<Vec<u8>>, RunError> {
+        let objects = &self.claim.objects;
+        let failed = |error| objects.failed("read a note", &error);
+        match objects.store.get(&self.begun_path()).await {
+            Ok(found) => Ok(Some(found.bytes().await.map_err(failed)?.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     async fn is_published(&self, id: u64) -> Result<bool, RunError> {

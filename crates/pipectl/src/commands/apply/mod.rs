@@ -65,6 +65,15 @@ fn exit_of(error: &RunError) -> Exit {
     match error.kind {
         RunErrorKind::Failed | RunErrorKind::DrainTimeout => Exit::Failed,
         RunErrorKind::Outside => Exit::Outside,
+        RunErrorKind::OutputExists => Exit::Wrong,
+        RunErrorKind::ReaderGone => Exit::Fine,
+    }
+}
+
+/// Shows why a pipeline failed. A reader that has gone (`| head`) is no failure.
+fn show_error(pipeline: &str, error: &RunError) {
+    if error.kind != RunErrorKind::ReaderGone {
+        view::run_error(pipeline, error);
     }
 }
 
@@ -104,7 +113,7 @@ impl Set<'_> {
             let exit = match signals.race(self.start(plans)).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => {
-                    view::run_error(&name, &error);
+                    show_error(&name, &error);
                     exit_of(&error)
                 }
                 Err(signal) => {
@@ -199,8 +208,9 @@ impl Set<'_> {
                 }
                 Turn::Done(index, result) => {
                     live.end();
+                    let failed = result.is_err();
                     let exit = self.ended(index, result);
-                    if exit != Exit::Fine {
+                    if failed || exit != Exit::Fine {
                         // All or nothing: the others stop too.
                         self.stop();
                     }
@@ -214,23 +224,37 @@ impl Set<'_> {
     fn ended(&self, index: usize, result: Result<RunReport, RunError>) -> Exit {
         match result {
             Err(error) => {
-                view::run_error(self.running[index].job.pipeline(), &error);
+                show_error(self.running[index].job.pipeline(), &error);
                 exit_of(&error)
             }
-            Ok(report) if self.arguments.format == ReportFormat::Json => {
-                let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-                view::print(&(text + "\n"))
-            }
-            Ok(_) if self.running[index].job.already_finished() => Exit::Fine,
-            Ok(report) if report.nodes.is_empty() => {
-                view::note(&format!("pipeline `{}`: stopped while standing by", report.pipeline));
-                Exit::Fine
-            }
             Ok(report) => {
-                view::note(&view::summary(&report));
-                Exit::Fine
+                let shown = self.show(&self.running[index].job, &report);
+                match self.arguments.max_dead_letters.and_then(|limit| limit.judge(&report)) {
+                    Some(problem) => {
+                        view::note(&problem);
+                        Exit::Failed
+                    }
+                    None => shown,
+                }
             }
         }
+    }
+
+    /// Shows what a run came to.
+    fn show(&self, job: &Job, report: &RunReport) -> Exit {
+        if self.arguments.format == ReportFormat::Json {
+            let text = serde_json::to_string_pretty(report).unwrap_or_default();
+            return view::print(&(text + "\n"));
+        }
+        let name = &report.pipeline;
+        view::note(&match report.resumed_from {
+            _ if report.nodes.is_empty() => format!("pipeline `{name}`: stopped while standing by"),
+            Some(id) if job.already_finished() && job.read_nothing() => {
+                format!("pipeline `{name}`: nothing new to read since checkpoint {id}, where all input had been read")
+            }
+            _ => view::summary(report),
+        });
+        Exit::Fine
     }
 
     fn nodes(&self) -> Vec<pipectl_ir::report::NodeReport> {

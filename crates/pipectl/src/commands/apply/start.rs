@@ -6,7 +6,8 @@ use pipectl_contract::Difference;
 use pipectl_host::Host;
 use pipectl_ir::{PhysicalPlan, physical::Workers};
 use pipectl_runtime::{
-    Differing, Job, Limits, RunError, RunOptions, consumer_group, forget, provision, reads, start_over, writes,
+    Differing, Job, Limits, OutputPolicy, RunError, RunOptions, consumer_group, forget, provision, reads, start_over,
+    writes,
 };
 
 use super::{Set, Worker, standby::Standby};
@@ -143,6 +144,12 @@ pub(super) fn options(
         directory: PathBuf::new(),
         limits: Limits::default(),
         drain: arguments.drain_timeout.0,
+        live: true,
+        output: match arguments {
+            ApplyArguments { keep_output: true, .. } => OutputPolicy::Keep,
+            ApplyArguments { replace_output: true, .. } => OutputPolicy::Replace,
+            _ => OutputPolicy::Refuse,
+        },
     })
 }
 
@@ -181,13 +188,10 @@ fn groups(plans: &[PhysicalPlan]) -> Vec<(String, String)> {
 
 pub(super) fn tell_start(Worker { job, groups, .. }: &Worker) {
     let name = job.pipeline();
-    for (stream, group) in groups.iter().filter(|_| !job.already_finished()) {
+    for (stream, group) in groups {
         tracing::info!(pipeline = name, stream, group, "reading as a consumer group");
     }
     match job.resumed_from() {
-        Some(id) if job.already_finished() => view::note(&format!(
-            "pipeline `{name}` had already finished (checkpoint {id}): nothing to do; `--fresh` starts it over"
-        )),
         Some(id) => tracing::info!(pipeline = name, checkpoint = id, "resuming"),
         None => tracing::info!(pipeline = name, "starting"),
     }

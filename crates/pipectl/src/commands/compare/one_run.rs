@@ -8,10 +8,12 @@ use pipectl_data::Micros;
 use pipectl_host::Host;
 use pipectl_ir::{
     PhysicalPlan, RunReport,
+    dag::Lateness,
     physical::{Operation, StageInput, StreamPlan, Workers},
 };
 use pipectl_runtime::{
-    Differing, Job, Limits, RegistryConnectors, RunError, RunErrorKind, RunOptions, provision, reads, writes,
+    Differing, Job, Limits, OutputPolicy, RegistryConnectors, RunError, RunErrorKind, RunOptions, provision, reads,
+    writes,
 };
 
 use super::{
@@ -123,7 +125,7 @@ fn prepare(plan: &mut PhysicalPlan, id: &str, lateness: bool) {
             if let Operation::EventTime(time) = &mut step.operation
                 && !lateness
             {
-                time.lateness = OPEN_TO_THE_END;
+                time.lateness = Lateness::For(OPEN_TO_THE_END);
             }
         }
     }
@@ -147,7 +149,14 @@ async fn run_plans(
 ) -> Result<RunReport, Stop> {
     let options = |plan: &mut PhysicalPlan| {
         plan.workers = Workers::One { because: "a comparison runs alone".to_owned() };
-        Ok(RunOptions { store: None, directory: PathBuf::new(), limits, drain: Duration::from_secs(30) })
+        Ok(RunOptions {
+            store: None,
+            directory: PathBuf::new(),
+            limits,
+            drain: Duration::from_secs(30),
+            live: false,
+            output: OutputPolicy::default(),
+        })
     };
     let started = signals.race(async {
         provision(plans, &inner, host, Differing::Tell).await?;

@@ -1,0 +1,45 @@
+//! Event time: what holds where the spec does not say it, and windows that would never close.
+
+use pipectl_data::Micros;
+use pipectl_diag::{Diagnostic, codes};
+use pipectl_ir::dag::{EventTime, Lateness};
+use pipectl_spec::model::{AtEnd, ProcessorNode, TimeSpec};
+
+use crate::nodes::micros;
+
+/// How far records may be out of order where a live source brings them and the spec does not say.
+const LATENESS: Micros = 5_000_000;
+
+/// How far ahead of its arrival an event time may be where a live source brings it and the spec does not say.
+const MAX_AHEAD: Micros = 24 * 3_600_000_000;
+
+/// The event time of a stream; `at_rest` is whether all its records are there before the run.
+pub(crate) fn event_time(spec: &TimeSpec, at_rest: bool) -> EventTime {
+    EventTime {
+        field: spec.field.text.clone(),
+        lateness: match spec.lateness {
+            Some(lateness) => Lateness::For(micros(lateness.0)),
+            None if at_rest => Lateness::UntilTheEnd,
+            None => Lateness::For(LATENESS),
+        },
+        max_ahead: spec.max_ahead.map(|ahead| micros(ahead.0)).or((!at_rest).then_some(MAX_AHEAD)),
+    }
+}
+
+/// Windows that stay open between runs close by the watermark alone, so there must be one. `stream` has none before its
+/// input ends.
+pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>) -> Option<Diagnostic> {
+    let stream = stream.filter(|_| processor.at_end == AtEnd::Keep)?;
+    let title = format!("the windows of `{}` never close", processor.name);
+    let problem = Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, title)
+        .at(&processor.path.key("at_end"), "they stay open when the input ends")
+        .note(format!(
+            "stream `{stream}` gets its records from files and gives no `lateness`, so it has no watermark before its \
+             input ends"
+        ))
+        .help(format!(
+            "give stream `{stream}` a `lateness` in its `time`, as in `lateness: 1h`: windows then close when records are \
+             that much newer than their end"
+        ));
+    Some(problem)
+}
