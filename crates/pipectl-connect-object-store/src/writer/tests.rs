@@ -440,7 +440,7 @@ fn a_broken_state_is_refused() {
 #[test]
 fn a_person_finds_the_folder() {
     let options = options(Format::Jsonl, Compression::None, "raw-stream/x/{arrival:%Y}/", 10, 1);
-    let describe = |binding| Sink::describe(&ObjectStore, &options, &binding, "lab", "raw");
+    let describe = |binding| Sink::describe(&ObjectStore, &options, &binding, "out/lab", "raw");
     assert_eq!(describe(ObjectStoreBinding::default()), "out/lab/raw-stream/x/");
     let there = Directory { path: Some("/data/".to_owned()) };
     assert_eq!(describe(ObjectStoreBinding::Directory(there)), "/data/raw-stream/x/");
