@@ -4,6 +4,7 @@
 //! from bytes to the typed columns that are needed, without a tree of values in between.
 
 mod batch;
+pub mod civil;
 pub mod compress;
 pub mod decode;
 pub mod encode;

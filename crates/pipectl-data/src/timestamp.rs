@@ -1,17 +1,22 @@
 //! Instants and dates as text: read from and written to records millions of times a second, so the common forms have a
 //! scan of their own and only the rest goes to a general parser.
 
-use crate::Micros;
+use crate::{Micros, civil};
 
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// The instant that a text names, in microseconds since 1970 UTC; `None` if it names none.
+/// The instant that a text names, in microseconds since 1970 UTC; `None` if it names none, or one outside of the years 0
+/// to 9999 of UTC.
 ///
 /// Understands RFC 3339 (`2026-01-31T10:00:00.5+01:00`), the same with a space for the `T`, without a zone (then it is
-/// UTC), without seconds, a date alone (midnight UTC), and the ISO 8601 forms that Temporal allows
-/// (`20260131T100000Z`). Digits beyond microseconds are cut off. A second 60 counts as 59.
+/// UTC), without seconds, a date alone (midnight UTC), the ISO 8601 forms that Temporal allows (`20260131T100000Z`), and
+/// a zone in brackets (`2026-01-31T10:00:00[Europe/Berlin]`), which must agree with the offset if there is one. Digits
+/// beyond microseconds are cut off. A second 60 counts as 59.
 pub fn parse(text: &str) -> Option<Micros> {
-    fast(text.as_bytes()).or_else(|| general(text))
+    match fast(text.as_bytes()) {
+        Some(at) => civil::in_range(at).then_some(at),
+        None => civil::parse_iso(text),
+    }
 }
 
 /// The day that a text such as `2026-01-31` names, in days since 1970; `None` if it is anything else.
@@ -61,7 +66,7 @@ pub fn write_date(day: i32, out: &mut Vec<u8>) {
 }
 
 fn write_day(days: i64, out: &mut Vec<u8>) {
-    let (year, month, day) = civil(days);
+    let (year, month, day) = civil_from_days(days);
     let mut text = *b"0000-00-00";
     match u32::try_from(year) {
         Ok(year @ 0..=9_999) => {
@@ -120,15 +125,6 @@ fn fast(text: &[u8]) -> Option<Micros> {
     Some((seconds + hour * 3_600 + minute * 60 + second - offset) * 1_000_000 + micros)
 }
 
-fn general(text: &str) -> Option<Micros> {
-    if let Ok(at) = text.parse::<jiff::Timestamp>() {
-        return Some(at.as_nanosecond().div_euclid(1_000)).and_then(|micros| i64::try_from(micros).ok());
-    }
-    let civil: jiff::civil::DateTime = text.parse().ok()?;
-    let at = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
-    i64::try_from(at.as_nanosecond().div_euclid(1_000)).ok()
-}
-
 /// `YYYY-MM-DD` as days since 1970.
 fn day(date: &[u8]) -> Option<i64> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else { return None };
@@ -150,7 +146,7 @@ fn pair(tens: u8, ones: u8) -> Option<i64> {
 }
 
 /// Days since 1970 of a date (Hinnant, <https://howardhinnant.github.io/date_algorithms.html#days_from_civil>).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let of_era = year.rem_euclid(400);
@@ -159,7 +155,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The inverse (Hinnant, `civil_from_days`).
-fn civil(days: i64) -> (i64, u32, u32) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);
@@ -176,6 +172,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::civil;
 
     #[test]
     fn forms() {
@@ -220,14 +217,14 @@ mod tests {
         fn agrees_with_a_general_library(at in -62_167_219_200_000_000_i64..253_402_300_800_000_000) {
             let text = format(at);
             prop_assert_eq!(fast(text.as_bytes()), Some(at));
-            prop_assert_eq!(general(&text), Some(at));
+            prop_assert_eq!(civil::parse_iso(&text), Some(at));
             let theirs = jiff::Timestamp::from_microsecond(at).ok();
             prop_assert_eq!(text.parse::<jiff::Timestamp>().ok(), theirs);
         }
 
         #[test]
         fn the_fast_scan_accepts_nothing_that_is_wrong(text in "[0-9]{4}-[0-3][0-9]-[0-3][0-9][T ][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{1,10})?(Z|[+-][0-2][0-9]:[0-6][0-9])?") {
-            if let (Some(fast), Some(general)) = (fast(text.as_bytes()), general(&text)) {
+            if let (Some(fast), Some(general)) = (fast(text.as_bytes()), civil::parse_iso(&text)) {
                 prop_assert_eq!(fast, general);
             }
         }
