@@ -177,7 +177,8 @@ impl Visitor<'_> for Key<'_> {
 
     #[inline]
     fn visit_str<E: Error>(self, name: &str) -> Result<Option<usize>, E> {
-        if self.guess.name == name {
+        // A place that was never used has an empty name and no field.
+        if !name.is_empty() && self.guess.name == name {
             return Ok(self.guess.field);
         }
         Ok(self.guess.find(self.needed, name))

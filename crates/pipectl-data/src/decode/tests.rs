@@ -331,3 +331,79 @@ fn speed() {
     }
     report("serde_json into a struct of 3 fields", started);
 }
+
+/// A field with the empty name, and keys with escapes, which the scan leaves to the other reader.
+#[test]
+fn a_key_may_be_empty() {
+    let schema = schema(&[("", DataType::Int64), ("a", DataType::Int64)]);
+    for records in [
+        [r#"{"":1,"a":2}"#, r#"{"":1,"a":2,"k\n":3}"#],
+        [r#"{"":1,"a":2,"k\n":3}"#, r#"{"a":2,"":1}"#],
+        [r#"{"a":2,"":1,"k\n":3}"#, r#"{"k\n":3,"":1,"a":2}"#],
+        [r#"{"k\n":3,"x":4,"":0,"":1,"a":2}"#, r#"{"":1,"\u0061":2}"#],
+    ] {
+        let decoded = decode(&schema, DecodeFormat::Json, &records);
+        assert_eq!(decoded.bad, [], "{records:?}");
+        for (column, expected) in [(0, 1), (1, 2)] {
+            let column = decoded.columns.column(column).as_primitive::<types::Int64Type>();
+            assert_eq!((column.null_count(), column.values().as_ref()), (0, [expected; 2].as_slice()), "{records:?}");
+        }
+    }
+    let required = Schema::new([Field::required("", DataType::Int64)]);
+    assert_eq!(decode(&required, DecodeFormat::Json, &[r#"{"":1,"k\n":3}"#]).bad, []);
+}
+
+proptest! {
+    /// However its keys are written and ordered, a record means the same.
+    #[test]
+    fn escapes_in_keys_change_nothing(members in prop::collection::vec((prop::sample::select(vec!["", "a", "b", "ab", "é", "\n"]), any::<i32>(), any::<bool>()), 0..8)) {
+        let schema = schema(&[("", DataType::Int64), ("a", DataType::Int64), ("ab", DataType::Int64), ("\n", DataType::Int64)]);
+        let write = |escape: bool| {
+            let members: Vec<String> = members.iter().map(|(key, value, own)| {
+                let plain = Value::from(*key).to_string().trim_matches('"').to_owned();
+                let key = if escape && *own {
+                    key.encode_utf16().fold(String::new(), |text, unit| format!("{text}\\u{unit:04x}"))
+                } else {
+                    plain
+                };
+                format!("\"{key}\":{value}")
+            }).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let (plain, escaped) = (write(false), write(true));
+        let decoded = decode(&schema, DecodeFormat::Json, &[&plain, &escaped, &plain, &escaped]);
+        prop_assert_eq!(&decoded.bad, &[]);
+        for row in 1..4 {
+            prop_assert_eq!(decoded.columns.slice(0, 1), decoded.columns.slice(row, 1), "{}", escaped);
+        }
+    }
+}
+
+/// No infinity and no NaN comes in, in whatever format.
+#[test]
+fn numbers_are_finite() {
+    for text in ["inf", "-inf", "Infinity", "NaN", "nan", "1e999", "-1e999", "+inf"] {
+        assert!(one(DataType::Float64, csv(&["a"]), text).is_err(), "{text}");
+        assert!(one(DataType::Float64, DecodeFormat::Json, &format!(r#"{{"a":{text}}}"#)).is_err(), "{text}");
+        assert!(one(DataType::Float64, DecodeFormat::Json, &format!(r#"{{"a":"{text}"}}"#)).is_err(), "{text}");
+    }
+    assert_eq!(one(DataType::Float64, csv(&["a"]), "1e-999"), Ok(Some("0.0".to_owned())));
+}
+
+/// An instant that leaves the years 0 to 9999 in UTC.
+#[test]
+fn times_stay_in_the_range() {
+    for (text, expected) in [
+        ("9999-12-31T23:59:59.999999Z", Some("9999-12-31T23:59:59.999999Z")),
+        ("9999-12-31T18:59:59-05:00", Some("9999-12-31T23:59:59Z")),
+        ("9999-12-31T23:59:59-05:00", None),
+        ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00Z")),
+        ("0000-01-01T00:00:00+01:00", None),
+        ("+010000-01-01T00:00:00Z", None),
+    ] {
+        let json = one(DataType::Timestamp, DecodeFormat::Json, &format!(r#"{{"a":"{text}"}}"#));
+        assert_eq!(json.ok().flatten().as_deref(), expected, "{text}");
+        let csv = one(DataType::Timestamp, csv(&["a"]), text);
+        assert_eq!(csv.ok().flatten().as_deref(), expected, "{text}");
+    }
+}
