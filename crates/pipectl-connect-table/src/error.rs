@@ -20,8 +20,8 @@ pub(crate) fn sqlite(what: impl std::fmt::Display, error: rusqlite::Error) -> Co
         ) => ErrorKind::Invalid,
         _ => ErrorKind::Internal,
     };
-    let hint = match kind {
-        ErrorKind::Unavailable => " (another program may hold the database, or the disk is full)",
+    let hint = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => " (another program holds the lock)",
         _ => "",
     };
     ConnectorError {

@@ -182,7 +182,7 @@ fn every_type_is_stored_as_people_read_it() {
         let columns: Vec<ArrayRef> = vec![
             Arc::new(BooleanArray::from(vec![Some(true), None])),
             Arc::new(Int64Array::from(vec![1, 2])),
-            Arc::new(Float64Array::from(vec![Some(1.5), Some(f64::NAN)])),
+            Arc::new(Float64Array::from(vec![Some(1.5), None])),
             Arc::new(StringViewArray::from(vec![Some("ü"), None])),
             Arc::new(BinaryViewArray::from(vec![Some(b"\x00\xff".as_slice()), None])),
             time(Some(TEN)),
@@ -213,6 +213,63 @@ fn every_type_is_stored_as_people_read_it() {
             ]
         );
         assert!(rows[1].iter().filter(|value| **value == Value::Null).count() == 10, "{:?}", rows[1]);
+    });
+}
+
+/// As in files: no sink makes something of its own of them.
+#[test]
+fn floats_that_are_not_finite_are_refused() {
+    in_simulation(async {
+        let directory = tempfile::tempdir().expect("a directory");
+        let schema = Schema::new([Field::new("device", DataType::String), Field::new("score", DataType::Float64)]);
+        let mut writer = open(directory.path(), options(&["device"]), schema.clone()).await;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringViewArray::from(vec!["a", "b", "c", "d"])),
+            Arc::new(Float64Array::from(vec![Some(f64::INFINITY), Some(1e308), Some(f64::NAN), None])),
+        ];
+        let rejected = writer.write(&with_columns(&schema, columns, None)).await.expect("writes");
+        let rejected: Vec<_> = rejected.into_iter().map(|rejection| (rejection.row, rejection.reason)).collect();
+        assert_eq!(
+            rejected,
+            [
+                (0, "column `score` holds inf, which is no finite number".to_owned()),
+                (2, "column `score` holds NaN, which is no finite number".to_owned()),
+            ]
+        );
+        let rows = read(directory.path(), "SELECT device, score FROM \"leader \"\"board\"\"\" ORDER BY device");
+        let text = |text: &str| Value::Text(text.to_owned());
+        assert_eq!(rows, [vec![text("b"), Value::Real(1e308)], vec![text("d"), Value::Null]]);
+    });
+}
+
+/// Another program holds the database for longer than the first try waits, when it is opened and when it is written.
+#[test]
+fn a_lock_of_another_program_is_waited_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("new/t.sqlite");
+    std::fs::create_dir(directory.path().join("new")).expect("creates");
+    let hold = |file: &Path| {
+        let other = Connection::open(file).expect("opens");
+        // Here the clock of the run is simulated: only what SQLite itself waits for takes time.
+        other.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).expect("has a log");
+        other
+            .execute_batch("BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS other (a); INSERT INTO other VALUES (1)")
+            .expect("locks");
+        std::thread::spawn(move || {
+            let (_keep, wait) = std::sync::mpsc::channel::<()>();
+            wait.recv_timeout(std::time::Duration::from_millis(1_500)).expect_err("nobody sends");
+            other.execute_batch("COMMIT").expect("unlocks");
+        })
+    };
+    in_simulation(async {
+        let first = hold(&file);
+        let mut writer = open(directory.path(), options(&["device"]), schema()).await;
+        first.join().expect("has unlocked");
+        let second = hold(&file);
+        let rejected = writer.write(&batch(&[(Some("a"), 1, None)])).await.expect("writes");
+        second.join().expect("has unlocked");
+        assert!(rejected.is_empty());
+        assert_eq!(scores(directory.path()), [("a".to_owned(), 1)]);
     });
 }
 

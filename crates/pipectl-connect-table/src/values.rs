@@ -39,12 +39,12 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Whether the database would see a null: it has no NaN.
+    /// Whether the row has no value.
     pub(crate) fn is_null(self, row: usize) -> bool {
         match self {
             Self::Bool(array) => array.is_null(row),
             Self::Int(array) => array.is_null(row),
-            Self::Float(array) => array.is_null(row) || array.value(row).is_nan(),
+            Self::Float(array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
             Self::Bytes(array) => array.is_null(row),
             Self::Time(array) => array.is_null(row),

@@ -9,7 +9,7 @@ use std::{
 use arrow_array::{Array, Int64Array, RecordBatch};
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkWriter};
-use pipectl_data::Batch;
+use pipectl_data::{Batch, encode};
 use pipectl_host::Host;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
@@ -20,10 +20,12 @@ use crate::{
     values::Values,
 };
 
-/// How long SQLite waits for another writer of the same file before it gives up.
+/// How long SQLite waits for another program's lock before that is logged.
+const FIRST_BUSY: Duration = Duration::from_secs(1);
+/// How long it waits after that before the call fails.
 const BUSY: Duration = Duration::from_secs(10);
-/// How often a database that is busy is opened again, and the pause between two tries: the switch to the write-ahead
-/// log does not wait by itself.
+/// How often a database that is locked is opened again. The pauses between two tries grow: the switch to the write-ahead
+/// log does not wait by itself. It comes to between two and eleven minutes.
 const OPEN_TRIES: u32 = 50;
 const OPEN_PAUSE: Duration = Duration::from_millis(100);
 
@@ -72,10 +74,14 @@ impl Writer {
         let mut tries = 0;
         let open = loop {
             let (at, wanted) = (path.clone(), definition.clone());
-            match host.blocking(move || connect(&at, &wanted, begin)).await {
+            let busy = if tries == 0 { FIRST_BUSY } else { BUSY };
+            match host.blocking(move || connect(&at, &wanted, begin, busy)).await {
                 Err(error) if error.is_retryable() && tries < OPEN_TRIES => {
                     tries += 1;
-                    host.sleep(OPEN_PAUSE).await;
+                    if tries.is_power_of_two() {
+                        tracing::warn!(tries, "{error}; trying again");
+                    }
+                    host.sleep(OPEN_PAUSE * tries).await;
                 }
                 result => break result?,
             }
@@ -85,7 +91,7 @@ impl Writer {
     }
 }
 
-fn connect(path: &Path, definition: &Definition, begin: Begin) -> Result<Open, ConnectorError> {
+fn connect(path: &Path, definition: &Definition, begin: Begin, busy: Duration) -> Result<Open, ConnectorError> {
     let failed = |error| sqlite(format_args!("open the database `{}`", path.display()), error);
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)
@@ -93,7 +99,7 @@ fn connect(path: &Path, definition: &Definition, begin: Begin) -> Result<Open, C
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.busy_timeout(busy).map_err(failed)?;
     // With the log, readers and the writer do not hold each other up; it is synced at each checkpoint of ours.
     connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed)?;
     connection.pragma_update(None, "synchronous", "normal").map_err(failed)?;
@@ -121,8 +127,23 @@ impl Table {
         Ok(())
     }
 
-    /// Writes all rows or none.
+    /// Writes all rows or none. A lock of another program is logged as soon as it holds the records up.
     fn write(&self, columns: &RecordBatch, times: Option<&Int64Array>) -> Result<Vec<Rejection>, ConnectorError> {
+        match self.try_write(columns, times, FIRST_BUSY) {
+            Err(error) if error.is_retryable() => {
+                tracing::warn!("{error}; trying again");
+                self.try_write(columns, times, BUSY)
+            }
+            result => result,
+        }
+    }
+
+    fn try_write(
+        &self,
+        columns: &RecordBatch,
+        times: Option<&Int64Array>,
+        busy: Duration,
+    ) -> Result<Vec<Rejection>, ConnectorError> {
         let title = self.definition.title();
         let mut fields = Vec::with_capacity(self.definition.columns.len());
         for column in &self.definition.columns {
@@ -132,12 +153,18 @@ impl Table {
         let failed = |error| sqlite(format_args!("write to {title}"), error);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let Open { connection, upsert, .. } = &mut *open;
+        connection.busy_timeout(busy).map_err(failed)?;
         // Taking the lock at once avoids two transactions that both read and then wait for each other.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+        let mut refused = encode::refused(columns);
         let mut rejections = Vec::new();
         {
             let mut statement = transaction.prepare_cached(upsert).map_err(failed)?;
             for row in 0..columns.num_rows() {
+                if let Some(reason) = refused.remove(&row) {
+                    rejections.push(Rejection { row, reason });
+                    continue;
+                }
                 let null_key = fields.iter().find(|(column, values)| column.key && values.is_null(row));
                 if let Some((column, _)) = null_key {
                     let reason = format!("column `{}` of the key of {title} is null", column.name);

@@ -50,7 +50,7 @@ pub fn in_range(at: Micros) -> bool {
 
 /// Whether a day since 1970 lies in the years 0 to 9999.
 pub fn day_in_range(day: i32) -> bool {
-    in_range(i64::from(day) * DAY)
+    in_range(i64::from(day).saturating_mul(DAY))
 }
 
 /// Writes an instant by a strftime format, in the zone's local time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray, cast::AsArray, types::TimestampMicrosecondType};
 use arrow_schema::{ArrowError, DataType as Arrow, Field, Schema as ArrowSchema, TimeUnit};
 use parquet::{
-    arrow::ArrowWriter,
+    arrow::{ArrowWriter, arrow_writer::ArrowWriterOptions},
     basic::{Compression as Codec, GzipLevel, ZstdLevel},
     file::properties::WriterProperties,
 };
@@ -15,7 +15,8 @@ use crate::{Schema, compress::Compression};
 /// The bytes of a Parquet file with these rows; `compression` is that of its pages.
 ///
 /// Timestamps are microseconds adjusted to UTC, so that every reader shows the right instant; `json` is text;
-/// intervals are microseconds as `INT64`. The same rows give the same bytes.
+/// intervals are microseconds as `INT64`. The file does not say how its columns looked in memory (`ARROW:schema`): older
+/// readers know none of the view types. The same rows give the same bytes.
 ///
 /// # Errors
 /// If a batch's columns are not those of `schema`, in its order.
@@ -34,7 +35,8 @@ pub fn write_file(schema: &Schema, batches: &[RecordBatch], compression: Compres
     let stored = Arc::new(ArrowSchema::new(fields));
     let properties = WriterProperties::builder().set_compression(codec).build();
     let mut out = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut out, stored.clone(), Some(properties))?;
+    let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+    let mut writer = ArrowWriter::try_new_with_options(&mut out, stored.clone(), options)?;
     for batch in batches {
         let columns = batch.columns().iter().map(convert).collect();
         writer.write(&RecordBatch::try_new(stored.clone(), columns)?)?;

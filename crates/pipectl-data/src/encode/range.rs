@@ -1,0 +1,48 @@
+//! Values that lie in memory and in no format alike: floats that are not finite, times outside of our years.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{
+    Array, PrimitiveArray, RecordBatch,
+    cast::AsArray,
+    types::{ArrowPrimitiveType, Date32Type, Float64Type, TimestampMicrosecondType},
+};
+
+use crate::civil;
+
+/// The rows that cannot be written, ascending, and why in one line.
+///
+/// JSON has no infinity and no NaN, SQLite no NaN, and readers of a time give up beyond year 9999: such a row is refused
+/// by every sink instead of becoming something else in each.
+pub fn refused(columns: &RecordBatch) -> BTreeMap<usize, String> {
+    let mut found = BTreeMap::new();
+    for (field, column) in columns.schema_ref().fields().iter().zip(columns.columns()) {
+        let mut note = |rows: Vec<(usize, String)>| {
+            for (row, what) in rows {
+                found.entry(row).or_insert_with(|| format!("column `{}` holds {what}", field.name()));
+            }
+        };
+        if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+            let what = |value: f64| format!("{value}, which is no finite number");
+            note(rows(floats, f64::is_finite, what));
+        } else if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+            note(rows(times, civil::in_range, |_| "a time outside of the years 0 to 9999".to_owned()));
+        } else if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
+            note(rows(dates, civil::day_in_range, |_| "a date outside of the years 0 to 9999".to_owned()));
+        }
+    }
+    found
+}
+
+/// The rows whose value is there and not good. Nearly always all are good, which one pass over the values tells.
+fn rows<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    good: impl Fn(T::Native) -> bool,
+    what: impl Fn(T::Native) -> String,
+) -> Vec<(usize, String)> {
+    if array.values().iter().fold(true, |all, value| all & good(*value)) {
+        return Vec::new();
+    }
+    let bad = (0..array.len()).filter(|row| array.is_valid(*row) && !good(array.value(*row)));
+    bad.map(|row| (row, what(array.value(row)))).collect()
+}
