@@ -60,6 +60,30 @@ pub fn write(at: Micros, out: &mut Vec<u8>) {
     out.extend_from_slice(&text[..=length]);
 }
 
+/// Instants as text in a document of ours, for serde's `with`.
+pub mod text {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::Micros;
+
+    /// Writes what [`super::format`] answers.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::format(*at))
+    }
+
+    /// Reads what [`super::parse`] understands.
+    ///
+    /// # Errors
+    /// If it is anything else.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Micros, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        super::parse(&text).ok_or_else(|| D::Error::custom("not a time such as 2026-01-31T10:00:00Z"))
+    }
+}
+
 /// Appends a day since 1970 as `2026-01-31`.
 pub fn write_date(day: i32, out: &mut Vec<u8>) {
     write_day(i64::from(day), out);

@@ -157,9 +157,11 @@ pub struct RunReport {
     pub pipeline: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// When it started, on the host's clock.
+    /// When it started, on the host's clock; RFC 3339 in a document.
+    #[serde(with = "pipectl_data::timestamp::text")]
     pub started: Micros,
     /// When it ended.
+    #[serde(with = "pipectl_data::timestamp::text")]
     pub ended: Micros,
     /// Number of the checkpoint that it resumed from.
     pub resumed_from: Option<u64>,
@@ -167,4 +169,26 @@ pub struct RunReport {
     pub checkpoint: u64,
     /// The nodes in topological order; the last one is the dead letters.
     pub nodes: Vec<NodeReport>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_in_documents_are_texts() {
+        let report = RunReport {
+            pipeline: "lab".to_owned(),
+            outcome: Outcome::Finished,
+            started: 0,
+            ended: 1_500_000,
+            resumed_from: None,
+            checkpoint: 1,
+            nodes: Vec::new(),
+        };
+        let document = serde_json::to_value(&report).unwrap();
+        assert_eq!(document["started"], "1970-01-01T00:00:00Z");
+        assert_eq!(document["ended"], "1970-01-01T00:00:01.500Z");
+        assert_eq!(serde_json::from_value::<RunReport>(document).unwrap(), report);
+    }
 }

@@ -34,6 +34,7 @@ pub(super) async fn run(reach: &Reach, arguments: &DescribeArguments, global: &G
 fn as_json(state: &StreamState) -> Value {
     let mut value = serde_json::to_value(state).unwrap_or_default();
     let text = |time: Option<Duration>| json!(time.map(|time| units::Duration(time).to_string()));
+    value["created"] = json!(state.created.map(timestamp::format));
     value["retention"] = text(state.retention);
     for (number, partition) in state.partitions.iter().enumerate() {
         value["partitions"][number]["behind"] = text(partition.behind);
