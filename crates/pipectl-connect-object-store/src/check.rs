@@ -1,10 +1,13 @@
 //! The pure check of the options.
 
 use pipectl_contract::{Checked, ColumnNeed, NodeContext, Parallelism, SinkFacts};
-use pipectl_data::DataType;
+use pipectl_data::{DataType, Schema};
 use pipectl_diag::{
     Diagnostic, Diagnostics, Path,
-    codes::options::{FLUSH_LIMIT, INVALID_OPTION, PREFIX_FIELD_TYPE, PREFIX_PATH, PREFIX_PLACEHOLDER},
+    codes::options::{
+        FLUSH_LIMIT, INVALID_OPTION, OPTION_NOT_FOR_THIS, PARTITION_COLUMN, PREFIX_FIELD_TYPE, PREFIX_PATH,
+        PREFIX_PLACEHOLDER,
+    },
 };
 
 use crate::{
@@ -46,6 +49,18 @@ pub(crate) fn check(
         };
         diagnostics.extend(problem.map(|problem| problem.at_inside(&prefix_path, range, "")));
     }
+    if options.format == Format::Parquet
+        && let (Some(template), Some(input)) = (&template, node.input)
+    {
+        diagnostics.extend(partition_columns(template, input, &prefix_path, options.prefix.is_some()));
+    }
+    if options.partition_columns.is_some() && options.format != Format::Parquet {
+        diagnostics.push(
+            Diagnostic::error(OPTION_NOT_FOR_THIS, "`partition_columns` has an effect on Parquet files only")
+                .at_key(&Path::keys(["partition_columns"]), "")
+                .help("remove it, or write `format: parquet`"),
+        );
+    }
     diagnostics.extend(flush(options.flush));
     diagnostics.extend(zone(options));
     diagnostics.extend(stem(options, node));
@@ -66,6 +81,25 @@ pub(crate) fn check(
 
 fn prefix_error(error: TemplateError, path: &Path) -> Diagnostic {
     Diagnostic::error(error.code, error.title).at_inside(path, error.range, error.label).help(error.help)
+}
+
+/// Columns that readers find twice: in the files, and with other values as folders.
+fn partition_columns(template: &Template, input: &Schema, path: &Path, is_written: bool) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for partition in template.partitions().into_iter().filter(|partition| !partition.is_whole) {
+        let Some(column) = input.names().find(|column| column.eq_ignore_ascii_case(&partition.name)) else { continue };
+        let name = &partition.name;
+        let title = format!("readers of the files find `{name}` twice: in the path as `{name}=…`, and as a column");
+        let problem = Diagnostic::warning(PARTITION_COLUMN, title);
+        let problem = match partition.range.filter(|_| is_written) {
+            Some(range) => problem.at_inside(path, range, ""),
+            None => problem.at(path, ""),
+        };
+        found.push(problem.help(format!(
+            "call the folder otherwise, such as `{name}_part=…`, or rename the column: `{column} AS …` in a processor before"
+        )));
+    }
+    found
 }
 
 fn field_type(name: &str, data_type: DataType, has_format: bool) -> Option<Diagnostic> {

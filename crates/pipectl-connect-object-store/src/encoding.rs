@@ -60,7 +60,7 @@ impl Chunk {
             }
             Format::Csv => encode::csv::write_rows(columns, schema, &mut bytes, &mut ends).map_err(internal)?,
             Format::Parquet => {
-                let rows = compact(columns)?;
+                let rows = compact(&chosen(columns, schema)?)?;
                 return Ok(Self::Columns { bytes: memory(&rows), rows });
             }
         }
@@ -195,6 +195,15 @@ impl Content {
 /// Where a row starts in lines that end there.
 fn start_of(ends: &[usize], row: usize) -> usize {
     row.checked_sub(1).and_then(|before| ends.get(before).copied()).unwrap_or(0)
+}
+
+/// The columns that a file has.
+fn chosen(columns: &RecordBatch, schema: &Schema) -> Result<RecordBatch, ConnectorError> {
+    if columns.num_columns() == schema.fields().len() {
+        return Ok(columns.clone());
+    }
+    let wanted = schema.names().map(|name| columns.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>();
+    columns.project(&wanted.map_err(internal)?).map_err(internal)
 }
 
 /// Lets go of buffers that are shared with rows that are not in the batch.

@@ -16,5 +16,5 @@ mod store;
 mod template;
 mod writer;
 
-pub use options::{Directory, Flush, Format, ObjectStoreBinding, ObjectStoreOptions};
+pub use options::{Directory, Flush, Format, ObjectStoreBinding, ObjectStoreOptions, PartitionColumns};
 pub use sink::ObjectStore;

@@ -1,11 +1,14 @@
 //! What a spec says about delivery, and what an Environment says about where it goes.
 
 use pipectl_data::{
+    Schema,
     compress::Compression,
     units::{Duration, Size},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::template::Template;
 
 /// Writes files below a prefix of an object store.
 ///
@@ -30,6 +33,12 @@ pub struct ObjectStoreOptions {
     /// How files are compressed. Default: `snappy` for Parquet (inside the file), `none` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
+    /// Whether a Parquet file has the columns that its path spells as `name={name}/`: readers of such a layout (Hive,
+    /// Spark, DuckDB, pyarrow) take them from the path, and some refuse a column that is in both. Default: `omit`. A
+    /// column stays if no other is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(example = &"keep")]
+    pub partition_columns: Option<PartitionColumns>,
     /// What the last part of each name begins with, instead of `<pipeline>-<sink>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"events")]
@@ -38,6 +47,16 @@ pub struct ObjectStoreOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"Europe/Berlin")]
     pub zone: Option<String>,
+}
+
+/// What becomes of columns that the path spells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartitionColumns {
+    /// They are in the path only.
+    Omit,
+    /// They are in the files too.
+    Keep,
 }
 
 /// When a file is closed: whichever comes first.
@@ -110,6 +129,19 @@ impl ObjectStoreOptions {
             Format::Parquet => Compression::Snappy,
             Format::Jsonl | Format::Csv => Compression::None,
         })
+    }
+}
+
+impl ObjectStoreOptions {
+    /// The columns of a file, of those that come in.
+    pub(crate) fn stored(&self, schema: &Schema, template: &Template) -> Schema {
+        if self.format != Format::Parquet || self.partition_columns == Some(PartitionColumns::Keep) {
+            return schema.clone();
+        }
+        let partitions = template.partitions();
+        let spelled = |name: &str| partitions.iter().any(|partition| partition.is_whole && partition.name == name);
+        let left = schema.project(|field| !spelled(&field.name));
+        if left.fields().is_empty() { schema.clone() } else { left }
     }
 }
 

@@ -52,9 +52,11 @@ impl Sink for ObjectStore {
             })?,
             None => TimeZone::UTC,
         };
+        let schema = options.stored(&context.schema, &template);
         let root = context.directory.join(binding.path(&context.output));
         let setup = Setup {
             renderer: Renderer::new(template, zone),
+            schema,
             namer: Namer::new(options.stem(&context.pipeline, &context.node), context.writer),
             encoding: Encoding { format: options.format, compression: options.compression() },
             flush: options.flush,

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use arrow_array::{Array, BooleanArray, UInt32Array};
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkContext, SinkWriter};
-use pipectl_data::{Batch, Micros, PayloadFormat, Schema};
+use pipectl_data::{Batch, Micros, PayloadFormat, Schema, encode};
 use pipectl_host::Host;
 
 use crate::{
@@ -29,6 +29,8 @@ const PENDING_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) renderer: Renderer,
+    /// The columns of a file.
+    pub(crate) schema: Schema,
     pub(crate) namer: Namer,
     pub(crate) encoding: Encoding,
     pub(crate) flush: Flush,
@@ -39,7 +41,6 @@ pub(crate) struct Setup {
 pub(crate) struct Writer {
     setup: Setup,
     host: Host,
-    schema: Schema,
     /// Whether payloads are delivered as they are.
     payloads: bool,
     /// Open files by the order in which they were opened.
@@ -66,7 +67,6 @@ impl Writer {
             payloads: json && context.payload == Some(PayloadFormat::Json),
             setup,
             host: context.host,
-            schema: context.schema,
             open: BTreeMap::new(),
             by_prefix: BTreeMap::new(),
             next_open: 0,
@@ -76,7 +76,8 @@ impl Writer {
         };
         let mut changed = Vec::new();
         for file in restored.open {
-            let same = file.encoding == writer.setup.encoding && (file.schema == writer.schema || writer.payloads);
+            let same =
+                file.encoding == writer.setup.encoding && (file.schema == writer.setup.schema || writer.payloads);
             let number = writer.insert(file);
             if !same {
                 changed.push(number);
@@ -120,7 +121,7 @@ impl Writer {
 
     /// Adds records to the files of a prefix.
     async fn append(&mut self, prefix: &str, batch: &Batch) -> Result<(), ConnectorError> {
-        let chunk = Chunk::encode(self.setup.encoding.format, batch, &self.schema, self.payloads)?;
+        let chunk = Chunk::encode(self.setup.encoding.format, batch, &self.setup.schema, self.payloads)?;
         let arrivals: &[Micros] = batch.arrival.values();
         let flush = self.setup.flush;
         let mut from = 0;
@@ -152,11 +153,11 @@ impl Writer {
         let file = OpenFile {
             prefix: prefix.to_owned(),
             encoding,
-            schema: self.schema.clone(),
+            schema: self.setup.schema.clone(),
             first_arrival,
             opened_at: self.host.now(),
             rows: 0,
-            content: Content::new(encoding.format, &self.schema),
+            content: Content::new(encoding.format, &self.setup.schema),
         };
         Ok(self.insert(file))
     }
@@ -172,19 +173,29 @@ impl Writer {
         Ok(())
     }
 
-    /// The batch without records that have nothing to deliver, and the original row of each that stays.
-    fn without_tombstones<'a>(
+    /// The batch without records that no file can hold, and the original row of each that stays.
+    fn deliverable<'a>(
         &self,
         batch: &'a Batch,
         rejections: &mut Vec<Rejection>,
     ) -> Result<(Cow<'a, Batch>, Option<Vec<usize>>), ConnectorError> {
-        let Some(payload) = batch.payload.as_ref().filter(|payload| self.payloads && payload.null_count() > 0) else {
-            return Ok((Cow::Borrowed(batch), None));
+        let refused = match (&batch.payload, &batch.columns) {
+            (Some(payload), _) if self.payloads => {
+                let reason =
+                    "the record is a tombstone: it has a key and no payload, and a file can only hold payloads";
+                let null = |row: &usize| payload.is_null(*row);
+                let count = if payload.null_count() > 0 { payload.len() } else { 0 };
+                (0..count).filter(null).map(|row| (row, reason.to_owned())).collect()
+            }
+            (_, Some(columns)) => encode::refused(columns),
+            _ => BTreeMap::new(),
         };
-        let keep: BooleanArray = (0..batch.len()).map(|row| Some(payload.is_valid(row))).collect();
-        let (kept, gone): (Vec<usize>, Vec<usize>) = (0..batch.len()).partition(|row| payload.is_valid(*row));
-        let reason = "the record is a tombstone: it has a key and no payload, and a file can only hold payloads";
-        rejections.extend(gone.into_iter().map(|row| Rejection { row, reason: reason.to_owned() }));
+        if refused.is_empty() {
+            return Ok((Cow::Borrowed(batch), None));
+        }
+        let kept: Vec<usize> = (0..batch.len()).filter(|row| !refused.contains_key(row)).collect();
+        let keep: BooleanArray = (0..batch.len()).map(|row| Some(!refused.contains_key(&row))).collect();
+        rejections.extend(refused.into_iter().map(|(row, reason)| Rejection { row, reason }));
         Ok((Cow::Owned(batch.filter(&keep).map_err(internal)?), Some(kept)))
     }
 }
@@ -193,22 +204,31 @@ impl Writer {
 impl SinkWriter for Writer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
         let mut rejections = Vec::new();
-        let (batch, originals) = self.without_tombstones(batch, &mut rejections)?;
+        let (batch, originals) = self.deliverable(batch, &mut rejections)?;
         for group in self.setup.renderer.split(&batch)? {
-            if let Some(reason) = self.setup.namer.refuse(&group.prefix, self.setup.encoding) {
-                let rows = match group.rows {
-                    Rows::All => (0..batch.len()).collect(),
-                    Rows::Some(rows) => rows.into_iter().map(|row| row as usize).collect::<Vec<_>>(),
-                };
-                let original = |row: usize| originals.as_ref().and_then(|rows| rows.get(row).copied()).unwrap_or(row);
-                rejections.extend(rows.into_iter().map(|row| Rejection { row: original(row), reason: reason.clone() }));
-                continue;
-            }
+            let usable = group.prefix.and_then(|prefix| match self.setup.namer.refuse(&prefix, self.setup.encoding) {
+                Some(reason) => Err(reason),
+                None => Ok(prefix),
+            });
+            let prefix = match usable {
+                Ok(prefix) => prefix,
+                Err(reason) => {
+                    let rows = match group.rows {
+                        Rows::All => (0..batch.len()).collect(),
+                        Rows::Some(rows) => rows.into_iter().map(|row| row as usize).collect::<Vec<_>>(),
+                    };
+                    let original =
+                        |row: usize| originals.as_ref().and_then(|rows| rows.get(row).copied()).unwrap_or(row);
+                    rejections
+                        .extend(rows.into_iter().map(|row| Rejection { row: original(row), reason: reason.clone() }));
+                    continue;
+                }
+            };
             let part = match group.rows {
                 Rows::All => Cow::Borrowed(batch.as_ref()),
                 Rows::Some(rows) => Cow::Owned(batch.take(&UInt32Array::from(rows)).map_err(internal)?),
             };
-            self.append(&group.prefix, &part).await?;
+            self.append(&prefix, &part).await?;
         }
         rejections.sort_by_key(|rejection| rejection.row);
         Ok(rejections)

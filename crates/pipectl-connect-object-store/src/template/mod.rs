@@ -5,6 +5,7 @@
 //! <https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html>), so that a prefix can be taken over as it is.
 
 mod parse;
+mod partitions;
 mod render;
 mod time_format;
 mod value;

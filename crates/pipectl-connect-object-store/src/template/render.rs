@@ -9,12 +9,9 @@ use std::collections::BTreeMap;
 use arrow_array::{Array, Int64Array};
 use jiff::tz::TimeZone;
 use pipectl_contract::{ConnectorError, ErrorKind};
-use pipectl_data::Batch;
+use pipectl_data::{Batch, civil::CivilError};
 
-use super::{
-    Part, Template, TimeFormat,
-    value::{Column, NULL},
-};
+use super::{Part, Template, TimeFormat, value::Column};
 
 /// Rows of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +25,8 @@ pub(crate) enum Rows {
 /// Rows of a batch that belong under one prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
-    /// The rendered prefix.
-    pub(crate) prefix: String,
+    /// The rendered prefix, or why these rows can have none, in one line.
+    pub(crate) prefix: Result<String, String>,
     /// Its rows.
     pub(crate) rows: Rows,
 }
@@ -44,8 +41,15 @@ pub(crate) struct Renderer {
 /// A part of the template beside the batch's own data, and what it was rendered to last.
 enum Piece<'a> {
     Literal(&'a str),
-    Time { times: &'a Int64Array, format: &'a TimeFormat, unit: i64, last: Option<i64>, text: String },
-    Value { column: Column<'a>, format: Option<&'a TimeFormat>, last: Option<usize>, text: String },
+    Time { times: &'a Int64Array, what: &'static str, format: &'a TimeFormat, unit: i64, last: Last<i64> },
+    Value { column: Column<'a>, name: &'a str, format: Option<&'a TimeFormat>, last: Last<usize> },
+}
+
+/// What a piece was rendered for last, and what came of it.
+struct Last<T> {
+    from: Option<T>,
+    text: String,
+    fault: Option<String>,
 }
 
 impl Renderer {
@@ -65,8 +69,8 @@ impl Renderer {
         if pieces.iter().all(Piece::is_constant) {
             return Ok(vec![Group { prefix: self.render(&mut pieces, 0), rows: Rows::All }]);
         }
-        let mut groups: Vec<(String, Vec<u32>)> = Vec::new();
-        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut groups: Vec<(Result<String, String>, Vec<u32>)> = Vec::new();
+        let mut known: BTreeMap<Result<String, String>, usize> = BTreeMap::new();
         let mut current = None;
         for row in 0..batch.len() {
             let changed = pieces.iter().any(|piece| piece.differs(row));
@@ -95,38 +99,53 @@ impl Renderer {
 
     fn piece<'a>(&'a self, part: &'a Part, batch: &'a Batch) -> Result<Piece<'a>, ConnectorError> {
         let missing = |what: String| ConnectorError::new(ErrorKind::Internal, format!("the prefix needs {what}"));
-        let time = |times, format: &'a TimeFormat| Piece::Time {
-            times,
-            format,
-            unit: format.unit(&self.zone),
-            last: None,
-            text: String::new(),
+        let time = |times, what, format: &'a TimeFormat| {
+            let unit = format.unit(&self.zone);
+            Piece::Time { times, what, format, unit, last: Last::nothing() }
         };
         Ok(match part {
             Part::Literal(text) => Piece::Literal(text),
-            Part::Arrival(format) => time(&batch.arrival, format),
+            Part::Arrival(format) => time(&batch.arrival, "the arrival time", format),
             Part::Event(format) => {
                 let times = batch.event_time.as_ref();
-                time(times.ok_or_else(|| missing("an event time, and the records have none".to_owned()))?, format)
+                let times = times.ok_or_else(|| missing("an event time, and the records have none".to_owned()))?;
+                time(times, "the event time", format)
             }
             Part::Field { name, format, .. } => {
                 let column = batch.columns.as_ref().and_then(|columns| Column::find(columns, name));
                 let column = column.ok_or_else(|| missing(format!("column `{name}`, and the records have none")))?;
-                Piece::Value { column, format: format.as_ref(), last: None, text: String::new() }
+                Piece::Value { column, name, format: format.as_ref(), last: Last::nothing() }
             }
         })
     }
 
-    fn render(&self, pieces: &mut [Piece<'_>], row: usize) -> String {
+    fn render(&self, pieces: &mut [Piece<'_>], row: usize) -> Result<String, String> {
         let mut prefix = String::new();
         for piece in pieces {
-            piece.refresh(row, &self.zone);
-            prefix.push_str(match piece {
-                Piece::Literal(text) => text,
-                Piece::Time { text, .. } | Piece::Value { text, .. } => text,
-            });
+            prefix.push_str(piece.render(row, &self.zone)?);
         }
-        prefix
+        Ok(prefix)
+    }
+}
+
+impl<T> Last<T> {
+    fn nothing() -> Self {
+        Self { from: None, text: String::new(), fault: None }
+    }
+
+    /// Renders anew.
+    fn set(&mut self, what: impl FnOnce() -> String, write: impl FnOnce(&mut String) -> Result<(), CivilError>) {
+        self.text.clear();
+        let result = write(&mut self.text);
+        self.fault =
+            result.err().map(|error| format!("the prefix of its file cannot be made from {}: {error}", what()));
+    }
+
+    fn get(&self) -> Result<&str, String> {
+        match &self.fault {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(&self.text),
+        }
     }
 }
 
@@ -148,28 +167,39 @@ impl Piece<'_> {
     fn differs(&self, row: usize) -> bool {
         match self {
             Self::Literal(_) => false,
-            Self::Time { times, unit, last, .. } => unit_of(times, *unit, row) != *last,
-            Self::Value { column, last, .. } => !last.is_some_and(|last| column.same(last, row)),
+            Self::Time { times, unit, last, .. } => unit_of(times, *unit, row) != last.from,
+            Self::Value { column, last, .. } => !last.from.is_some_and(|last| column.same(last, row)),
         }
     }
 
-    fn refresh(&mut self, row: usize, zone: &TimeZone) {
+    /// Its text for a row, or why it has none.
+    fn render(&mut self, row: usize, zone: &TimeZone) -> Result<&str, String> {
         match self {
-            Self::Literal(_) => {}
-            Self::Time { times, format, unit, last, text } => {
+            Self::Literal(text) => Ok(text),
+            Self::Time { times, what, format, unit, last } => {
                 let now = unit_of(times, *unit, row);
-                if now != *last || now.is_none() {
-                    let time = now.map(|now| now.saturating_mul(*unit));
-                    *text = time.and_then(|time| format.format(time, zone)).unwrap_or_else(|| NULL.to_owned());
-                    *last = now;
+                match now {
+                    Some(now) if last.from == Some(now) => {}
+                    Some(now) => {
+                        last.set(|| (*what).to_owned(), |text| format.write(now.saturating_mul(*unit), zone, text));
+                    }
+                    None => last.set(
+                        || (*what).to_owned(),
+                        |text| {
+                            text.push_str(&format.null());
+                            Ok(())
+                        },
+                    ),
                 }
+                last.from = now;
+                last.get()
             }
-            Self::Value { column, format, last, text } => {
-                if !last.is_some_and(|last| column.same(last, row)) {
-                    text.clear();
-                    column.render(row, *format, zone, text);
+            Self::Value { column, name, format, last } => {
+                if !last.from.is_some_and(|last| column.same(last, row)) {
+                    last.set(|| format!("column `{name}`"), |text| column.render(row, *format, zone, text));
                 }
-                *last = Some(row);
+                last.from = Some(row);
+                last.get()
             }
         }
     }

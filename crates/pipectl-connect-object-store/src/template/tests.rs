@@ -8,10 +8,13 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Schema};
 use jiff::tz::TimeZone;
-use pipectl_data::{Batch, PayloadFormat};
+use pipectl_data::{Batch, PayloadFormat, timestamp};
 use pipectl_diag::codes::options::{PREFIX_BRACES, PREFIX_PATH, PREFIX_PLACEHOLDER, PREFIX_TIME_FORMAT};
 
-use super::{Renderer, Rows, Template, value};
+use super::{
+    Renderer, Rows, Template,
+    value::{self, NULL},
+};
 
 const HOUR: i64 = 3_600_000_000;
 /// 2026-01-31T10:00:00Z.
@@ -30,7 +33,7 @@ fn split_in(prefix: &str, batch: &Batch, zone: &str) -> Vec<(String, Rows)> {
     let template = Template::parse(prefix).expect("the prefix is right");
     let renderer = Renderer::new(template, TimeZone::get(zone).expect("the zone exists"));
     let groups = renderer.split(batch).expect("splits");
-    groups.into_iter().map(|group| (group.prefix, group.rows)).collect()
+    groups.into_iter().map(|group| (group.prefix.unwrap_or_else(|reason| reason), group.rows)).collect()
 }
 
 fn split(prefix: &str, batch: &Batch) -> Vec<(String, Rows)> {
@@ -78,7 +81,62 @@ fn event_times_may_be_missing_for_a_record_but_not_for_a_batch() {
     assert!(renderer.split(&batch).is_err());
     batch.event_time = Some(Int64Array::from(vec![None, Some(TEN), Some(i64::MAX)]));
     let prefixes: Vec<_> = split("{event:%H}/", &batch).into_iter().collect();
-    assert_eq!(prefixes, [("__null__/".to_owned(), Rows::Some(vec![0, 2])), ("10/".to_owned(), Rows::Some(vec![1]))]);
+    assert_eq!(
+        prefixes,
+        [
+            (format!("{NULL}/"), Rows::Some(vec![0])),
+            ("10/".to_owned(), Rows::Some(vec![1])),
+            (
+                "the prefix of its file cannot be made from the event time: the time is outside of the years 0 to 9999"
+                    .to_owned(),
+                Rows::Some(vec![2])
+            ),
+        ]
+    );
+    let prefix = "lake/{event:year=%Y/month=%m/fixed/%H}/";
+    assert_eq!(split(prefix, &batch)[0].0, format!("lake/year={NULL}/month={NULL}/fixed/{NULL}/"));
+}
+
+/// The date that stands for "for ever" in many systems lies behind the end of the library's instants.
+#[test]
+fn both_ends_of_the_range_can_be_in_a_prefix() {
+    let times = [
+        ("0001-01-01T00:00:00Z", "2026/0001-01-01/0001-01-01T00%3A00%3A00Z"),
+        ("9999-12-30T22:00:00Z", "2026/9999-12-30/9999-12-30T22%3A00%3A00Z"),
+        ("9999-12-31T00:00:00Z", "2026/9999-12-31/9999-12-31T00%3A00%3A00Z"),
+        ("9999-12-31T23:59:59.999999Z", "2026/9999-12-31/9999-12-31T23%3A59%3A59.999999Z"),
+    ];
+    let micros: Vec<i64> = times.iter().map(|(text, _)| timestamp::parse(text).expect(text)).collect();
+    let fields = vec![
+        Field::new("at", DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, None), true),
+        Field::new("day", DataType::Date32, true),
+    ];
+    let days: Vec<i32> = micros.iter().map(|at| i32::try_from(at.div_euclid(24 * HOUR)).expect("fits")).collect();
+    let columns = |at: Vec<i64>, day: Vec<i32>| {
+        let rows = at.len();
+        let columns = RecordBatch::try_new(
+            Arc::new(Schema::new(fields.clone())),
+            vec![Arc::new(TimestampMicrosecondArray::from(at)), Arc::new(Date32Array::from(day))],
+        );
+        batch(vec![TEN; rows]).with_columns(columns.expect("columns fit"))
+    };
+    let batch = columns(micros.clone(), days.clone());
+    for prefix in ["{arrival:%Y}/{at:%Y-%m-%d}/{at}", "{arrival:%Y}/{day}/{at}"] {
+        let expected: Vec<String> = times.iter().map(|(_, rendered)| (*rendered).to_owned()).collect();
+        let rendered: Vec<String> = split(prefix, &batch).into_iter().map(|group| group.0).collect();
+        assert_eq!(rendered, expected, "{prefix}");
+    }
+    assert_eq!(split("{day:%Y-%m}/", &batch).last().expect("some").0, "9999-12/");
+    assert_eq!(split_in("{at:%Y-%m-%d %Z}/", &batch, "America/New_York").last().expect("some").0, "9999-12-31 EST/");
+
+    let outside = columns(vec![i64::MAX, -62_167_219_200_000_001], vec![i32::MAX, i32::MIN]);
+    for (prefix, column) in [("{at}", "at"), ("{at:%Y}", "at"), ("{day}", "day"), ("{day:%Y}", "day")] {
+        let renderer = Renderer::new(Template::parse(prefix).expect("the prefix is right"), TimeZone::UTC);
+        for group in renderer.split(&outside).expect("splits") {
+            let reason = group.prefix.expect_err("no null and no year of five digits");
+            assert!(reason.contains(&format!("column `{column}`")) && reason.contains("0 to 9999"), "{reason}");
+        }
+    }
 }
 
 #[test]
@@ -112,18 +170,61 @@ fn values_are_made_safe() {
     assert_eq!(
         prefixes,
         [
-            "a%2F%C3%BC%20b/-1/1.5/true/2026-01-31T10%3A00%3A00Z/10/1970-01-01/1970/",
-            "__null__/__null__/__null__/__null__/__null__/__null__/__null__/__null__/",
+            "a%2Fü%20b/-1/1.5/true/2026-01-31T10%3A00%3A00Z/10/1970-01-01/1970/",
+            &format!("{NULL}/{NULL}/{NULL}/{NULL}/{NULL}/{NULL}/{NULL}/{NULL}/"),
             "%2E%2E/7/2/false/2026-01-31T10%3A00%3A00Z/10/2026-01-31/2026/",
         ]
     );
-    let mut out = String::new();
-    value::sanitise("", &mut out);
-    assert_eq!(out, "__empty__");
     assert_eq!(
         split("!{partitionKeyFromQuery:int}/", &batch).into_iter().map(|group| group.0).collect::<Vec<_>>(),
-        ["-1/", "__null__/", "7/"]
+        ["-1/", &format!("{NULL}/"), "7/"]
     );
+}
+
+#[test]
+fn values_follow_the_rule_of_hive() {
+    let escaped = |text: &str| {
+        let mut out = String::new();
+        value::escape(text, &mut out);
+        out
+    };
+    for (text, expected) in [
+        ("", NULL),
+        ("a=b", "a%3Db"),
+        ("100%", "100%25"),
+        ("10:30", "10%3A30"),
+        ("a/b\\c", "a%2Fb%5Cc"),
+        ("x\"#'*?{[]^}", "x%22%23%27%2A%3F%7B%5B%5D%5E}"),
+        ("\0\u{1}\t\n\u{1f}\u{7f}", "%00%01%09%0A%1F%7F"),
+        ("\u{85}", "%C2%85"),
+        (" <>|", "%20%3C%3E%7C"),
+        ("+&;$~!(),@-_.", "+&;$~!(),@-_."),
+        ("日本-é🙂", "日本-é🙂"),
+        (".", "%2E"),
+        ("..", "%2E%2E"),
+        ("..a", "..a"),
+        (NULL, "%5F_HIVE_DEFAULT_PARTITION__"),
+        ("__null__", "__null__"),
+        ("__empty__", "__empty__"),
+    ] {
+        assert_eq!(escaped(text), expected, "{text:?}");
+    }
+}
+
+/// No two values share a folder but null and the empty text, and none leaves its step.
+#[test]
+fn values_stay_apart() {
+    let mut rng = pipectl_host::Rng::new(11, "values");
+    let pieces = ["", "_", "__HIVE_DEFAULT_PARTITION__", "%5F", "%", "2", "=", "/", ".", "é", " ", "\u{0}", "a", "A"];
+    let mut seen = std::collections::BTreeMap::new();
+    for _ in 0..50_000 {
+        let text: String = (0..rng.below(5)).map(|_| pieces[rng.below(pieces.len() as u64) as usize]).collect();
+        let mut out = String::new();
+        value::escape(&text, &mut out);
+        assert!(!out.is_empty() && !out.contains(['/', '=', '\\', '\0']) && out != "." && out != "..", "{text:?}");
+        let other = seen.entry(out).or_insert_with(|| text.clone());
+        assert_eq!(*other, text);
+    }
 }
 
 #[test]

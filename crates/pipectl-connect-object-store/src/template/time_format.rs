@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use jiff::{Timestamp, Zoned, fmt::strtime, tz::TimeZone};
+use pipectl_data::civil::{self, CivilError, directives};
 use pipectl_diag::codes::options::PREFIX_TIME_FORMAT;
 
-use super::TemplateError;
+use super::{TemplateError, value::NULL};
 
 const MINUTE: i64 = 60_000_000;
 const SECOND: i64 = 1_000_000;
@@ -86,10 +87,39 @@ impl TimeFormat {
         if *zone == TimeZone::UTC { self.unit } else { self.unit.min(SECOND) }
     }
 
-    /// Writes a time; `None` if it is outside of the years -9999 to 9999 or the format cannot show it.
-    pub(crate) fn format(&self, micros: i64, zone: &TimeZone) -> Option<String> {
-        let time = Timestamp::from_microsecond(micros).ok()?.to_zoned(zone.clone());
-        strtime::format(&self.strftime, &time).ok()
+    /// Appends a time.
+    pub(crate) fn write(&self, micros: i64, zone: &TimeZone, out: &mut String) -> Result<(), CivilError> {
+        civil::write(&self.strftime, micros, zone, out)
+    }
+
+    /// Its own text, with a sign for each directive.
+    pub(crate) fn skeleton(&self, value: char) -> String {
+        let (mut text, mut done) = (String::new(), 0);
+        for (range, letter) in directives(&self.strftime) {
+            text.push_str(&self.strftime[done..range.start]);
+            text.push(if letter == Some('%') { '%' } else { value });
+            done = range.end;
+        }
+        text.push_str(&self.strftime[done..]);
+        text
+    }
+
+    /// What stands for no time. Where the format spells partitions (`year=%Y/month=%m`), each of them is null.
+    pub(crate) fn null(&self) -> String {
+        let partition = |step: &'_ str| {
+            let directive = step.find('%')?;
+            let name = step[..directive].find('=')?;
+            Some(format!("{}{NULL}", &step[..=name]))
+        };
+        if !self.strftime.split('/').any(|step| partition(step).is_some()) {
+            return NULL.to_owned();
+        }
+        let steps = self.strftime.split('/').map(|step| match partition(step) {
+            Some(null) => null,
+            None if step.contains('%') => NULL.to_owned(),
+            None => step.to_owned(),
+        });
+        steps.collect::<Vec<_>>().join("/")
     }
 
     /// What some time looks like.
@@ -111,19 +141,6 @@ fn unit_of(letter: char) -> i64 {
         letter if "%AaBbhCDdeFGgHIjkklMmPpQqRUuVWwYyZz".contains(letter) => MINUTE,
         _ => SECOND,
     }
-}
-
-/// Every `%…` with its letter; none where the text ends before one.
-fn directives(format: &str) -> impl Iterator<Item = (Range<usize>, Option<char>)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let start = at + format[at..].find('%')?;
-        let flags =
-            format[start + 1..].trim_start_matches(|char: char| "-_0^#:.".contains(char) || char.is_ascii_digit());
-        let letter = flags.chars().next();
-        at = format.len() - flags.len() + letter.map_or(0, char::len_utf8);
-        Some((start..at, letter))
-    })
 }
 
 fn java_letters(letters: &str) -> Result<&'static str, String> {

@@ -5,13 +5,16 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, TimeUnit};
 use jiff::tz::TimeZone;
+use pipectl_data::{
+    civil::{self, CivilError},
+    timestamp,
+};
 
 use super::TimeFormat;
 
-/// Stands for a null, and for a time that its format cannot show.
-pub(super) const NULL: &str = "__null__";
-/// Stands for an empty string.
-const EMPTY: &str = "__empty__";
+/// Hive's name for the partition of a null, which its readers take for a null again. Hive puts empty strings there too,
+/// since no partition can have an empty name.
+pub(super) const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 const DAY: i64 = 86_400_000_000;
 
 /// A column, ready to be read row by row.
@@ -68,58 +71,92 @@ impl<'a> Column<'a> {
         }
     }
 
-    /// Writes the value of a row, made safe.
-    pub(super) fn render(self, row: usize, format: Option<&TimeFormat>, zone: &TimeZone, out: &mut String) {
+    /// Appends the value of a row, made safe. Fails for a time outside of our years.
+    pub(super) fn render(
+        self,
+        row: usize,
+        format: Option<&TimeFormat>,
+        zone: &TimeZone,
+        out: &mut String,
+    ) -> Result<(), CivilError> {
         if self.is_null(row) {
-            out.push_str(NULL);
-            return;
+            match format {
+                Some(format) => out.push_str(&format.null()),
+                None => out.push_str(NULL),
+            }
+            return Ok(());
         }
         match self {
             Self::Bool(array) => out.push_str(if array.value(row) { "true" } else { "false" }),
             Self::Int(array) => out.push_str(&array.value(row).to_string()),
             Self::Float(array) => out.push_str(&array.value(row).to_string()),
-            Self::Text(array) => sanitise(array.value(row), out),
-            Self::Time(array) => time(array.value(row), format, zone, out),
-            // A date has no zone: it is the same day everywhere.
+            Self::Text(array) => escape(array.value(row), out),
+            Self::Time(array) => time(array.value(row), format, zone, out)?,
             Self::Date(array) => {
-                let micros = i64::from(array.value(row)) * DAY;
+                let day = array.value(row);
+                let micros = i64::from(day).saturating_mul(DAY);
                 match format {
-                    Some(format) => out.push_str(format.format(micros, &TimeZone::UTC).as_deref().unwrap_or(NULL)),
-                    None => match jiff::Timestamp::from_microsecond(micros) {
-                        Ok(time) => out.push_str(&time.to_zoned(TimeZone::UTC).date().to_string()),
-                        Err(_) => out.push_str(NULL),
-                    },
+                    // A date has no zone: it is the same day everywhere.
+                    Some(format) => format.write(micros, &TimeZone::UTC, out)?,
+                    None if civil::day_in_range(day) => ascii(out, |text| timestamp::write_date(day, text)),
+                    None => return Err(CivilError::Range),
                 }
             }
         }
+        Ok(())
     }
 }
 
 /// A format may hold `/`: it is the spec's own text. A time without one is RFC 3339 in UTC.
-fn time(micros: i64, format: Option<&TimeFormat>, zone: &TimeZone, out: &mut String) {
+fn time(micros: i64, format: Option<&TimeFormat>, zone: &TimeZone, out: &mut String) -> Result<(), CivilError> {
     match format {
-        Some(format) => out.push_str(format.format(micros, zone).as_deref().unwrap_or(NULL)),
-        None => match jiff::Timestamp::from_microsecond(micros) {
-            Ok(time) => sanitise(&time.to_string(), out),
-            Err(_) => out.push_str(NULL),
-        },
+        Some(format) => format.write(micros, zone, out),
+        None if civil::in_range(micros) => {
+            escape(&timestamp::format(micros), out);
+            Ok(())
+        }
+        None => Err(CivilError::Range),
     }
 }
 
-/// Keeps `[A-Za-z0-9._=-]` and percent-encodes every other byte (RFC 3986, section 2.1). A text of dots only is encoded
-/// as well, so that no value can leave its folder.
-pub(super) fn sanitise(text: &str, out: &mut String) {
+fn ascii(out: &mut String, write: impl FnOnce(&mut Vec<u8>)) {
+    let mut text = Vec::new();
+    write(&mut text);
+    out.extend(text.into_iter().map(char::from));
+}
+
+/// Hive's rule for names of partitions (`escapePathName` of its `FileUtils`, which Spark shares): what is special in a
+/// path or in `name=value` is percent-encoded, the rest is kept, text in other scripts too, since Hive decodes byte by
+/// byte. Beyond Hive, nothing leaves its folder (`..`) or stands for a null without being one.
+pub(super) fn escape(text: &str, out: &mut String) {
     if text.is_empty() {
-        out.push_str(EMPTY);
+        out.push_str(NULL);
         return;
     }
     let only_dots = text.bytes().all(|byte| byte == b'.');
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'=' | b'-') || (byte == b'.' && !only_dots) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])));
+    let mut rest = text;
+    if text == NULL {
+        encode(b'_', out);
+        rest = &text[1..];
+    }
+    for char in rest.chars() {
+        match u8::try_from(char) {
+            Ok(byte) if is_special(byte) || (byte == b'.' && only_dots) => encode(byte, out),
+            _ if char.is_control() => {
+                let mut bytes = [0; 4];
+                char.encode_utf8(&mut bytes).bytes().for_each(|byte| encode(byte, out));
+            }
+            _ => out.push(char),
         }
     }
+}
+
+/// Hive's list with those that it adds on Windows.
+fn is_special(byte: u8) -> bool {
+    byte.is_ascii_control() || br##" "#%'*/:<=>?[\]^{|"##.contains(&byte)
+}
+
+fn encode(byte: u8, out: &mut String) {
+    out.push('%');
+    out.extend([byte >> 4, byte & 15].map(|digit| char::from(b"0123456789ABCDEF"[usize::from(digit)])));
 }

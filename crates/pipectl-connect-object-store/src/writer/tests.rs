@@ -21,7 +21,7 @@ use pipectl_data::{
 };
 use pipectl_host::{Host, Rng};
 
-use crate::{Directory, Flush, Format, ObjectStore, ObjectStoreBinding, ObjectStoreOptions};
+use crate::{Directory, Flush, Format, ObjectStore, ObjectStoreBinding, ObjectStoreOptions, PartitionColumns};
 
 /// 2026-01-31T10:00:00Z.
 const TEN: i64 = 1_769_853_600_000_000;
@@ -62,6 +62,7 @@ fn batch(ids: std::ops::Range<i64>) -> Batch {
 fn options(format: Format, compression: Compression, prefix: &str, every: u64, size: u64) -> ObjectStoreOptions {
     ObjectStoreOptions {
         prefix: Some(prefix.to_owned()),
+        partition_columns: None,
         flush: Flush { every: Duration(StdDuration::from_secs(every)), size: Size(size) },
         format,
         compression: Some(compression),
@@ -397,6 +398,83 @@ fn records_that_no_file_can_hold_are_rejected_by_their_rows() {
     });
 }
 
+/// The names of a Parquet file's columns.
+fn columns_of(bytes: &[u8]) -> Vec<String> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(bytes.to_vec())).expect("is Parquet");
+    builder.schema().fields().iter().map(|field| field.name().clone()).collect()
+}
+
+/// Readers of such a layout take a column `name=…` from the path, and some refuse one that is in both.
+#[test]
+fn columns_of_the_path_are_left_out_of_parquet_files() {
+    let written = |format, prefix: &str, partition_columns| {
+        let options =
+            ObjectStoreOptions { partition_columns, ..options(format, Compression::None, prefix, 10, 10_000) };
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().to_owned();
+        in_simulation(async move {
+            let mut writer = open(&options, &path, &Host::simulated(1, TEN), false, None).await;
+            assert!(writer.write(&batch(0..4)).await.expect("writes").is_empty());
+            // What is open is in the checkpoint, and goes on from there.
+            let state = writer.checkpoint().await.expect("answers");
+            let mut writer = open(&options, &path, &Host::simulated(1, TEN), false, Some(state)).await;
+            writer.finish().await.expect("closes");
+            writer.checkpoint().await.expect("answers");
+            writer.committed().await.expect("publishes");
+        });
+        files(directory.path()).into_values().next().expect("a file")
+    };
+    let parquet = |prefix: &str, columns| columns_of(&written(Format::Parquet, prefix, columns));
+    assert_eq!(parquet("device={device}/", None), ["id"]);
+    assert_eq!(parquet("device={device}/", Some(PartitionColumns::Omit)), ["id"]);
+    assert_eq!(parquet("device={device}/", Some(PartitionColumns::Keep)), ["id", "device"]);
+    assert_eq!(parquet("{device}/", None), ["id", "device"]);
+    assert_eq!(parquet("device={device}-x/", None), ["id", "device"]);
+    assert_eq!(parquet("device={device}/id={id}/", None), ["id", "device"], "a file needs a column");
+    let lines = written(Format::Jsonl, "device={device}/", None);
+    assert!(String::from_utf8(lines).expect("is text").contains("\"device\""));
+}
+
+/// No format holds them alike, so none holds them.
+#[test]
+fn values_out_of_range_are_rejected_by_every_format() {
+    let schema = Schema::new([Field::new("id", DataType::Int64), Field::new("score", DataType::Float64)]);
+    for format in [Format::Jsonl, Format::Csv, Format::Parquet] {
+        let schema = schema.clone();
+        in_simulation(async move {
+            let directory = tempfile::tempdir().expect("a directory");
+            let options = options(format, Compression::None, "raw/", 10, 10_000);
+            let context = SinkContext {
+                host: Host::simulated(1, TEN),
+                pipeline: "lab".to_owned(),
+                node: "raw".to_owned(),
+                directory: directory.path().to_owned(),
+                writer: 0,
+                writers: 1,
+                schema: schema.clone(),
+                payload: None,
+                keys: Vec::new(),
+                restored: None,
+            };
+            let mut writer =
+                Sink::open(&ObjectStore, options, ObjectStoreBinding::default(), context).await.expect("opens");
+            let scores = arrow_array::Float64Array::from(vec![f64::NEG_INFINITY, 1.0, f64::NAN]);
+            let columns: Vec<arrow_array::ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, 2, 3])), Arc::new(scores)];
+            let columns = RecordBatch::try_new(schema.arrow(), columns).expect("fits");
+            let rejected = writer.write(&batch(0..3).with_columns(columns)).await.expect("writes");
+            let rejected: Vec<_> =
+                rejected.iter().map(|rejection| (rejection.row, rejection.reason.as_str())).collect();
+            assert_eq!(
+                rejected,
+                [
+                    (0, "column `score` holds -inf, which is no finite number"),
+                    (2, "column `score` holds NaN, which is no finite number"),
+                ]
+            );
+        });
+    }
+}
+
 #[test]
 fn many_prefixes_are_bounded_and_a_waiting_writer_says_so() {
     in_simulation(async {
@@ -459,7 +537,22 @@ fn options_mean_what_they_say() {
     assert_eq!(needs, [("device", Some(1..7)), ("gone", Some(21..25))]);
     assert!(facts.takes_payload && facts.needs_event_time.is_some());
     assert!(!check(serde_json::json!({ "format": "csv" })).facts.expect("is right").takes_payload);
+    // Two columns of one name, one of the path and one of the files.
+    for prefix in ["device={id}/", "Device={arrival:%Y}/", "{arrival:x=%Y/device=%m}/", "device={device}-/"] {
+        let checked = check(serde_json::json!({ "prefix": prefix, "format": "parquet" }));
+        assert!(checked.facts.is_some());
+        let titles: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
+        assert!(matches!(titles.as_slice(), [title] if title.contains("twice: in the path")), "{prefix}: {titles:?}");
+    }
+    for options in [
+        serde_json::json!({ "prefix": "device={device}/", "format": "parquet" }),
+        serde_json::json!({ "prefix": "device={id}/" }),
+        serde_json::json!({ "prefix": "dt={arrival:%Y}/", "format": "parquet", "partition_columns": "keep" }),
+    ] {
+        assert!(check(options).diagnostics.is_empty());
+    }
     let wrong = [
+        (serde_json::json!({ "partition_columns": "keep" }), "`partition_columns` has an effect on Parquet files only"),
         (serde_json::json!({ "prefix": "{arival:%Y}/" }), "unknown placeholder `{arival:…}`"),
         (serde_json::json!({ "prefix": "{device:%Y}/" }), "column `device` is not a time and takes no time format"),
         (serde_json::json!({ "flush": { "every": "0s" } }), "`flush.every` is shorter than a millisecond"),

@@ -71,4 +71,8 @@ crate::codes::codes! {
         cause: "A name is not usable for a table or a column of the database.";
         example: "sinks:\n  leaderboard:\n    from: per_minute\n    table: { name: sqlite_leaders, key: [sensor_id] }\n";
         fix: "Choose a name that is not empty, does not begin with `sqlite_` or `_pipectl_`, and differs from the others by more than upper and lower case.";
+    PARTITION_COLUMN = "PC0628", "partition-column";
+        cause: "The prefix of a Parquet sink has a folder `name=…`, and the files have a column of the same name with other values. Readers of such a layout (Hive, Spark, DuckDB, pyarrow) take every `name=…` for a column: they show one of the two, or refuse files in which it is of another type.";
+        example: "sinks:\n  lake:\n    from: readings\n    object_store: { prefix: \"lake/{event:dt=%Y-%m-%d/hour=%H}/\", format: parquet }\n";
+        fix: "Give the folder or the column another name. A folder `name={name}/` is no fault: the column is left out of the files.";
 }
