@@ -3,6 +3,8 @@
 //!
 //! Values stay as they are written: a server's escapes (`\"`, `\x16`) are kept.
 
+use std::net::IpAddr;
+
 use memchr::{memchr, memchr2, memmem};
 use pipectl_data::{DataType, Field, Micros, Schema, decode::RowBuilder};
 
@@ -24,6 +26,8 @@ const BYTES: usize = 9;
 const REFERRER: usize = 10;
 const USER_AGENT: usize = 11;
 const FORWARDED_FOR: usize = 12;
+const VHOST: usize = 12;
+const PORT: usize = 13;
 
 /// The columns of a format.
 pub(super) fn schema(format: LogFormat) -> Schema {
@@ -43,8 +47,10 @@ pub(super) fn schema(format: LogFormat) -> Schema {
     if format != LogFormat::Common {
         fields.extend([Field::new("referrer", String), Field::new("user_agent", String)]);
     }
-    if format == LogFormat::NginxMain {
-        fields.push(Field::new("forwarded_for", String));
+    match format {
+        LogFormat::Common | LogFormat::Combined => {}
+        LogFormat::NginxMain => fields.push(Field::new("forwarded_for", String)),
+        LogFormat::VhostCombined => fields.extend([Field::required("vhost", String), Field::new("port", Int64)]),
     }
     Schema::new(fields)
 }
@@ -65,9 +71,22 @@ impl AccessLog {
     /// Reads a line into a row that has begun.
     pub(super) fn line<'a>(&mut self, line: &'a str, row: &mut RowBuilder<'a>) -> Result<(), String> {
         let mut scan = Scan { line: line.trim_ascii_end(), at: 0 };
-        row.text(CLIENT, scan.word("the client's address")?);
-        present(row, IDENT, scan.word("the ident")?);
+        if self.format == LogFormat::VhostCombined {
+            let (host, port) = virtual_host(scan.word("the virtual host")?);
+            row.text(VHOST, host);
+            if let Some(port) = port {
+                row.int(PORT, port);
+            }
+        }
+        let first = scan.at;
+        let client = scan.word("the client's address")?;
+        let ident = scan.word("the ident")?;
         let user = scan.before_time()?;
+        if is_shifted(client, ident, user) {
+            return Err(self.shifted(line, first, client, ident));
+        }
+        row.text(CLIENT, client);
+        present(row, IDENT, ident);
         present(row, USER, user);
         row.micros(TIME, self.time(&mut scan)?);
         request(row, scan.quoted("the request")?);
@@ -84,6 +103,24 @@ impl AccessLog {
             present(row, FORWARDED_FOR, scan.quoted("the forwarded-for header in quotes")?);
         }
         scan.end()
+    }
+
+    /// Says that a line has more in front of its time than this format.
+    fn shifted(&self, line: &str, at: usize, client: &str, ident: &str) -> String {
+        let found = super::plan::excerpt(line.get(at..).unwrap_or_default());
+        let fields =
+            format!("expected one address, the ident and the user before the time at byte {at}, found {found}");
+        if client.ends_with(',') {
+            return format!(
+                "{fields}: the line has more than one client address; for logs of this form write a `grok` or `regex`"
+            );
+        }
+        if self.format == LogFormat::Combined && is_address(ident) && !is_address(client) {
+            return format!(
+                "{fields}: the line has more fields in front; with a virtual host there it is `vhost_combined`"
+            );
+        }
+        format!("{fields}: the line has more fields in front; for logs of this form write a `grok` or `regex`")
     }
 
     /// `[10/Oct/2000:13:55:36 -0700] `.
@@ -104,6 +141,32 @@ impl AccessLog {
         }
         scan.at += ACCESS_LOG_LENGTH + 3;
         Ok(self.last.1)
+    }
+}
+
+/// Whether a line has more fields in front than client, ident and user. A user may have spaces, so that the rest of a
+/// longer line would pass for one.
+fn is_shifted(client: &str, ident: &str, user: &str) -> bool {
+    if client.ends_with(',') || (ident != "-" && is_address(ident)) {
+        return true;
+    }
+    let Some((first, _)) = user.split_once(' ') else { return false };
+    first == "-"
+        || user.ends_with(" -")
+        || (ident != "-" && user.contains(" - "))
+        || user.split(' ').any(|word| is_address(word.trim_end_matches(',')))
+}
+
+fn is_address(word: &str) -> bool {
+    word.parse::<IpAddr>().is_ok()
+}
+
+/// `www.example.com:443`; the port may be missing, and an IPv6 address stands in brackets.
+fn virtual_host(word: &str) -> (&str, Option<i64>) {
+    let split = word.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+    match split.and_then(|(host, port)| Some((host, i64::from(port.parse::<u16>().ok()?)))) {
+        Some((host, port)) if !host.is_empty() => (host, Some(port)),
+        _ => (word, None),
     }
 }
 

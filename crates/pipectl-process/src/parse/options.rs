@@ -69,6 +69,8 @@ pub enum LogFormat {
     Combined,
     /// What nginx's packages call `main`: combined, then the forwarded-for header.
     NginxMain,
+    /// What Debian's Apache writes to `other_vhosts_access.log`: the virtual host and its port in front of combined.
+    VhostCombined,
 }
 
 /// Comma-separated values.

@@ -1,7 +1,7 @@
 //! Times as logs write them.
 
-use jiff::{Timestamp, Zoned, civil::DateTime, fmt::strtime::BrokenDownTime, tz::TimeZone};
-use pipectl_data::{Micros, timestamp};
+use jiff::{Zoned, civil::DateTime, fmt::strtime::BrokenDownTime, tz::TimeZone};
+use pipectl_data::{Micros, civil, timestamp};
 
 /// How long `10/Oct/2000:13:55:36 -0700` is.
 pub(super) const ACCESS_LOG_LENGTH: usize = 26;
@@ -56,36 +56,21 @@ impl TimeFormat {
         let sample = DateTime::constant(2001, 2, 3, 4, 5, 6, 0);
         let zoned: Zoned = sample.to_zoned(TimeZone::UTC).map_err(|error| error.to_string())?;
         let text = BrokenDownTime::from(&zoned).to_string(format).map_err(|error| brief(&error))?;
-        let this = Self::Letters(format.to_owned());
         match BrokenDownTime::parse(format, &text) {
             Err(error) => Err(brief(&error)),
-            Ok(_) if this.parse(&text).is_none() => Err("it does not name a whole date with its year".to_owned()),
-            Ok(_) => Ok(this),
+            Ok(_) if civil::parse(format, &text).is_err() => {
+                Err("it does not name a whole date with its year".to_owned())
+            }
+            Ok(_) => Ok(Self::Letters(format.to_owned())),
         }
     }
 
     pub(super) fn parse(&self, text: &str) -> Option<Micros> {
         match self {
             Self::Usual => timestamp::parse(text).or_else(|| access_log(text.as_bytes())),
-            Self::Letters(format) => {
-                let parts = BrokenDownTime::parse(format, text).ok()?;
-                let instant = match parts.to_timestamp() {
-                    Ok(instant) => instant,
-                    Err(_) => civil(&parts)?,
-                };
-                Some(instant.as_microsecond())
-            }
+            Self::Letters(format) => civil::parse(format, text).ok(),
         }
     }
-}
-
-/// An instant without a zone, in UTC; a date alone is its midnight.
-fn civil(parts: &BrokenDownTime) -> Option<Timestamp> {
-    if parts.offset().is_some() || parts.iana_time_zone().is_some() {
-        return None;
-    }
-    let datetime = parts.to_datetime().or_else(|_| parts.to_date().map(DateTime::from)).ok()?;
-    Some(datetime.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 /// The innermost reason of a library's error, which says it best.
@@ -108,6 +93,8 @@ mod tests {
     fn access_log_times() {
         let parse = |text: &str| access_log(text.as_bytes());
         assert_eq!(parse("10/Oct/2000:13:55:36 -0700"), timestamp::parse("2000-10-10T20:55:36Z"));
+        assert_eq!(parse("31/Dec/9999:23:59:59 +0000"), timestamp::parse("9999-12-31T23:59:59Z"));
+        assert_eq!(parse("31/Dec/9999:23:59:59 -0500"), None);
         assert_eq!(parse("29/Feb/2024:00:00:60 +0530"), timestamp::parse("2024-02-28T18:30:59Z"));
         for bad in [
             "",
@@ -129,6 +116,12 @@ mod tests {
         assert_eq!(parse("%s", "1769853600"), Ok(Some(1_769_853_600_000_000)));
         assert_eq!(parse("%d/%b/%Y:%H:%M:%S %z", "31/Jan/2026:12:00:00 +0200"), Ok(Some(1_769_853_600_000_000)));
         assert_eq!(parse("%Y-%m-%dT%H:%M:%S%.f", "2026-01-31T10:00:00.25"), Ok(Some(1_769_853_600_250_000)));
+        let text = |at: &str| timestamp::parse(at).expect(at);
+        assert_eq!(parse("%d.%m.%Y", "31.12.9999"), Ok(Some(text("9999-12-31"))));
+        assert_eq!(parse("%d.%m.%Y %H:%M:%S", "31.12.9999 23:59:59"), Ok(Some(text("9999-12-31T23:59:59Z"))));
+        assert_eq!(parse("%d.%m.%Y", "01.01.0001"), Ok(Some(text("0001-01-01"))));
+        assert_eq!(parse("%Y-%m-%d %H:%M %z", "9999-12-31 23:00 -0500"), Ok(None));
+        assert_eq!(parse("%Y-%m-%d %H:%M %Q", "2026-01-31 11:00 Europe/Berlin"), Ok(Some(1_769_853_600_000_000)));
         assert!(parse("%b %d %H:%M:%S", "Jan 31 10:00:00").is_err_and(|error| error.contains("year")));
         assert!(parse("%Y-%m-%d %!", "").is_err());
         assert!(parse("%H:%M", "").is_err());

@@ -30,7 +30,7 @@ fn shown(format: LogFormat, line: &str) -> String {
 
 #[test]
 fn real_lines() {
-    use LogFormat::{Combined, Common, NginxMain};
+    use LogFormat::{Combined, Common, NginxMain, VhostCombined};
     let lines = [
         (Common, r#"127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HTTP/1.0" 200 2326"#),
         (Common, r#"host.example ident "-" [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.0" 304 -"#),
@@ -61,6 +61,49 @@ fn real_lines() {
             NginxMain,
             r#"192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/8.14.1" "203.0.113.9, 198.51.100.2""#,
         ),
+        (
+            VhostCombined,
+            r#"www.example.com:443 192.0.2.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/8.14.1""#,
+        ),
+        (
+            VhostCombined,
+            r#"[2001:db8::1]:80 2001:db8::9 - anna b [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (VhostCombined, r#"localhost 127.0.0.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#),
+        (VhostCombined, r#"192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#),
+        (
+            VhostCombined,
+            r#"a:1 192.0.2.4, 198.51.100.9 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (
+            Combined,
+            r#"www.example.com:443 192.0.2.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 615 "-" "curl/8.14.1""#,
+        ),
+        (
+            Combined,
+            r#"www.example.com:443 192.0.2.4 - anna [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (
+            Combined,
+            r#"www.example.com client.example - anna [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (Combined, r#"2001:db8::1, 198.51.100.9 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#),
+        (
+            Combined,
+            r#"2001:db8::1, 10.0.0.1, 198.51.100.9 - frank [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (Combined, r#"- 192.0.2.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#),
+        (
+            Combined,
+            r#"Jan 10 00:00:00 web nginx: host.example - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (
+            Combined,
+            r#"Jan 10 00:00:00 web nginx: host.example - anna [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#,
+        ),
+        (NginxMain, r#"x 192.0.2.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x" "-""#),
+        (Common, r#"x 192.0.2.4 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1"#),
+        (Combined, r#"192.0.2.1 - a - b [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "x""#),
         (Common, ""),
         (Common, "192.0.2.1"),
         (Common, "192.0.2.1 - - [01/Jan/2026 00:00:00] \"GET / HTTP/1.1\" 200 1"),
@@ -107,7 +150,7 @@ proptest! {
     fn no_damage_panics(at in 0..LINE.len(), with in "\\PC{0,3}", length in 0_usize..20) {
         let mut line = LINE.to_owned();
         line.replace_range(at..(at + length).min(LINE.len()), &with);
-        for format in [LogFormat::Common, LogFormat::Combined, LogFormat::NginxMain] {
+        for format in [LogFormat::Common, LogFormat::Combined, LogFormat::NginxMain, LogFormat::VhostCombined] {
             let _any = read(format, &line);
         }
     }
