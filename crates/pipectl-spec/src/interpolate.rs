@@ -1,5 +1,6 @@
 //! `${VAR}`, `${VAR:-default}` and `${secret:NAME}`, filled in after parsing: a value can never change the shape of the
-//! document, and a reference in a comment is only a comment.
+//! document, and a reference in a comment is only a comment. Defaults follow the shell
+//! (<https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html#tag_19_06_02>).
 
 use std::ops::Range;
 
@@ -57,13 +58,24 @@ enum Piece<'t> {
     Escape,
     Variable {
         name: &'t str,
-        default: Option<&'t str>,
+        otherwise: Option<Otherwise<'t>>,
     },
     Secret {
         name: &'t str,
     },
     /// What is wrong and what to write.
     Bad(String, String),
+}
+
+/// What counts where a variable has no value.
+#[derive(Clone, Copy)]
+struct Otherwise<'t> {
+    /// Whether an empty value counts as none: the colon of `:-` and `:?`.
+    empty_too: bool,
+    /// The text behind the sign.
+    text: &'t str,
+    /// Whether the text says what is wrong (`?`) instead of being the value (`-`).
+    is_error: bool,
 }
 
 fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, problems: &mut Diagnostics) {
@@ -80,18 +92,19 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
                 continue;
             }
             Piece::Escape => Some("${".to_owned()),
-            Piece::Variable { name, default } => {
+            Piece::Variable { name, otherwise } => {
                 outside = true;
-                let value = (resolver.variable)(name).or_else(|| default.map(str::to_owned));
-                if value.is_none() {
-                    let mut problem = problem(codes::UNSET_VARIABLE, format!("the variable `{name}` is not set"));
-                    let upper = name.to_uppercase();
-                    if upper != *name && (resolver.variable)(&upper).is_some() {
-                        problem = problem.help(format!("`{upper}` is set: names are case-sensitive"));
+                let value = (resolver.variable)(name);
+                let empty = value.as_deref() == Some("");
+                let none = value.is_none() || (empty && otherwise.is_some_and(|otherwise| otherwise.empty_too));
+                match otherwise {
+                    _ if !none => value,
+                    Some(Otherwise { text, is_error: false, .. }) => Some((*text).to_owned()),
+                    otherwise => {
+                        problems.push(no_value(problem, name, empty, *otherwise, resolver));
+                        None
                     }
-                    problems.push(problem.help(format!("set it, or give a default: `${{{name}:-default}}`")));
                 }
-                value
             }
             Piece::Secret { name } => {
                 secret = true;
@@ -131,10 +144,31 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
         node.kind = if unset { Kind::Broken } else { Kind::Str(filled) };
         return;
     }
-    node.kind = if alone && node.style == Style::Plain { plain(&filled) } else { Kind::Str(filled.clone()) };
+    // In quotes too: where a number is asked for, it is one. A text stays what the variable holds, see the walk.
+    node.kind = if alone && node.style != Style::Block { plain(&filled) } else { Kind::Str(filled.clone()) };
     node.inside = inside;
     if outside {
         node.origin = Origin::Variable { written: text, text: filled };
+    }
+}
+
+/// A variable that must have a value has none.
+fn no_value(
+    problem: impl Fn(pipectl_diag::Code, String) -> Diagnostic,
+    name: &str,
+    empty: bool,
+    otherwise: Option<Otherwise<'_>>,
+    resolver: &Resolver<'_>,
+) -> Diagnostic {
+    let state = if empty { "is empty" } else { "is not set" };
+    let mut problem = problem(codes::UNSET_VARIABLE, format!("the variable `{name}` {state}"));
+    let upper = name.to_uppercase();
+    if upper != *name && (resolver.variable)(&upper).is_some() {
+        problem = problem.help(format!("`{upper}` is set: names are case-sensitive"));
+    }
+    match otherwise.map(|otherwise| otherwise.text).filter(|text| !text.is_empty()) {
+        Some(text) => problem.help(text),
+        None => problem.help(format!("set it, or give a default: `${{{name}:-default}}`")),
     }
 }
 
@@ -200,21 +234,28 @@ fn reference(body: &str) -> Piece<'_> {
             )
         };
     }
-    let (name, default) = body.split_once(":-").map_or((body, None), |(name, default)| (name, Some(default)));
-    if is_name(name) && !default.is_some_and(|default| default.contains("${")) {
-        return Piece::Variable { name, default };
+    let sign =
+        body.find(['-', '?']).filter(|at| body.get(..*at).is_some_and(|name| is_name(name.trim_end_matches(':'))));
+    let (name, otherwise) = match sign.and_then(|at| Some((body.get(..at)?, body.get(at..)?))) {
+        Some((before, rest)) => {
+            let name = before.strip_suffix(':').unwrap_or(before);
+            let empty_too = name.len() < before.len();
+            (
+                name,
+                Some(Otherwise { empty_too, is_error: rest.starts_with('?'), text: rest.get(1..).unwrap_or_default() }),
+            )
+        }
+        None => (body, None),
+    };
+    if is_name(name) && !otherwise.is_some_and(|otherwise| otherwise.text.contains("${")) {
+        return Piece::Variable { name, otherwise };
     }
     let length = name.find(|next: char| !(next.is_ascii_alphanumeric() || next == '_')).unwrap_or(name.len());
     let (word, rest) = name.split_at(length);
     let (title, help) = if is_name(name) {
         ("references do not nest".to_owned(), "write a plain default".to_owned())
-    } else if let Some(default) = rest.strip_prefix(['-', '=']).filter(|_| is_name(word)) {
+    } else if let Some(default) = rest.trim_start_matches(':').strip_prefix(['=', '+']).filter(|_| is_name(word)) {
         (format!("`${{{body}}}` is not a reference"), format!("write `${{{word}:-{default}}}` for a default"))
-    } else if rest.starts_with(":?") || rest.starts_with('?') {
-        (
-            format!("`${{{body}}}` is not a reference"),
-            format!("write `${{{word}}}`: a variable that is not set is an error without asking"),
-        )
     } else {
         let help = "write `${NAME}`, `${NAME:-default}` or `${secret:NAME}`, or `$${` for the characters themselves";
         (format!("`${{{body}}}` is not a reference"), help.to_owned())

@@ -2,9 +2,9 @@
 
 crate::codes::codes! {
     UNSET_VARIABLE = "PC0201", "unset-variable";
-        cause: "`${NAME}` refers to an environment variable that is not set, and gives no default.";
+        cause: "`${NAME}` refers to an environment variable that is not set, and gives no default; or `${NAME:?text}` to one that is not set or empty.";
         example: "file: { path: \"${INPUT}/clicks.jsonl\" }\n";
-        fix: "Set the variable, or give a default: `${INPUT:-data}`. Write `$${` for the characters themselves.";
+        fix: "Set the variable, or give a default as in a shell: `${INPUT:-data}` counts where the variable is not set or empty, `${INPUT-data}` only where it is not set. Write `$${` for the characters themselves.";
     BAD_REFERENCE = "PC0202", "bad-reference";
         cause: "What follows `${` is not a reference.";
         example: "file: { path: \"${INPUT-data}\" }\n";

@@ -122,27 +122,70 @@ fn no_file_hides_the_problems_of_another() {
     );
 }
 
+/// With quotes and without, inside braces and outside: a number where one is asked for, a text where a text is.
 #[test]
-fn a_plain_variable_is_typed_and_a_quoted_one_is_not() {
-    let plain = EXAMPLE.replace("devices: 10, rate", "devices: ${DEVICES}, rate");
-    // Braces cannot stand in a plain text inside braces: YAML's rule, and worth a word.
-    let (_, problems, _) = read_one(&plain);
-    assert!(
-        problems.iter().any(|problem| problem.help.iter().any(|help| help.contains("\"${DEVICES}\""))),
-        "{problems:?}"
-    );
-    let block = EXAMPLE.replace("partitions: 4", "partitions: ${DEVICES}");
-    let (loaded, problems, map) = read_one(&block);
-    assert_eq!(lines(&problems, &map), Vec::<String>::new());
-    assert_eq!(loaded.pipelines[0].streams[0].partitions, Some(12));
-    let quoted = EXAMPLE.replace("partitions: 4", "partitions: \"${DEVICES}\"");
-    let (_, problems, map) = read_one(&quoted);
-    assert_eq!(lines(&problems, &map), ["error[PC0104] 23:19: `partitions` takes a whole number, not a string"]);
-    // A text that happens to look like a number stays a text where a text is asked for.
-    let name = EXAMPLE.replace("key: sensor_id", "key: ${DEVICES}");
-    let (loaded, problems, _) = read_one(&name);
-    assert!(problems.is_empty());
-    assert_eq!(loaded.pipelines[0].streams[0].key[0].text, "12");
+fn what_a_variable_holds_is_typed_by_its_place() {
+    let devices = |written: &str| EXAMPLE.replace("devices: 10, rate", &format!("devices: {written}, rate"));
+    let partitions = |written: &str| EXAMPLE.replace("partitions: 4", &format!("partitions: {written}"));
+    for (written, expected) in [
+        ("${DEVICES}", 12),
+        ("\"${DEVICES}\"", 12),
+        ("'${DEVICES}'", 12),
+        ("${NOT_SET:-7}", 7),
+        ("\"${NOT_SET:-7}\"", 7),
+        ("${EMPTY:-7}", 7),
+        ("${NOT_SET-7}", 7),
+        ("${DEVICES:?how many}", 12),
+    ] {
+        let (loaded, problems, map) = read_one(&partitions(written));
+        assert_eq!(lines(&problems, &map), Vec::<String>::new(), "{written}");
+        assert_eq!(loaded.pipelines[0].streams[0].partitions, Some(expected), "{written}");
+        let (loaded, problems, map) = read_one(&devices(written));
+        assert_eq!(lines(&problems, &map), Vec::<String>::new(), "{written}");
+        assert_eq!(loaded.pipelines[0].sources[0].kind.options["devices"], expected, "{written}");
+        // A text that happens to look like a number stays a text where a text is asked for.
+        let (loaded, problems, map) = read_one(&EXAMPLE.replace("key: sensor_id", &format!("key: {written}")));
+        assert_eq!(lines(&problems, &map), Vec::<String>::new(), "{written}");
+        assert_eq!(loaded.pipelines[0].streams[0].key[0].text, expected.to_string(), "{written}");
+    }
+    for (written, help) in [
+        ("\"${LETTER}\"", "`${LETTER}` does not hold a whole number: set it to one"),
+        ("${LETTER}", "`${LETTER}` does not hold a whole number: set it to one"),
+        ("\"${EMPTY} \"", "`${EMPTY} ` does not hold a whole number: set it to one"),
+    ] {
+        let (_, problems, _) = read_one(&partitions(written));
+        let helps: Vec<_> = problems.iter().flat_map(|problem| problem.help.clone()).collect();
+        assert_eq!(helps, [help], "{written}");
+    }
+}
+
+/// Defaults as in a shell: with the colon, an empty variable counts as none.
+#[test]
+fn defaults_follow_the_shell() {
+    let key = |written: &str| {
+        let (loaded, problems, _) = read_one(&EXAMPLE.replace("key: sensor_id", &format!("key: \"{written}\"")));
+        match problems.iter().next() {
+            None => loaded.pipelines[0].streams[0].key[0].text.clone(),
+            Some(problem) => format!("{}: {}", problem.title, problem.help.join("; ")),
+        }
+    };
+    for (written, expected) in [
+        ("${LETTER:-y}", "x"),
+        ("${EMPTY:-y}", "y"),
+        ("${NOT_SET:-y}", "y"),
+        ("${LETTER-y}", "x"),
+        ("${NOT_SET-y}", "y"),
+        ("a${EMPTY-y}b", "ab"),
+        ("a${NOT_SET:-}b", "ab"),
+        ("${NOT_SET:-a-b?c:-d}", "a-b?c:-d"),
+        ("${LETTER:?missing}", "x"),
+        ("${EMPTY:?say the key}", "the variable `EMPTY` is empty: say the key"),
+        ("a${EMPTY?say the key}b", "ab"),
+        ("${NOT_SET?say the key}", "the variable `NOT_SET` is not set: say the key"),
+        ("${NOT_SET:?}", "the variable `NOT_SET` is not set: set it, or give a default: `${NOT_SET:-default}`"),
+    ] {
+        assert_eq!(key(written), expected, "{written}");
+    }
 }
 
 #[test]

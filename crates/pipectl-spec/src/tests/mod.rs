@@ -171,6 +171,7 @@ fn read(files: &[(&str, &[u8])]) -> (Loaded, Diagnostics, SourceMap) {
             "LETTER" => Some("x".to_owned()),
             "TRICK" => Some("a: {b: c}\n- d".to_owned()),
             "INPUT" => Some("data".to_owned()),
+            "EMPTY" => Some(String::new()),
             _ => None,
         },
         secret: &|name| (name == "TOKEN").then(|| CANARY.to_owned()),

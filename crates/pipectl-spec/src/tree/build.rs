@@ -11,6 +11,7 @@ use pipectl_diag::{Diagnostic, Diagnostics, FileId, Place, Span, codes::syntax, 
 use super::{
     Entry, Kind, MAX_ALIASES, MAX_ANCHORS, MAX_DEPTH, MAX_NODES, MAX_SCALARS, Node, Style, fault,
     inside::{self, Escapes},
+    references,
     scalar::plain,
 };
 
@@ -27,8 +28,9 @@ pub(super) struct Reading {
 
 /// One document while it is read.
 pub(super) struct Document<'t> {
-    /// The text of the chunk and where it starts in the file.
+    /// The text of the chunk, how the parser sees it, and where it starts in the file.
     text: &'t str,
+    hidden: &'t str,
     base: usize,
     pub(super) open: Vec<Frame>,
     pub(super) anchored: BTreeMap<usize, Node>,
@@ -102,8 +104,9 @@ impl Reading {
             block_nesting_limit: MAX_DEPTH,
         };
         options.set_emit_comments(false);
-        let mut document = Document::new(text, base);
-        for event in Parser::new_from_str_with_options(text, options) {
+        let hidden = references::hide(text);
+        let mut document = Document::new(text, &hidden, base);
+        for event in Parser::new_from_str_with_options(&hidden, options) {
             match event {
                 Ok((event, span)) => {
                     let range = span.byte_range().unwrap_or_default();
@@ -137,8 +140,7 @@ impl Reading {
         match event {
             Event::DocumentEnd => {
                 self.documents.extend(document.root.take());
-                let (text, base) = (document.text, document.base);
-                *document = Document::new(text, base);
+                *document = Document::new(document.text, document.hidden, document.base);
             }
             Event::Anchor(_, name) => {
                 document.names.insert(name.into_owned());
@@ -149,6 +151,8 @@ impl Reading {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 self.spend(1, text.len(), &span)?;
+                let hidden = document.hidden.get(range.clone()).unwrap_or_default();
+                let text = references::show(text, hidden, document.text.get(range.clone()).unwrap_or_default());
                 if let Some(frame) = document.awaiting_key() {
                     frame.key(Key::of(text.into_owned(), style, span), self);
                     return Ok(());
@@ -361,8 +365,17 @@ impl Key {
 }
 
 impl<'t> Document<'t> {
-    fn new(text: &'t str, base: usize) -> Self {
-        Self { text, base, open: Vec::new(), anchored: BTreeMap::new(), names: BTreeSet::new(), root: None, read: 0 }
+    fn new(text: &'t str, hidden: &'t str, base: usize) -> Self {
+        Self {
+            text,
+            hidden,
+            base,
+            open: Vec::new(),
+            anchored: BTreeMap::new(),
+            names: BTreeSet::new(),
+            root: None,
+            read: 0,
+        }
     }
 
     fn open(&mut self, content: Content, style: StructureStyle, anchor: usize, span: &Range<usize>) {

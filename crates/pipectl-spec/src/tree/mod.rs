@@ -10,6 +10,7 @@ mod build;
 mod chunks;
 mod fault;
 mod inside;
+mod references;
 mod scalar;
 #[cfg(test)]
 mod tests;

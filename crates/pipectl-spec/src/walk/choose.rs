@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     formats,
-    tree::{Kind, Node},
+    tree::{Kind, Node, Style},
 };
 
 impl Walker<'_> {
@@ -21,13 +21,18 @@ impl Walker<'_> {
             self.report(problem, path);
             return Value::Null;
         }
-        let of_type: Vec<_> = schemas
+        let mut of_type: Vec<_> = schemas
             .into_iter()
             .filter(|schema| {
                 let types = types(schema);
                 types.is_empty() || types.iter().any(|json_type| fits(node, json_type))
             })
             .collect();
+        // In quotes, what a variable holds is a text wherever a text can stand.
+        let is_text = |schema: &&Value| types(schema).contains(&"string");
+        if node.style == Style::Quoted && !matches!(node.kind, Kind::Str(_)) && of_type.iter().any(is_text) {
+            of_type.retain(is_text);
+        }
         match (&node.kind, of_type.as_slice()) {
             (_, [only]) => self.single(node, only, path),
             (Kind::Map(_), _) => self.choose_mapping(node, &of_type, path),

@@ -50,12 +50,10 @@ impl Walker<'_> {
             _ => None,
         });
         match &node.kind {
-            Kind::Str(_)
-                if node.style == Style::Quoted
-                    && matches!(node.origin, Origin::Variable { .. })
-                    && ["integer", "number", "boolean"].iter().any(|json_type| takes(json_type)) =>
+            _ if matches!(node.origin, Origin::Variable { .. })
+                && ["integer", "number", "boolean"].iter().any(|json_type| takes(json_type)) =>
             {
-                problem = problem.help("write it without quotes: in quotes, what the variable holds stays a text");
+                problem = problem.help(format!("{} does not hold {expected}: set it to one", shown(node)));
             }
             _ if node.origin != Origin::File => {}
             Kind::Int(_) | Kind::Float(_) if unit.is_some() && takes("string") => {
@@ -106,10 +104,14 @@ impl Walker<'_> {
             Kind::Null | Kind::Seq(_) | Kind::Map(_) | Kind::Broken => Value::Null,
         };
         let types = types(schema);
+        let in_quotes = node.style == Style::Quoted;
         if let Origin::Variable { text, .. } = &node.origin
             && !matches!(node.kind, Kind::Str(_))
-            && !types.is_empty()
-            && !types.iter().any(|json_type| *json_type != "string" && fits(node, json_type))
+            && match types.as_slice() {
+                [] => in_quotes,
+                types if in_quotes && types.contains(&"string") => true,
+                types => !types.iter().any(|json_type| *json_type != "string" && fits(node, json_type)),
+            }
         {
             let text = text.clone();
             self.text(node, &text, schema, path);
