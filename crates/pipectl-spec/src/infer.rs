@@ -1,8 +1,8 @@
 //! A schema from samples: what `pipectl infer` prints for the user to look at and keep.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use pipectl_data::{DataType, Field, Schema};
+use pipectl_data::{DataType, Field, Schema, timestamp};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -20,6 +20,22 @@ pub enum InferError {
         /// What the parser says.
         reason: String,
     },
+    /// A row of CSV has not as many values as the header has names.
+    #[error("row {number} has {found} values, and the header has {expected} names")]
+    Ragged {
+        /// Counted from 1, the header left out.
+        number: usize,
+        /// The values of the row.
+        found: usize,
+        /// The names of the header.
+        expected: usize,
+    },
+    /// Two columns of CSV have one name.
+    #[error("the header names `{0}` twice")]
+    Twice(String),
+    /// No record has a field that a spec can name.
+    #[error("the records have no fields")]
+    NoFields,
 }
 
 /// What the values of one field have been so far.
@@ -62,25 +78,76 @@ pub fn infer<'a>(samples: impl Iterator<Item = &'a [u8]>) -> Result<Schema, Infe
     if records == 0 {
         return Err(InferError::Empty);
     }
-    Ok(Schema::new(order.into_iter().map(|name| {
-        let seen = fields.remove(&name).unwrap_or_default();
+    schema(
+        order.into_iter().map(|name| {
+            let seen = fields.remove(&name).unwrap_or_default();
+            (name, seen)
+        }),
+        records,
+    )
+}
+
+/// Infers a schema from rows of CSV by the names of its header. Columns come in the header's order, and one that has a
+/// value in every row is required.
+///
+/// Texts are numbers, booleans, timestamps or dates if all of a column are; `007` is none, since a number would lose its
+/// zeros. Everything else is `string`.
+///
+/// # Errors
+/// If there is no row, or a row or the header has another form.
+pub fn infer_rows(names: &[String], rows: impl Iterator<Item = Vec<String>>) -> Result<Schema, InferError> {
+    if let Some((_, name)) = names.iter().enumerate().find(|(at, name)| names.iter().take(*at).any(|one| one == *name))
+    {
+        return Err(InferError::Twice(name.clone()));
+    }
+    let mut columns: Vec<Seen> = names.iter().map(|_| Seen { plausible_millis: true, ..Seen::default() }).collect();
+    let mut records = 0;
+    for row in rows {
+        records += 1;
+        if row.len() != names.len() {
+            return Err(InferError::Ragged { number: records, found: row.len(), expected: names.len() });
+        }
+        for (seen, text) in columns.iter_mut().zip(&row) {
+            seen.text(text.trim());
+        }
+    }
+    if records == 0 {
+        return Err(InferError::Empty);
+    }
+    for seen in &mut columns {
+        // Nothing but empty texts.
+        seen.data_type.get_or_insert(DataType::String);
+    }
+    schema(names.iter().cloned().zip(columns), records)
+}
+
+fn schema(fields: impl Iterator<Item = (String, Seen)>, records: usize) -> Result<Schema, InferError> {
+    let schema = Schema::new(fields.map(|(name, seen)| {
         let data_type = match seen.data_type {
             Some(DataType::Int64) if seen.plausible_millis && names_a_time(&name) => DataType::EpochMillis,
             Some(data_type) => data_type,
             None => DataType::Json,
         };
         Field { name, data_type, nullable: seen.present < records }
-    })))
+    }));
+    if schema.names().any(can_be_key) { Ok(schema) } else { Err(InferError::NoFields) }
 }
 
-/// The schema as a spec takes it, one field a line, indented for a stream of a Pipeline.
+/// The schema as a spec takes it, one field a line, indented for a stream of a Pipeline. A name that no key can be is a
+/// comment: such a field is passed over.
 pub fn schema_block(schema: &Schema) -> String {
     let mut block = String::from("schema:\n");
     for field in schema.fields() {
         let required = if field.nullable { "" } else { "!" };
-        block.extend(["  ", &key(&field.name), ": ", field.data_type.name(), required, "\n"]);
+        let comment = if can_be_key(&field.name) { "" } else { "# cannot be a key of a spec: " };
+        block.extend(["  ", comment, &key(&field.name), ": ", field.data_type.name(), required, "\n"]);
     }
     block
+}
+
+/// A key holds no reference, and YAML ends the search for its colon after 1,024 characters.
+fn can_be_key(name: &str) -> bool {
+    !name.contains("${") && key(name).len() < 1_000
 }
 
 /// A name as a YAML key: plain where that is safe.
@@ -88,8 +155,22 @@ fn key(name: &str) -> String {
     let plain = |next: char| next.is_ascii_alphanumeric() || next == '_' || next == '-';
     let word = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && name.chars().all(plain);
     let reserved = ["null", "true", "false", "yes", "no", "on", "off"].contains(&name.to_lowercase().as_str());
-    // JSON's string syntax is YAML's double-quoted one.
-    if word && !reserved { name.to_owned() } else { serde_json::Value::from(name).to_string() }
+    if word && !reserved {
+        return name.to_owned();
+    }
+    // JSON's string syntax is YAML's double-quoted one, but for characters that YAML calls not printable.
+    let quoted = serde_json::Value::from(name).to_string();
+    let mut key = String::with_capacity(quoted.len());
+    for next in quoted.chars() {
+        match next {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                // A string takes every write.
+                let _infallible = write!(key, "\\u{:04x}", u32::from(next));
+            }
+            next => key.push(next),
+        }
+    }
+    key
 }
 
 fn names_a_time(name: &str) -> bool {
@@ -106,21 +187,54 @@ impl Seen {
             Some(b't' | b'f') => DataType::Bool,
             Some(b'"') => text_type(json),
             Some(b'{' | b'[') | None => DataType::Json,
-            Some(_) => match json.parse::<i64>() {
-                Ok(number) => {
-                    // 2001-09-09 to 2100-01-01.
-                    self.plausible_millis &= (1_000_000_000_000..4_102_444_800_000).contains(&number);
-                    DataType::Int64
-                }
-                Err(_) => DataType::Float64,
-            },
+            Some(_) => self.number(json),
         };
+        self.meet(data_type, mixed);
+        true
+    }
+
+    /// Takes one text of CSV in.
+    fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        self.present += 1;
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        let number = digits.starts_with(|first: char| first.is_ascii_digit())
+            && !(digits.starts_with('0') && digits[1..].starts_with(|second: char| second.is_ascii_digit()))
+            && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+        let data_type = if number && text.parse::<f64>().is_ok_and(f64::is_finite) {
+            self.number(text)
+        } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
+            DataType::Bool
+        } else {
+            plain_type(text)
+        };
+        self.meet(data_type, |one, other| match mixed(one, other) {
+            DataType::Json => DataType::String,
+            data_type => data_type,
+        });
+    }
+
+    fn number(&mut self, text: &str) -> DataType {
+        match text.parse::<i64>() {
+            Ok(number) => {
+                // 2001-09-09 to 2100-01-01.
+                self.plausible_millis &= (1_000_000_000_000..4_102_444_800_000).contains(&number);
+                DataType::Int64
+            }
+            Err(_) if text.parse::<f64>().is_ok_and(f64::is_finite) => DataType::Float64,
+            // Nothing else takes what is too large for a float.
+            Err(_) => DataType::Json,
+        }
+    }
+
+    fn meet(&mut self, data_type: DataType, mixed: impl Fn(DataType, DataType) -> DataType) {
         self.data_type = Some(match self.data_type {
             None => data_type,
             Some(before) if before == data_type => before,
             Some(before) => mixed(before, data_type),
         });
-        true
     }
 }
 
@@ -134,18 +248,18 @@ fn mixed(one: DataType, other: DataType) -> DataType {
 }
 
 fn text_type(json: &str) -> DataType {
-    let Ok(text) = serde_json::from_str::<String>(json) else { return DataType::String };
+    serde_json::from_str::<String>(json).map_or(DataType::String, |text| plain_type(&text))
+}
+
+/// By the judge that reads the records later.
+fn plain_type(text: &str) -> DataType {
     // Both are fixed in their first ten characters, which keeps times of day and week dates out.
     let day = text.get(..10).is_some_and(|day| {
         day.bytes().enumerate().all(|(at, byte)| if at == 4 || at == 7 { byte == b'-' } else { byte.is_ascii_digit() })
     });
-    if !day {
-        DataType::String
-    } else if text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok() {
+    if day && timestamp::parse_date(text).is_some() {
         DataType::Date
-    } else if text.len() >= 16
-        && (text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok())
-    {
+    } else if day && text.len() >= 16 && timestamp::parse(text).is_some() {
         DataType::Timestamp
     } else {
         DataType::String
@@ -181,7 +295,7 @@ impl<'de> Visitor<'de> for Entries {
 
 #[cfg(test)]
 mod tests {
-    use super::{infer, schema_block};
+    use super::{infer, infer_rows, schema_block};
 
     fn block(records: &[&str]) -> String {
         infer(records.iter().map(|record| record.as_bytes()))
@@ -207,7 +321,67 @@ mod tests {
             "schema:\n  \"a b\": string!\n  c: json!\n"
         );
         assert_eq!(block(&[]), "there is no record to infer a schema from");
+        assert_eq!(block(&["{}", "{}"]), "the records have no fields");
+        assert_eq!(block(&[r#"{"a":1e999,"b":9}"#, r#"{"a":1,"b":1e3}"#]), "schema:\n  a: json!\n  b: float64!\n");
+        assert_eq!(
+            block(&[r#"{"until":"9999-12-31T23:59:59Z","day":"0001-01-01","late":"9999-12-31T23:59:59-05:00"}"#]),
+            "schema:\n  until: timestamp!\n  day: date!\n  late: string!\n"
+        );
         assert!(block(&["[1]"]).starts_with("record 1 is not a JSON object"));
         assert!(block(&["{}", "{\"a\":"]).starts_with("record 2 is not a JSON object"));
+    }
+
+    #[test]
+    fn rows_of_csv() {
+        let rows = |header: &[&str], rows: &[&[&str]]| {
+            let owned = |row: &[&str]| row.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+            match infer_rows(&owned(header), rows.iter().map(|row| owned(row))) {
+                Ok(schema) => schema_block(&schema),
+                Err(error) => error.to_string(),
+            }
+        };
+        let header =
+            ["id", "zip", "n", "x", "ok", "at", "day", "ts", "gap", "none", "word", "big", "mix", "phone", "exp"];
+        let first = [
+            "1",
+            "01067",
+            "-3",
+            "1.5",
+            "true",
+            "2026-01-31 10:00:00",
+            "2026-01-31",
+            "1767225600000",
+            "1",
+            "",
+            "a",
+            "1e999",
+            "1",
+            "+49351",
+            "1e3",
+        ];
+        let second = [
+            "2",
+            "10115",
+            "0",
+            "2",
+            "FALSE",
+            "2026-01-31T10:00:00Z",
+            "2026-02-28",
+            "1767225600001",
+            " ",
+            "",
+            "inf",
+            "1",
+            "x",
+            "0",
+            "2E-3",
+        ];
+        assert_eq!(
+            rows(&header, &[&first, &second]),
+            "schema:\n  id: int64!\n  zip: string!\n  n: int64!\n  x: float64!\n  ok: bool!\n  at: timestamp!\n  day: date!\n  ts: epoch_ms!\n  gap: int64\n  none: string\n  word: string!\n  big: string!\n  mix: string!\n  phone: string!\n  exp: float64!\n"
+        );
+        assert_eq!(rows(&["a"], &[]), "there is no record to infer a schema from");
+        assert_eq!(rows(&["a", "a"], &[&["1", "2"]]), "the header names `a` twice");
+        assert_eq!(rows(&["a", "b"], &[&["1", "2"], &["1"]]), "row 2 has 1 values, and the header has 2 names");
     }
 }

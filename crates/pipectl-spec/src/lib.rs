@@ -18,7 +18,7 @@ mod tests;
 mod tree;
 mod walk;
 
-pub use infer::{InferError, infer, schema_block};
+pub use infer::{InferError, infer, infer_rows, schema_block};
 pub use interpolate::Resolver;
 pub use load::{Input, load};
 pub use model::Loaded;

@@ -47,6 +47,25 @@ impl Rows {
     }
 }
 
+/// The values of a row (see [`super::Decoder`]), without their quotes.
+///
+/// # Errors
+/// Which of them is wrong, in one line.
+pub fn values(row: &str, delimiter: u8) -> Result<Vec<String>, String> {
+    let mut values = Vec::new();
+    let mut rest = Some(row);
+    while let Some(at) = rest {
+        let (value, after) =
+            field(at, delimiter).map_err(|problem| format!("value {}: {problem}", values.len() + 1))?;
+        values.push(match value {
+            Value::Plain(value) => value.to_owned(),
+            Value::Doubled(value) => value.replace("\"\"", "\""),
+        });
+        rest = after;
+    }
+    Ok(values)
+}
+
 #[derive(Debug, PartialEq)]
 enum Value<'a> {
     Plain(&'a str),

@@ -16,8 +16,8 @@ mod text;
 use arrow_array::{Array, BinaryViewArray, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, SchemaRef};
 
-pub use self::rows::RowBuilder;
 use self::{column::Column, slot::Slots};
+pub use self::{csv::values as csv_values, rows::RowBuilder};
 use crate::Schema;
 
 /// How payloads are written.

@@ -3,6 +3,7 @@
 mod corpus;
 mod editor;
 mod fuzz;
+mod infer;
 mod loading;
 mod oracle;
 mod secrets;

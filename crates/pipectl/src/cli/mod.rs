@@ -100,7 +100,7 @@ pub(crate) enum Command {
     Schema,
     /// Print the schema of sample records
     #[command(
-        after_help = "Examples:\n  pipectl infer events.jsonl\n  zcat events.jsonl.gz | pipectl infer -\n  pipectl infer --stream orders --env prod.yaml"
+        after_help = "Examples:\n  pipectl infer events.jsonl\n  pipectl infer readings.csv --delimiter ';'\n  zcat events.jsonl.gz | pipectl infer -\n  pipectl infer --stream orders --env prod.yaml"
     )]
     Infer(InferArguments),
     /// Tell more about an error code
@@ -202,11 +202,23 @@ pub(crate) struct GraphArguments {
     pub(crate) format: GraphFormat,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SampleFormat {
+    Json,
+    Csv,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct InferArguments {
-    /// JSON lines, whole or compressed (gz, zst), or - for standard input
+    /// JSON lines, or CSV with a header (.csv, .tsv), whole or compressed (gz, zst), or - for standard input
     #[arg(required_unless_present = "stream")]
     pub(crate) file: Option<PathBuf>,
+    /// How the records are written: by the file's ending if not given, otherwise JSON lines
+    #[arg(long, value_enum, conflicts_with = "stream")]
+    pub(crate) format: Option<SampleFormat>,
+    /// The character between two values of CSV: a comma, or a tab for .tsv, if not given
+    #[arg(long, conflicts_with = "stream", value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<String>,
     /// A stream instead, with --env or --backend: its oldest records
     #[arg(long, conflicts_with = "file", value_name = "NAME")]
     pub(crate) stream: Option<String>,

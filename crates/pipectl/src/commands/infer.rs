@@ -7,12 +7,12 @@ use std::{
 };
 
 use pipectl_contract::StartAt;
-use pipectl_data::compress::Compression;
+use pipectl_data::{Schema, compress::Compression, decode::csv_values};
 use pipectl_diag::{Diagnostic, codes};
 use pipectl_host::Host;
 
 use crate::{
-    cli::{Global, InferArguments},
+    cli::{Global, InferArguments, SampleFormat},
     commands::stream::take,
     exit::Exit,
     reach::{Reach, failed},
@@ -30,7 +30,8 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
             Ok(lines) => (stream.clone(), lines),
             Err(exit) => return exit,
         },
-        (None, Some(file)) => match open(file).and_then(|input| lines(input, arguments.records)) {
+        // A header counts for none.
+        (None, Some(file)) => match open(file).and_then(|input| lines(input, arguments.records.saturating_add(1))) {
             Ok(lines) => (file.display().to_string(), lines),
             Err(error) => {
                 let title = format!("cannot read `{}`: {error}", file.display());
@@ -40,18 +41,85 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
         },
         (None, None) => return Exit::Wrong,
     };
-    match pipectl_spec::infer(lines.iter().map(Vec::as_slice)) {
+    let (format, delimiter) = match sample_format(arguments) {
+        Ok(format) => format,
+        Err(problem) => {
+            view::problem(*problem, global);
+            return Exit::Wrong;
+        }
+    };
+    let schema = match format {
+        SampleFormat::Json => pipectl_spec::infer(lines.iter().map(Vec::as_slice)).map_err(|error| error.to_string()),
+        SampleFormat::Csv => of_csv(&lines, delimiter),
+    };
+    match schema {
         Ok(schema) => view::print(&pipectl_spec::schema_block(&schema)),
         Err(error) => {
             let problem = Diagnostic::error(
                 codes::command::CANNOT_INFER,
                 format!("cannot infer a schema from `{name}`: {error}"),
             )
-            .help("give it JSON lines: one object a line");
+            .help(match format {
+                SampleFormat::Json => "give it JSON lines, one object a line, or write `--format csv`",
+                SampleFormat::Csv => {
+                    "give it CSV whose first row names the columns; `--delimiter` says what stands between two values"
+                }
+            });
             view::problem(problem, global);
             Exit::Wrong
         }
     }
+}
+
+/// How the records are written, and what stands between two values of CSV.
+fn sample_format(arguments: &InferArguments) -> Result<(SampleFormat, u8), Box<Diagnostic>> {
+    let name = arguments.file.as_ref().map(|file| file.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    let name = [".gz", ".zst", ".zstd"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(&name);
+    let (detected, delimiter) = match name.rsplit_once('.').map(|(_, end)| end) {
+        Some("csv") => (SampleFormat::Csv, b','),
+        Some("tsv") => (SampleFormat::Csv, b'\t'),
+        _ if arguments.delimiter.is_some() => (SampleFormat::Csv, b','),
+        _ => (SampleFormat::Json, b','),
+    };
+    let delimiter = match arguments.delimiter.as_deref().map(|given| if given == "\\t" { "\t" } else { given }) {
+        None => delimiter,
+        Some(given) => match *given.as_bytes() {
+            [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => byte,
+            _ => {
+                let title = format!("`{}` cannot stand between the values of a row", given.escape_debug());
+                let problem = Diagnostic::error(codes::command::CANNOT_INFER, title);
+                return Err(Box::new(problem.help("write one ASCII character such as `;`, or `\\t` for a tab")));
+            }
+        },
+    };
+    Ok((arguments.format.unwrap_or(detected), delimiter))
+}
+
+/// The schema of rows with a header. Line ends inside quotes belong to a value.
+fn of_csv(lines: &[Vec<u8>], delimiter: u8) -> Result<Schema, String> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut row = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        row.extend_from_slice(line);
+        let open = row.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
+        if open && number + 1 < lines.len() {
+            continue;
+        }
+        let bytes = std::mem::take(&mut row);
+        let text = std::str::from_utf8(&bytes).map_err(|_| format!("row {} is not UTF-8", rows.len()))?;
+        let text = text.strip_prefix('\u{feff}').filter(|_| rows.is_empty()).unwrap_or(text);
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        match csv_values(text, delimiter) {
+            Ok(values) => rows.push(values),
+            // The sample may end inside of a value.
+            Err(_) if open && rows.len() > 1 => break,
+            Err(problem) => return Err(format!("row {}, {problem}", rows.len())),
+        }
+    }
+    let mut rows = rows.into_iter();
+    let header: Vec<String> = rows.next().unwrap_or_default().iter().map(|name| name.trim().to_owned()).collect();
+    pipectl_spec::infer_rows(&header, rows).map_err(|error| error.to_string())
 }
 
 /// The payloads of a stream's oldest records.
