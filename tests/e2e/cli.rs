@@ -170,6 +170,33 @@ fn infer_prints_a_schema_that_a_spec_takes() {
     assert_eq!(ran["sinks"]["output"]["rows"][0]["twice"], 5.0, "{ran}\n{spec}");
 }
 
+/// A file as a spreadsheet writes it: a byte order mark, CRLF, line ends inside of quotes, numbers with leading zeros.
+#[test]
+fn infer_reads_csv() {
+    let lab = Lab::new();
+    let rows = "\u{feff}id;zip;note;at;value\r\n1;01067;\"two\nlines; \"\"quoted\"\"\";2026-05-01 10:00:00;1.5\r\n2;10115;;2026-05-02 10:00:00;\r\n";
+    lab.write("readings.csv", rows);
+    let schema = lab.run(&["infer", "readings.csv", "--delimiter", ";"]).code(0).stdout;
+    assert_eq!(schema, "schema:\n  id: int64!\n  zip: string!\n  note: string\n  at: timestamp!\n  value: float64\n");
+    let piped = lab.run_with_input(&["infer", "-", "--format", "csv", "--delimiter", ";"], rows).code(0).stdout;
+    assert_eq!(piped, schema);
+    let indented: String = schema.lines().map(|line| format!("      {line}\n")).collect();
+    lab.write(
+        "spec.yaml",
+        format!(
+            "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: {{ name: lab }}\nspec:\n  sources:\n    readings:\n      file: {{ path: ./readings.csv, delimiter: \";\" }}\n{indented}  sinks:\n    shown: {{ from: readings, stdout: {{}} }}\n"
+        ),
+    );
+    let ran = lab.run(&["dry-run", "spec.yaml", "--format", "json"]).code(0).json();
+    let rows = &ran["sinks"]["shown"]["rows"];
+    assert_eq!((&rows[0]["zip"], &rows[0]["note"]), (&"01067".into(), &"two\nlines; \"quoted\"".into()), "{ran}");
+    for arguments in
+        [&["infer", "readings.csv", "--delimiter", "ab"][..], &["infer", "readings.csv", "--format", "json"]]
+    {
+        lab.run(arguments).code(1);
+    }
+}
+
 #[test]
 fn every_template_validates_and_runs_dry() {
     let lab = Lab::new();

@@ -10,9 +10,11 @@
 )]
 
 mod again;
+mod cases;
 mod cli;
 mod crash;
 mod determinism;
+mod readers;
 mod secrets;
 mod sensor_lab;
 mod server_logs;

@@ -29,6 +29,20 @@ impl Lab {
         path
     }
 
+    /// A folder with the files of a case of `cases/`.
+    pub(crate) fn of_case(name: &str) -> Self {
+        let lab = Self::new();
+        let folder = repository().join("tests/e2e/cases").join(name);
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("an entry").path();
+            lab.write(
+                path.file_name().and_then(|name| name.to_str()).expect("a name"),
+                fs::read(&path).expect("a file"),
+            );
+        }
+        lab
+    }
+
     /// Number and path of a pipeline's newest checkpoint.
     pub(crate) fn checkpoint(&self, pipeline: &str) -> Option<(u64, PathBuf)> {
         // By name alone: a run under way makes and removes such files all the time.

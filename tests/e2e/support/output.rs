@@ -8,6 +8,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, DataType};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use pipectl_data::{Schema, encode::jsonl};
 
@@ -88,8 +89,25 @@ fn parquet(bytes: &[u8]) -> Result<Vec<String>, Box<dyn std::error::Error>> {
 
 fn lines(batch: &RecordBatch) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let (mut text, mut ends) = (Vec::new(), Vec::new());
+    let batch = &with_views(batch)?;
     jsonl::write_rows(batch, &Schema::of_arrow(batch.schema_ref()), &mut text, &mut ends)?;
     Ok(String::from_utf8(text)?.lines().map(str::to_owned).collect())
+}
+
+/// The columns as records have them in memory; files have plain ones.
+fn with_views(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let mut fields = Vec::new();
+    let mut columns = Vec::new();
+    for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+        let wanted = match field.data_type() {
+            DataType::Utf8 => DataType::Utf8View,
+            DataType::Binary => DataType::BinaryView,
+            other => other.clone(),
+        };
+        columns.push(arrow_cast::cast(column, &wanted)?);
+        fields.push(field.as_ref().clone().with_data_type(wanted));
+    }
+    RecordBatch::try_new(std::sync::Arc::new(arrow_schema::Schema::new(fields)), columns)
 }
 
 /// All rows below a folder, sorted: a multiset.

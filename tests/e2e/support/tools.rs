@@ -12,3 +12,13 @@ const DUCKDB: &str = "duckdb==1.5.5";
 pub(crate) fn duckdb() -> Result<PathBuf, pipectl_peers::Skip> {
     pipectl_peers::python(&[DUCKDB])
 }
+
+/// A Python with readers of Parquet as they were before there were view types.
+pub(crate) fn old_readers() -> Result<PathBuf, pipectl_peers::Skip> {
+    pipectl_peers::python(&["pyarrow==12.0.1", "numpy<2", "pandas<2.2"])
+}
+
+/// A Python with today's readers of Parquet.
+pub(crate) fn new_readers() -> Result<PathBuf, pipectl_peers::Skip> {
+    pipectl_peers::python(&["pyarrow==26.0.1", "pandas==3.1.1", "polars==2.1.0", DUCKDB])
+}

@@ -205,6 +205,9 @@ fn values_follow_the_rule_of_hive() {
         ("..a", "..a"),
         (NULL, "%5F_HIVE_DEFAULT_PARTITION__"),
         ("__null__", "__null__"),
+        ("null", "%6Eull"),
+        ("NULL", "%4EULL"),
+        ("nulls", "nulls"),
         ("__empty__", "__empty__"),
     ] {
         assert_eq!(escaped(text), expected, "{text:?}");

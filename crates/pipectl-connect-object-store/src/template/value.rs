@@ -135,8 +135,11 @@ pub(super) fn escape(text: &str, out: &mut String) {
     }
     let only_dots = text.bytes().all(|byte| byte == b'.');
     let mut rest = text;
-    if text == NULL {
-        encode(b'_', out);
+    // DuckDB takes the word null for one as well, however it is written.
+    if let Some(first) = text.bytes().next()
+        && (text == NULL || text.eq_ignore_ascii_case("null"))
+    {
+        encode(first, out);
         rest = &text[1..];
     }
     for char in rest.chars() {

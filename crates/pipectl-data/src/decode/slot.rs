@@ -239,7 +239,7 @@ fn expected(data_type: DataType) -> &'static str {
         DataType::String => "a string",
         DataType::Bytes => "bytes in base64",
         DataType::Timestamp => {
-            "a time such as \"2026-01-31T10:00:00Z\" (for numbers declare the field `epoch_ms` or `epoch_s`)"
+            "a time such as \"2026-01-31T10:00:00Z\", from year 0 to 9999 (for numbers declare the field `epoch_ms` or `epoch_s`)"
         }
         DataType::EpochMillis => "milliseconds since 1970, from year 0 to 9999",
         DataType::EpochSeconds => "seconds since 1970, from year 0 to 9999 (for milliseconds declare it `epoch_ms`)",
