@@ -1,6 +1,8 @@
 //! Each file of this folder is a broken spec with the errors that it must give inside, as comment lines:
 //! `# error[PC0102] 7:5: unknown key …` (line and column of the place, then the title). All of them and no others.
 //!
+//! A line `# help: …` is a help that must be among those given.
+//!
 //! A file that cannot hold comments has its expectation in a sibling `NAME.expect`.
 
 use std::{
@@ -83,6 +85,22 @@ fn every_case_gives_its_errors_and_no_others() {
     }
     assert!(wrong.is_empty(), "{} of {} cases differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert!(cases.len() >= 60, "only {} cases", cases.len());
+}
+
+#[test]
+fn every_case_gives_the_help_that_it_names() {
+    let registry = pipectl::registry();
+    let mut count = 0;
+    for case in cases() {
+        let text = String::from_utf8_lossy(&fs::read(&case).expect("a readable case")).into_owned();
+        let (source, _) = pipectl::compile_files(std::slice::from_ref(&case), None, &registry);
+        let given: Vec<&String> = source.diagnostics.iter().flat_map(|found| &found.help).collect();
+        for help in text.lines().filter_map(|line| line.strip_prefix("# help: ")) {
+            assert!(given.iter().any(|given| *given == help), "{}: no help {help:?} in {given:#?}", case.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 10, "only {count} helps are held");
 }
 
 #[test]

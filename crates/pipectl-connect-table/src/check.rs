@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::{Checked, ColumnNeed, NodeContext, Parallelism, SinkFacts};
+use pipectl_data::Schema;
 use pipectl_diag::{
     Diagnostic, Diagnostics, Part, Path, Place,
     codes::options::{TABLE_KEY, TABLE_NAME},
@@ -64,11 +65,20 @@ fn table_name(name: &str) -> Option<Diagnostic> {
     Some(found.help("write another `name`, such as `leaderboard`"))
 }
 
+/// Whether a column tells which window a row is of.
+fn is_window(name: &str) -> bool {
+    matches!(name, "window_start" | "window_end")
+}
+
 fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
     let key = options.key(node.keys);
     let path = Path::keys(["key"]);
     if key.is_empty() {
-        let example = node.input.and_then(|input| input.names().next()).unwrap_or("id");
+        let names = || node.input.into_iter().flat_map(Schema::names);
+        let first = names().find(|name| !is_window(name)).or_else(|| names().next()).unwrap_or("id");
+        // A row for each window: without its start in the key, each window would replace the one before.
+        let window = names().find(|name| is_window(name)).filter(|window| *window != first);
+        let example = window.map_or_else(|| first.to_owned(), |window| format!("{first}, {window}"));
         return vec![
             point(
                 Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node)),

@@ -1,6 +1,6 @@
 //! Mappings: known keys, required keys, names, and the one kind key of a node.
 
-use pipectl_diag::{Diagnostic, Part, Path, Place, codes::shape, nearest};
+use pipectl_diag::{Diagnostic, Part, Path, Place, Segment, codes::shape, nearest};
 use serde_json::{Map, Value};
 
 use super::{
@@ -34,7 +34,7 @@ impl Walker<'_> {
             } else if closed {
                 unknown.push(entry.key.as_str());
                 let keys = Self::candidates(node, properties, &kinds);
-                let problem = Self::unknown_key(entry, &keys, &kinds, &inner);
+                let problem = Self::unknown_key(entry, node, &keys, &kinds, schema, &inner);
                 let meant = self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key));
                 if let Some((key, value)) = meant {
                     self.tell(problem);
@@ -42,7 +42,7 @@ impl Walker<'_> {
                 } else {
                     self.report(problem, &inner);
                     // What it would have said is not known, so that nothing may be concluded from its absence.
-                    if let Some(key) = nearest(&entry.key, keys.iter().copied()) {
+                    if let Some(key) = near_key(&entry.key, &keys) {
                         self.findings.broken.insert(path.key(key));
                     }
                 }
@@ -110,7 +110,7 @@ impl Walker<'_> {
         if matches!(entry.value.kind, Kind::Map(_) | Kind::Seq(_) | Kind::Null | Kind::Broken) {
             return None;
         }
-        let near = nearest(&entry.key, known.iter().copied())?;
+        let near = near_key(&entry.key, known)?;
         let key = *known.iter().find(|key| **key == near)?;
         let found = std::mem::take(self.problems);
         let value = self.entry(entry, properties.get(key)?, path);
@@ -118,16 +118,26 @@ impl Walker<'_> {
         fits.then_some((key, value))
     }
 
-    fn unknown_key(entry: &Entry, known: &[&str], kinds: &[&str], path: &Path) -> Diagnostic {
+    fn unknown_key(
+        entry: &Entry,
+        node: &Node,
+        known: &[&str],
+        kinds: &[&str],
+        schema: &Value,
+        path: &Path,
+    ) -> Diagnostic {
         let key = entry.key.as_str();
         let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
-        let near = nearest(key, known.iter().copied());
+        let near = near_key(key, known);
         let problem = match near {
             Some(near) => {
                 problem.at_key(path, format!("did you mean `{near}`?")).fix(Place::Node(path.clone(), Part::Key), near)
             }
             None => problem.at_key(path, ""),
         };
+        if let Some(help) = elsewhere(entry, kinds, schema, path) {
+            return problem.help(help);
+        }
         let problem = match &entry.value.kind {
             // Other systems write `type: file`.
             Kind::Str(kind) if kinds.contains(&kind.as_str()) && entry.value.origin == Origin::File => {
@@ -137,8 +147,10 @@ impl Walker<'_> {
         };
         if known.is_empty() {
             problem.help("remove it; keys that begin with `x-` are free")
-        } else if let [only] = known {
+        } else if let ([only], None) = (known, node.entries().iter().find(|entry| is_known(schema, &entry.key))) {
             problem.help(format!("the only key here is `{only}`"))
+        } else if let [only] = known {
+            problem.help(format!("the only key that can be added here is `{only}`"))
         } else {
             problem.help(format!("the keys here are {}", formats::list(known.iter().copied()).replace(" or ", " and ")))
         }
@@ -155,7 +167,7 @@ impl Walker<'_> {
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         for key in required.filter(|key| node.get(key).is_none()) {
             // A misspelt key has been reported already.
-            if unknown.iter().any(|unknown| nearest(unknown, [key]).is_some()) {
+            if unknown.iter().any(|unknown| near_key(unknown, &[key]).is_some()) {
                 continue;
             }
             // Where one key is all there is, a wrong one stands in its place.
@@ -205,6 +217,60 @@ impl Walker<'_> {
             }
         }
     }
+}
+
+/// Whether an object declares this key.
+fn is_known(schema: &Value, key: &str) -> bool {
+    schema.get("properties").and_then(|properties| properties.get(key)).is_some()
+}
+
+/// The key that a misspelt one most likely means.
+fn near_key<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    nearest(key, known.iter().copied()).or_else(|| meant_by_others(key, known))
+}
+
+/// The key of ours for one that other systems use in its place.
+fn meant_by_others<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    let ours = match key {
+        "inputs" | "input" | "source" | "sources" | "upstream" | "reads" => "from",
+        "outputs" | "output" | "target" | "sink" | "sinks" => "to",
+        "query" | "statement" => "sql",
+        "columns" | "fields" => "schema",
+        "paths" | "include" | "filename" => "path",
+        _ => return None,
+    };
+    known.iter().copied().find(|known| *known == ours)
+}
+
+/// What to write for a key that has its place elsewhere.
+fn elsewhere(entry: &Entry, kinds: &[&str], schema: &Value, path: &Path) -> Option<String> {
+    let section = path.segments().iter().rev().find_map(|segment| match segment {
+        Segment::Key(key) if ["sources", "processors", "sinks"].contains(&key.as_str()) => Some(key.as_str()),
+        _ => None,
+    })?;
+    let backend =
+        |word: &str| ["kafka", "kinesis", "pubsub", "eventhubs", "memory"].into_iter().find(|one| *one == word);
+    let named = match &entry.value.kind {
+        Kind::Str(text) if entry.key == "type" || entry.key == "kind" => backend(text),
+        _ => backend(&entry.key),
+    };
+    if let Some(backend) = named.filter(|_| !kinds.is_empty()) {
+        let how = match section {
+            "sources" => "Leave the source out, declare the stream under `streams` and read `from` it",
+            _ => "Declare the stream under `streams` and write `to` it",
+        };
+        return Some(format!(
+            "a Pipeline does not say which service carries a stream. {how}; a file of its own says the service: `kind: Environment`, `spec: {{ backends: {{ default: {{ {backend}: {{}} }} }} }}`, given with `--env`"
+        ));
+    }
+    // The node's own keys, written among the options of its kind.
+    let outside = match section {
+        "sources" => ["schema", "to", "idle_after"].as_slice(),
+        _ => ["from", "to"].as_slice(),
+    };
+    let [.., Segment::Key(kind), Segment::Key(_)] = path.segments() else { return None };
+    let inside = kinds.is_empty() && !is_known(schema, &entry.key) && outside.contains(&entry.key.as_str());
+    inside.then(|| format!("write `{}` beside `{kind}`, not inside of it", entry.key))
 }
 
 /// The node whose key tells best where the mapping at `path` is: itself, or in a document, which has no key, its first.

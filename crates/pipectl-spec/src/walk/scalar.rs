@@ -79,6 +79,8 @@ impl Walker<'_> {
                     problem = problem.help(format!("write `{text}` without quotes")).fix(place(), text.clone());
                 } else if takes("array") {
                     problem = problem.help(format!("write a list, even of one: `[{text}]`"));
+                } else if let Some(key) = schemas.iter().find_map(|schema| taker(schema, text)) {
+                    problem = problem.help(format!("write `{}: {{ {key}: {text} }}`", name.trim_matches('`')));
                 }
             }
             Kind::Null if takes("object") => problem = problem.help("write its keys below, indented, or `{}` for none"),
@@ -257,6 +259,23 @@ impl Walker<'_> {
         };
         self.report(problem.help(format!("write {}", formats::list(texts))), path);
     }
+}
+
+/// The key of a mapping that takes this text, if it is clear which: the only one that is needed, or the first whose
+/// format the text has.
+fn taker<'s>(schema: &'s Value, text: &str) -> Option<&'s str> {
+    let properties = schema.get("properties")?.as_object()?;
+    let format = |key: &str| properties.get(key).and_then(|property| property.get("format")).and_then(Value::as_str);
+    let required: Vec<&str> =
+        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if let [only] = required.as_slice() {
+        let property = properties.get(*only)?;
+        let fits = format(only).and_then(|format| formats::check(format, text)).is_none_or(|checked| checked.is_ok());
+        return (types(property).contains(&"string") && fits).then_some(*only);
+    }
+    let has_format =
+        |key: &&String| matches!(format(key).and_then(|format| formats::check(format, text)), Some(Ok(())));
+    properties.keys().find(has_format).map(String::as_str)
 }
 
 /// A name that cannot be one; the place is still to be added.

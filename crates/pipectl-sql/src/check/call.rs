@@ -47,7 +47,9 @@ impl<'a> Checker<'a> {
         let Some(function) = functions::find(&name) else {
             self.unknown_function(call, &name);
             for arg in &call.args {
-                let _checked_for_its_own_problems = self.expr(arg, scope);
+                // It may be an aggregate of other systems, so that a column in it need not be grouped by.
+                let grouped = scope == Scope::Group && super::aggregate_in(arg).is_none();
+                let _checked_for_its_own_problems = self.expr(arg, if grouped { Scope::Argument } else { scope });
             }
             return None;
         };
@@ -232,7 +234,13 @@ impl<'a> Checker<'a> {
             let arg = args.get(first)?;
             let kind = type_name(arg);
             let title = format!("`{}` cannot take {kind} as argument {}", function.name, first + 1);
+            let written = self.sql.get(arg.place.clone()).unwrap_or("value").to_owned();
             self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, format!("this is {kind}"), |p| {
+                if arg.data_type == DataType::Json {
+                    return p.help(format!(
+                        "take a value out of it: json_float({written}, '$.path'), or json_int, json_text or json_bool by its type"
+                    ));
+                }
                 let p = p.help(usages(function));
                 match by_count.first().and_then(|signature| signature.param(first)) {
                     Some(Param::Is(wanted))

@@ -5,13 +5,16 @@ use pipectl_diag::{codes::sql as codes, nearest};
 use pipectl_ir::query::{Expr, ExprKind};
 
 use super::{Checker, Scope, inside};
-use crate::parse::ast::{Name, Node};
+use crate::parse::ast::{Item, Name, Node};
 
 impl Checker<'_> {
     /// A reference to a column in a scope of rows or groups. In a query with groups, an unqualified `window_start` is
     /// the window's, whatever the input has.
     pub(super) fn column(&mut self, node: &Node, qualifier: Option<&Name>, name: &Name, scope: Scope) -> Option<Expr> {
         if let Some(qualifier) = qualifier {
+            if self.is_json_access(qualifier, name) {
+                return None;
+            }
             self.qualifier(qualifier)?;
         }
         let bound = match (qualifier, name.text.as_str()) {
@@ -36,6 +39,19 @@ impl Checker<'_> {
                         "group by one, GROUP BY tumble(INTERVAL '1 minute'), and use its bounds in SELECT and HAVING",
                     )
                 });
+            } else if let Some(expression) = self.named_by_select(name).map(str::to_owned) {
+                let clause = match scope {
+                    Scope::Group => "HAVING",
+                    Scope::Row(clause) => clause,
+                    Scope::Argument => "an aggregate",
+                };
+                self.problem(
+                    codes::UNKNOWN_COLUMN,
+                    format!("{clause} cannot use `{}`, which is a name that SELECT gives", name.text),
+                    &name.place,
+                    "the name is not known here yet",
+                    |p| p.help(format!("write what it stands for: {expression}")),
+                );
             } else {
                 let quoted = name.place.len() == name.text.len() + 2;
                 self.unknown_column(name, quoted);
@@ -59,6 +75,36 @@ impl Checker<'_> {
             data_type: field.data_type.logical(),
             nullable: field.nullable,
             place: node.place.clone(),
+        })
+    }
+
+    /// Reports `a.b` where `a` is a JSON column: what was meant is a value inside of it.
+    fn is_json_access(&mut self, qualifier: &Name, name: &Name) -> bool {
+        let known = self.select.alias.as_ref().unwrap_or(&self.select.input);
+        let json = self.input.schema.find(&qualifier.text).is_some_and(|(_, field)| field.data_type == DataType::Json);
+        if !json || qualifier.text == known.text || qualifier.text == self.select.input.text {
+            return false;
+        }
+        let (column, path) = (written(&qualifier.text), name.text.replace('\'', "''"));
+        self.problem(
+            codes::UNKNOWN_COLUMN,
+            format!("`{}` is a JSON column: its values have no names in SQL", qualifier.text),
+            &qualifier.place,
+            "this is json",
+            |p| {
+                p.help(format!(
+                    "write json_text({column}, '$.{path}'), or json_int, json_float, json_bool or json_get for a value of another type"
+                ))
+            },
+        );
+        true
+    }
+
+    /// The expression that SELECT gives this name.
+    fn named_by_select(&self, name: &Name) -> Option<&'_ str> {
+        self.select.items.iter().find_map(|item| match item {
+            Item::Value { node, alias: Some(alias) } if alias.text == name.text => self.sql.get(node.place.clone()),
+            Item::Value { .. } | Item::All { .. } => None,
         })
     }
 

@@ -34,6 +34,7 @@ enum Scope {
 }
 
 struct Checker<'a> {
+    sql: &'a str,
     select: &'a Select,
     input: &'a Input,
     problems: Vec<Diagnostic>,
@@ -44,7 +45,7 @@ struct Checker<'a> {
 
 /// The typed query, if it has one, and all problems.
 pub(crate) fn check(sql: &str, select: &Select, input: &Input) -> (Option<Query>, Vec<Diagnostic>) {
-    let mut checker = Checker { select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new() };
+    let mut checker = Checker { sql, select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new() };
     let query = checker.query(sql);
     (query, checker.problems)
 }

@@ -1,6 +1,6 @@
 //! `tumble(…)` and `hop(…)` in `GROUP BY`.
 
-use pipectl_data::Micros;
+use pipectl_data::{DataType, Micros};
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::query::Window;
 
@@ -65,6 +65,10 @@ impl<'a> Checker<'a> {
     fn time(&mut self, call: &'a Call, usage: &str) -> Option<bool> {
         if self.input.time == Time::None {
             let (name, place) = (self.select.input.text.clone(), self.select.input.place.clone());
+            let times =
+                self.input.schema.fields().iter().filter(|field| field.data_type.logical() == DataType::Timestamp);
+            let field = times.map(|field| field.name.clone()).next().unwrap_or_else(|| "timestamp".to_owned());
+            let stream = format!("{name}_stream");
             self.problem(
                 codes::NO_EVENT_TIME,
                 format!("`{name}` has no event time, which windows need"),
@@ -72,7 +76,10 @@ impl<'a> Checker<'a> {
                 "",
                 |p| {
                     p.related(inside(&place), "records of this have no event time")
-                        .help("say which field tells it, on the stream: time: { field: timestamp, lateness: 5s }")
+                        .help(format!("on a stream, say which field tells it: time: {{ field: {field}, lateness: 5s }}"))
+                        .help(format!(
+                            "a source or a processor has none: let it write to a stream, `to: {stream}`, add `streams: {{ {stream}: {{ time: {{ field: {field} }} }} }}`, and read FROM {stream}"
+                        ))
                 },
             );
             return None;
