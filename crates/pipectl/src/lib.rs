@@ -15,6 +15,7 @@ mod given;
 mod guarantee;
 mod input;
 mod logging;
+mod lookup;
 mod patience;
 mod preview;
 mod reach;

@@ -231,7 +231,8 @@ pub(crate) struct InferArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// A code such as PC0102, or its name; all codes are listed without one
+    /// A code such as PC0102, or its name; a function, a kind or an option: `hop`, `object_store`, `object_store.prefix`.
+    /// All codes are listed without one
     pub(crate) code: Option<String>,
 }
 

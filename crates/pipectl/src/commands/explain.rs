@@ -1,4 +1,4 @@
-//! `pipectl explain`: cause, example and fix of a code.
+//! `pipectl explain`: cause, example and fix of a code; what a function, a kind or an option does.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use pipectl_diag::{Code, Diagnostic, codes, nearest};
 use crate::{
     cli::{ExplainArguments, Global},
     exit::Exit,
-    view,
+    lookup, view,
 };
 
 pub(super) fn run(arguments: &ExplainArguments, global: &Global) -> Exit {
@@ -21,10 +21,14 @@ pub(super) fn run(arguments: &ExplainArguments, global: &Global) -> Exit {
     if let Some(code) = Code::find(wanted) {
         return view::print(&pipectl_diag::explain(code));
     }
-    let problem = Diagnostic::error(codes::command::UNKNOWN_CODE, format!("there is no code `{wanted}`"));
+    if let Some(text) = lookup::find(wanted) {
+        return view::print(&text);
+    }
+    let title = format!("there is no code, function, kind or option `{wanted}`");
+    let problem = Diagnostic::error(codes::command::UNKNOWN_CODE, title);
     let known = codes::all().flat_map(|code| [code.info().code, code.info().name]);
     view::problem(
-        match nearest(wanted, known) {
+        match nearest(wanted, known).map(str::to_owned).or_else(|| lookup::near(wanted)) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help("`pipectl explain` alone lists all codes"),
         },
