@@ -180,7 +180,8 @@ fn infer_reads_csv() {
     assert_eq!(schema, "schema:\n  id: int64!\n  zip: string!\n  note: string\n  at: timestamp!\n  value: float64\n");
     let piped = lab.run_with_input(&["infer", "-", "--format", "csv", "--delimiter", ";"], rows).code(0).stdout;
     assert_eq!(piped, schema);
-    let indented: String = schema.lines().map(|line| format!("      {line}\n")).collect();
+    let lines: Vec<String> = schema.lines().map(|line| format!("      {line}")).collect();
+    let indented = lines.join("\n") + "\n";
     lab.write(
         "spec.yaml",
         format!(

@@ -100,13 +100,9 @@ pub(crate) fn run_plain(work: impl Future<Output = Exit>) -> Exit {
 /// Whether a signal that arrives now is another request than the first one. Later ones all are: who sends a third signal
 /// wants an end.
 fn is_new_request(first: &mut Option<Micros>, now: Micros) -> bool {
-    match *first {
-        Some(first) => now.saturating_sub(first) >= SAME_REQUEST,
-        None => {
-            *first = Some(now);
-            true
-        }
-    }
+    let is_new = first.is_none_or(|first| now.saturating_sub(first) >= SAME_REQUEST);
+    first.get_or_insert(now);
+    is_new
 }
 
 #[cfg(test)]

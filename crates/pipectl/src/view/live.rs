@@ -167,14 +167,11 @@ fn short(number: u64) -> String {
         }
         (value, unit) = (value / 1000.0, next);
     }
-    let digits = if value < 9.995 {
-        2
-    } else if value < 99.95 {
-        1
-    } else {
-        0
-    };
-    format!("{value:.digits$}{unit}")
+    match value {
+        small if small < 9.995 => format!("{small:.2}{unit}"),
+        middle if middle < 99.95 => format!("{middle:.1}{unit}"),
+        large => format!("{large:.0}{unit}"),
+    }
 }
 
 #[cfg(test)]

@@ -191,8 +191,9 @@ pub(super) fn tell_start(Worker { job, groups, .. }: &Worker) {
     for (stream, group) in groups {
         tracing::info!(pipeline = name, stream, group, "reading as a consumer group");
     }
-    match job.resumed_from() {
-        Some(id) => tracing::info!(pipeline = name, checkpoint = id, "resuming"),
-        None => tracing::info!(pipeline = name, "starting"),
+    if let Some(id) = job.resumed_from() {
+        tracing::info!(pipeline = name, checkpoint = id, "resuming");
+    } else {
+        tracing::info!(pipeline = name, "starting");
     }
 }
