@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::interpolation as codes};
+use pipectl_diag::{Diagnostic, Diagnostics, Path, Segment, codes::interpolation as codes};
 
 use crate::tree::{Kind, Node, Origin, Style, plain};
 
@@ -43,12 +43,67 @@ pub(crate) fn interpolate(node: &mut Node, path: &Path, resolver: &Resolver<'_>,
                 interpolate(&mut entry.value, &path, resolver, problems);
             }
         }
-        Kind::Str(text) if text.contains("${") => {
-            let text = std::mem::take(text);
-            fill(node, text, path, resolver, problems);
+        Kind::Str(text) => {
+            foreign(text, path, problems);
+            if text.contains("${") {
+                let text = std::mem::take(text);
+                fill(node, text, path, resolver, problems);
+            }
         }
         _ => {}
     }
+}
+
+/// Keys whose texts have such signs of their own.
+const LANGUAGES: [&str; 8] = ["sql", "regex", "grok", "patterns", "prefix", "time_format", "description", "settings"];
+
+/// Warns of references as other systems write them: here they are text.
+fn foreign(text: &str, path: &Path, problems: &mut Diagnostics) {
+    let is_language = |segment: &Segment| matches!(segment, Segment::Key(key) if LANGUAGES.contains(&key.as_str()));
+    if path.segments().iter().any(is_language) {
+        return;
+    }
+    let Some((range, name)) = foreign_reference(text) else { return };
+    let written = text.get(range.clone()).unwrap_or_default();
+    let problem = Diagnostic::warning(codes::FOREIGN_REFERENCE, format!("`{written}` is text here, not a variable"))
+        .at_inside(path, range.clone(), "")
+        .help(format!("write `${{{name}}}` for the variable `{name}`"));
+    problems.push(problem);
+}
+
+/// The first `$NAME`, `%NAME%` or `{{ NAME }}`, and the name. In capitals, as variables are, but for the last form.
+fn foreign_reference(text: &str) -> Option<(Range<usize>, &str)> {
+    let capital = |next: char| next.is_ascii_uppercase() || next.is_ascii_digit() || next == '_';
+    let name_at = |at: usize, letter: &dyn Fn(char) -> bool| {
+        let rest = text.get(at..)?;
+        let length = rest.find(|next| !letter(next)).unwrap_or(rest.len());
+        let name = rest.get(..length)?;
+        let is_name = name.len() > 1 && !name.starts_with(|first: char| first.is_ascii_digit());
+        is_name.then_some(name)
+    };
+    text.char_indices().find_map(|(at, sign)| match sign {
+        // `$$` is a dollar sign, and `${` ours.
+        '$' if !text.get(..at).is_some_and(|before| before.ends_with('$')) => {
+            let name = name_at(at + 1, &capital)?;
+            let ends = text.get(at + 1 + name.len()..)?.chars().next().is_none_or(|next| !next.is_ascii_alphabetic());
+            ends.then(|| (at..at + 1 + name.len(), name))
+        }
+        '%' => {
+            let name = name_at(at + 1, &capital)?;
+            let end = at + 1 + name.len();
+            text.get(end..)?.starts_with('%').then_some((at..end + 1, name))
+        }
+        '{' if text.get(at..)?.starts_with("{{") => {
+            let inside = text.get(at + 2..)?;
+            let start = at + 2 + (inside.len() - inside.trim_start_matches([' ', '.']).len());
+            let name = name_at(start, &|next| next.is_ascii_alphanumeric() || next == '_')?;
+            let after = text.get(start + name.len()..)?;
+            let spaces = after.len() - after.trim_start_matches(' ').len();
+            let end = start + name.len() + spaces + 2;
+            after.get(spaces..)?.starts_with("}}").then_some((at..end, name))
+        }
+        _ => None,
+    })
 }
 
 /// A part of a scalar's text.
@@ -261,4 +316,44 @@ fn reference(body: &str) -> Piece<'_> {
         (format!("`${{{body}}}` is not a reference"), help.to_owned())
     };
     Piece::Bad(title, help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::foreign_reference;
+
+    #[test]
+    fn references_of_other_systems() {
+        let found = |text: &'static str| foreign_reference(text).map(|(range, name)| (&text[range], name));
+        for (text, written, name) in [
+            ("$HOME/x.jsonl", "$HOME", "HOME"),
+            ("a/$DATA_DIR/${X}", "$DATA_DIR", "DATA_DIR"),
+            ("%USERPROFILE%/x", "%USERPROFILE%", "USERPROFILE"),
+            ("{{ folder }}/x", "{{ folder }}", "folder"),
+            ("{{.Env}}", "{{.Env}}", "Env"),
+            ("é $DATA", "$DATA", "DATA"),
+        ] {
+            assert_eq!(found(text), Some((written, name)), "{text}");
+        }
+        for text in [
+            "${HOME}",
+            "$${HOME}",
+            "$$HOME",
+            "$1",
+            "$",
+            "$.a",
+            "costs $5",
+            "$Home",
+            "%Y%m%d",
+            "100%",
+            "50% OF 60%",
+            "{a}",
+            "{{",
+            "{{}}",
+            "{{ a b }}",
+            "$A",
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
+    }
 }

@@ -21,4 +21,8 @@ crate::codes::codes! {
         cause: "A key holds `${…}`; only values are filled in, so that a variable cannot change the shape of a spec.";
         example: "streams:\n  \"${STREAM}\": { partitions: 4 }\n";
         fix: "Write the key out, or keep one spec for each case.";
+    FOREIGN_REFERENCE = "PC0206", "foreign-reference";
+        cause: "A value holds `$NAME`, `%NAME%` or `{{ NAME }}`, with which other systems refer to a variable. Here it is text.";
+        example: "file: { path: \"$HOME/clicks.jsonl\" }\n";
+        fix: "Write `${NAME}` for the variable. If the text is meant, the warning does no harm.";
 }
