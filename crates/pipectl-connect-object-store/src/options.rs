@@ -14,13 +14,15 @@ use crate::template::Template;
 ///
 /// A file appears under its final name only when it is complete, and after a crash each record is in exactly one file.
 /// Files are named `<prefix><pipeline>-<sink>-<writer>-<number>.<format>`, so that they sort in the order in which they
-/// were written.
+/// were written. A record with a float that is not finite, or with a time outside of the years 0 to 9999, is a dead letter:
+/// no format holds it as the others do.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectStoreOptions {
     /// What names of files begin with; `/` makes folders. `{arrival:%Y/%m/%d}` stands for the time at which a record
     /// came in, `{event:%Y}` for its event time, `{field}` and `{field:%Y}` for a column; Firehose's
-    /// `!{timestamp:yyyy/MM/dd}` is understood too. Default: the name of the sink and `/`.
+    /// `!{timestamp:yyyy/MM/dd}` is understood too. Values follow Hive's rule: what is special in a path is
+    /// percent-encoded, null and the empty text are `__HIVE_DEFAULT_PARTITION__`. Default: the name of the sink and `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"raw/{arrival:year=%Y/month=%m/day=%d/hour=%H}/")]
     pub prefix: Option<String>,

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 /// Keeps the newest record of each key as a row of a table.
 ///
 /// A record replaces the row with its key, unless that row's event time is later. Timestamps, dates and json are stored
-/// as text, bool as 0 or 1, interval as microseconds. The table is created if need be, and gets new columns when the
+/// as text, bool as 0 or 1, interval as microseconds. A record with a float that is not finite, or with a time outside of
+/// the years 0 to 9999, is a dead letter. The table is created if need be, and gets new columns when the
 /// input has them.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,9 +1,11 @@
 //! How sinks write records, shared by all of them here.
 
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_schema::ArrowError;
 use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkContext};
 use pipectl_data::{
     Batch, PayloadFormat, Schema,
-    encode::{csv, jsonl},
+    encode::{self, csv, jsonl},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,19 @@ impl Formatter {
                 "a batch without columns reached a sink that needs them",
             ));
         };
+        let refused = encode::refused(columns);
+        if refused.is_empty() {
+            self.write_columns(columns, out)?;
+            return Ok(Vec::new());
+        }
+        let keep: BooleanArray = (0..batch.len()).map(|row| Some(!refused.contains_key(&row))).collect();
+        if let Some(columns) = batch.filter(&keep).map_err(|error| internal(&error))?.columns {
+            self.write_columns(&columns, out)?;
+        }
+        Ok(refused.into_iter().map(|(row, reason)| Rejection { row, reason }).collect())
+    }
+
+    fn write_columns(&mut self, columns: &RecordBatch, out: &mut Vec<u8>) -> Result<(), ConnectorError> {
         self.ends.clear();
         let before = out.len();
         let written = match self.format {
@@ -77,10 +92,13 @@ impl Formatter {
         };
         written.map_err(|error| {
             out.truncate(before);
-            ConnectorError::new(ErrorKind::Internal, format!("cannot write records as text: {error}"))
-        })?;
-        Ok(Vec::new())
+            internal(&error)
+        })
     }
+}
+
+fn internal(error: &ArrowError) -> ConnectorError {
+    ConnectorError::new(ErrorKind::Internal, format!("cannot write records as text: {error}"))
 }
 
 /// A JSON text on one line: a line end in it can only be white space, since strings escape theirs.

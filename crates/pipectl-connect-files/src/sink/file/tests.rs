@@ -143,6 +143,33 @@ fn csv_has_one_header_and_appending_starts_a_new_line() {
     });
 }
 
+/// As in tables and Parquet: no sink makes something of its own of them.
+#[test]
+fn floats_that_are_not_finite_are_refused() {
+    for (path, expected) in [("a.jsonl", "{\"x\":1.5}\n{\"x\":null}\n"), ("a.csv", "x\n1.5\n\n")] {
+        run(async {
+            let folder = tempfile::tempdir().expect("folder");
+            let schema = Schema::new([Field::new("x", DataType::Float64)]);
+            let context = SinkContext { schema: schema.clone(), ..context(folder.path(), None) };
+            let mut writer = Writer::open_for_test(options(path, OnExisting::Overwrite), context).await;
+            let floats = arrow_array::Float64Array::from(vec![Some(f64::INFINITY), Some(1.5), Some(f64::NAN), None]);
+            let columns = RecordBatch::try_new(schema.arrow(), vec![Arc::new(floats)]).expect("columns");
+            let rejected = writer.write(&rows(0..4).with_columns(columns)).await.expect("writes");
+            let rejected: Vec<_> = rejected.into_iter().map(|rejection| (rejection.row, rejection.reason)).collect();
+            assert_eq!(
+                rejected,
+                [
+                    (0, "column `x` holds inf, which is no finite number".to_owned()),
+                    (2, "column `x` holds NaN, which is no finite number".to_owned()),
+                ]
+            );
+            writer.checkpoint().await.expect("checkpoints");
+            writer.committed().await.expect("commits");
+            assert_eq!(content(&folder.path().join(path)), expected);
+        });
+    }
+}
+
 #[test]
 fn payloads_go_through_on_one_line_each() {
     run(async {
