@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use pipectl_data::{
-    DataType, Field,
+    DataType, Field, timestamp,
     units::{Duration, Rate, Size},
 };
 use pipectl_diag::nearest;
@@ -26,20 +26,14 @@ pub(crate) fn check(format: &str, text: &str) -> Option<Result<(), Fault>> {
         "duration" => unit(text.parse::<Duration>().map(|_| ())),
         "size" => unit(text.parse::<Size>().map(|_| ())),
         "rate" => unit(text.parse::<Rate>().map(|_| ())),
-        "timestamp" | "date-time" => whole(
-            text.parse::<jiff::Timestamp>().is_ok() || text.parse::<jiff::civil::DateTime>().is_ok(),
-            "is not a timestamp: write one such as `2026-01-31T12:00:00Z`",
-        ),
+        "timestamp" | "date-time" => {
+            whole(timestamp::parse(text).is_some(), "is not a timestamp: write one such as `2026-01-31T12:00:00Z`")
+        }
         "start" => whole(
-            matches!(text, "earliest" | "latest")
-                || text.parse::<jiff::Timestamp>().is_ok()
-                || text.parse::<jiff::civil::DateTime>().is_ok(),
+            matches!(text, "earliest" | "latest") || timestamp::parse(text).is_some(),
             "is no place to start: write `earliest`, `latest` or a timestamp such as `2026-01-31T12:00:00Z`",
         ),
-        "date" => whole(
-            text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
-            "is not a date: write one such as `2026-01-31`",
-        ),
+        "date" => whole(timestamp::parse_date(text).is_some(), "is not a date: write one such as `2026-01-31`"),
         _ => return None,
     })
 }
@@ -129,5 +123,22 @@ pub(crate) fn document_name(name: &str) -> Option<&'static str> {
         Some("may hold letters, digits, hyphens and underscores only")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    #[test]
+    fn times_are_those_that_are_read_later() {
+        let fits = |format: &str, text: &str| matches!(check(format, text), Some(Ok(())));
+        for text in ["9999-12-31T23:59:59Z", "0001-01-01", "2026-01-31T12:00:00+01:00", "2026-01-31 12:00:00"] {
+            assert!(fits("timestamp", text) && fits("start", text), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-05:00", "soon", "2026-02-30", "2026-01-31T12:00:00[Mars/Olympus]"] {
+            assert!(!fits("timestamp", text) && !fits("start", text), "{text}");
+        }
+        assert!(fits("start", "latest") && fits("date", "9999-12-31") && !fits("date", "2026-02-30"));
     }
 }
