@@ -447,6 +447,8 @@ fn values_out_of_range_are_rejected_by_every_format() {
             let context = SinkContext {
                 host: Host::simulated(1, TEN),
                 pipeline: "lab".to_owned(),
+                output: "out/lab".to_owned(),
+                earlier: pipectl_contract::Earlier::None,
                 node: "raw".to_owned(),
                 directory: directory.path().to_owned(),
                 writer: 0,
