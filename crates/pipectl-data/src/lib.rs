@@ -9,6 +9,7 @@ pub mod compress;
 pub mod decode;
 pub mod encode;
 mod headers;
+pub mod json;
 pub mod key_hash;
 mod schema;
 mod secret;

@@ -1,12 +1,10 @@
 //! Typed values from plain text: the fields of CSV rows and lines of text.
 
-use serde_json::value::RawValue;
-
 use super::{
     excerpt,
     slot::{Number, Slots},
 };
-use crate::DataType;
+use crate::{DataType, json};
 
 /// Reads `text`, which stands in the record as it is, as the field's type.
 pub(super) fn set<'a>(slots: &mut Slots<'a>, field: usize, text: &'a str) {
@@ -16,10 +14,10 @@ pub(super) fn set<'a>(slots: &mut Slots<'a>, field: usize, text: &'a str) {
             let text = text.trim();
             match data_type {
                 _ if text.is_empty() => slots.set_null(field),
-                DataType::Json => match serde_json::from_str::<&RawValue>(text) {
-                    Ok(value) if value.get() == "null" => slots.set_null(field),
-                    Ok(value) => slots.set_text(field, value.get()),
-                    Err(_) => slots.set_bad(field, excerpt(text)),
+                DataType::Json => match json::value(text) {
+                    Some("null") => slots.set_null(field),
+                    Some(value) => slots.set_text(field, value),
+                    None => slots.set_bad(field, excerpt(text)),
                 },
                 data_type => set_plain(slots, field, data_type, text),
             }
@@ -35,10 +33,10 @@ pub(super) fn set_copied(slots: &mut Slots<'_>, field: usize, text: &str) {
             let text = text.trim();
             match data_type {
                 _ if text.is_empty() => slots.set_null(field),
-                DataType::Json => match serde_json::from_str::<&RawValue>(text) {
-                    Ok(value) if value.get() == "null" => slots.set_null(field),
-                    Ok(value) => slots.set_copied_text(field, value.get()),
-                    Err(_) => slots.set_bad(field, excerpt(text)),
+                DataType::Json => match json::value(text) {
+                    Some("null") => slots.set_null(field),
+                    Some(value) => slots.set_copied_text(field, value),
+                    None => slots.set_bad(field, excerpt(text)),
                 },
                 data_type => set_plain(slots, field, data_type, text),
             }

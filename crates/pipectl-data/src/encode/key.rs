@@ -3,13 +3,13 @@
 use arrow_array::{BinaryViewArray, RecordBatch, builder::BinaryViewBuilder};
 use arrow_schema::ArrowError;
 
-use super::values::Values;
+use super::values::{Values, write_json};
 
 /// Stands between the parts of a key of several fields (ASCII "unit separator"): text has no use for it.
 const SEPARATOR: u8 = 0x1F;
 
 /// The key of each row by the fields at these positions: the text of one field (a string's own bytes, a number as JSON
-/// writes it, raw bytes as they are), or that of several with 0x1F between them. Null if any of the fields is null.
+/// writes it and minus zero as zero, raw bytes as they are), or that of several with 0x1F between them. Null if any of the fields is null.
 ///
 /// These bytes are what is hashed to a partition, so their form is fixed.
 ///
@@ -39,6 +39,8 @@ pub fn key_bytes(columns: &RecordBatch, fields: &[usize]) -> Result<BinaryViewAr
             }
             match part {
                 Values::Bytes(array) => key.extend_from_slice(array.value(row)),
+                // Zero has no sign in SQL: both must meet in one group, so in one partition.
+                Values::Float(array) => write_json(&(array.value(row) + 0.0), &mut key),
                 part => part.write_plain(row, &mut key),
             }
         }

@@ -144,6 +144,9 @@ fn keys() {
     assert_eq!(key(&[0, 1, 2, 5], 0), Some(b"true\x1F-1\x1F1e+21\x1F1970-01-01T00:00:00Z".to_vec()));
     assert_eq!(key(&[1, 0], 1), None);
     assert!(key_bytes(&batch(&rows), &[99]).is_err());
+    let zeros = [0.0, -0.0].map(|zero| (None, None, Some(zero), None, None, None, None, None));
+    let keys = key_bytes(&batch(&zeros), &[2]).expect("keys");
+    assert_eq!(keys.value(0), keys.value(1), "zero has no sign");
 }
 
 #[test]
