@@ -180,12 +180,7 @@ fn infer_reads_csv() {
     assert_eq!(schema, "schema:\n  id: int64!\n  zip: string!\n  note: string\n  at: timestamp!\n  value: float64\n");
     let piped = lab.run_with_input(&["infer", "-", "--format", "csv", "--delimiter", ";"], rows).code(0).stdout;
     assert_eq!(piped, schema);
-<<<<<<< HEAD
-    let lines: Vec<String> = schema.lines().map(|line| format!("      {line}")).collect();
-    let indented = lines.join("\n") + "\n";
-=======
     let indented = schema.lines().fold(String::new(), |text, line| format!("{text}      {line}\n"));
->>>>>>> a454553 (Fold lines in a test instead of collecting formats)
     lab.write(
         "spec.yaml",
         format!(

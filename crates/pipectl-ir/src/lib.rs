@@ -3,6 +3,7 @@
 pub mod capabilities;
 pub mod dag;
 pub mod physical;
+pub mod replacement;
 pub mod report;
 
 pub mod functions;

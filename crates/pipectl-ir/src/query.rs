@@ -216,7 +216,7 @@ pub enum ExprKind {
         /// `NOT BETWEEN`.
         negated: bool,
     },
-    /// `LIKE`, `ILIKE`; `\` makes the next character of the pattern an ordinary one.
+    /// `LIKE`, `ILIKE`.
     Like {
         /// The text.
         expr: Box<Expr>,
@@ -226,6 +226,9 @@ pub enum ExprKind {
         negated: bool,
         /// `ILIKE`.
         case_insensitive: bool,
+        /// What makes the next character of the pattern an ordinary one, if it is not `\`; empty if nothing does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        escape: Option<String>,
     },
     /// `CASE`: the first branch whose condition is true; only what is needed is computed.
     Case {

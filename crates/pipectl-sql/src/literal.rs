@@ -6,7 +6,7 @@ use pipectl_ir::{
     json_path,
 };
 
-/// Names of units and their length in microseconds. Months and years have no fixed length, so they are not here.
+/// Names of units and their length in microseconds.
 const UNITS: &[(&str, Micros)] = &[
     ("us", 1),
     ("microsecond", 1),
@@ -27,6 +27,10 @@ const UNITS: &[(&str, Micros)] = &[
     ("week", 604_800_000_000),
 ];
 
+/// Those that have none, in months.
+const MONTHS: &[(&str, Micros)] =
+    &[("mon", 1), ("month", 1), ("quarter", 3), ("year", 12), ("yr", 12), ("decade", 120)];
+
 fn unit_length(word: &str) -> Option<Micros> {
     let lower = word.to_ascii_lowercase();
     let find = |name: &str| UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, length)| *length);
@@ -41,20 +45,41 @@ pub(crate) fn is_interval_unit(word: &str) -> bool {
         || ["month", "months", "year", "years", "quarter", "quarters"].contains(&lower.as_str())
 }
 
-/// Reads `1 minute`, `1 hour 30 minutes`, `90s`, `-5 min`, `1.5 hours`, `01:30:00`; the error says what is wrong.
+/// Reads `1 minute`, `1 hour 30 minutes`, `90s`, `-5 min`, `1.5 hours`, `01:30:00`, `2 days ago`; the error says what is
+/// wrong. As in `PostgreSQL` a sign belongs to the amount behind it alone: `-1 day 2 hours` is 22 hours back.
 pub(crate) fn parse_interval(text: &str) -> Result<Micros, String> {
+    match parse_span(text)? {
+        Span { months: 0, micros } => Ok(micros),
+        _ => {
+            Err("months and years have no fixed length: they can be added to a time, and nothing else; write days or \
+                  hours"
+                .to_owned())
+        }
+    }
+}
+
+/// An interval with what has no fixed length apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) months: i64,
+    pub(crate) micros: Micros,
+}
+
+/// Reads an interval that may have months and years.
+pub(crate) fn parse_span(text: &str) -> Result<Span, String> {
     const FORM: &str = "write amounts with units, as in '1 minute' or '1 hour 30 minutes'";
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(FORM.to_owned());
     }
-    let (negative, unsigned) = match rest.strip_prefix('-') {
-        Some(unsigned) => (true, unsigned),
-        None => (false, rest.strip_prefix('+').unwrap_or(rest)),
-    };
-    rest = unsigned;
-    let mut total: i128 = 0;
+    let (mut total, mut months): (i128, i128) = (0, 0);
     while !rest.is_empty() {
+        let (negative, unsigned) = match rest.strip_prefix('-') {
+            Some(unsigned) => (true, unsigned),
+            None => (false, rest.strip_prefix('+').unwrap_or(rest)),
+        };
+        let sign = if negative { -1 } else { 1 };
+        rest = unsigned.trim_start();
         let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(rest.len());
         let (amount, after) = rest.split_at(end);
         if amount.is_empty() {
@@ -62,29 +87,42 @@ pub(crate) fn parse_interval(text: &str) -> Result<Micros, String> {
         }
         let after = after.trim_start();
         if amount.contains(':') {
-            total += clock(amount).ok_or_else(|| FORM.to_owned())?;
+            total += sign * clock(amount).ok_or_else(|| FORM.to_owned())?;
             rest = after;
-            continue;
-        }
-        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let length = match unit.to_lowercase().trim_end_matches('s') {
-            "" if unit.is_empty() => return Err(format!("a unit is missing after {amount}: {FORM}")),
-            "month" | "mon" | "year" | "quarter" | "decade" | "century" => {
-                return Err(format!("a {unit} has no fixed length; write days or hours"));
+        } else {
+            let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
+            let (unit, after) = after.split_at(end);
+            let lower = unit.to_lowercase();
+            if unit.is_empty() {
+                return Err(format!("a unit is missing after {amount}: {FORM}"));
+            } else if let Some((_, length)) =
+                MONTHS.iter().find(|(name, _)| lower == *name || lower.strip_suffix('s') == Some(name))
+            {
+                months += sign
+                    * scaled(amount, *length).ok_or_else(|| format!("{amount} {unit} is no whole number of months"))?;
+            } else {
+                let length = unit_length(unit).ok_or_else(|| {
+                    format!(
+                        "`{unit}` is no unit; units are year, month, week, day, hour, minute, second, millisecond, microsecond"
+                    )
+                })?;
+                total += sign
+                    * scaled(amount, length)
+                        .ok_or_else(|| format!("{amount} {unit} is no whole number of microseconds"))?;
             }
-            _ => unit_length(unit).ok_or_else(|| {
-                format!("`{unit}` is no unit; units are week, day, hour, minute, second, millisecond, microsecond")
-            })?,
-        };
-        total += scaled(amount, length).ok_or_else(|| format!("{amount} {unit} is no whole number of microseconds"))?;
-        rest = after.trim_start_matches([' ', ',', '\t']);
+            rest = after.trim_start_matches([' ', ',', '\t']);
+        }
         if let Some(more) = rest.strip_prefix("and ") {
             rest = more.trim_start();
         }
+        if rest.eq_ignore_ascii_case("ago") {
+            (total, months, rest) = (-total, -months, "");
+        }
     }
-    let total = if negative { -total } else { total };
-    Micros::try_from(total).map_err(|_| "the interval is too long: 292,000 years fit".to_owned())
+    match (Micros::try_from(total), i64::try_from(months)) {
+        (Ok(micros), Ok(months)) => Ok(Span { months, micros }),
+        _ => Err("the interval is too long: 292,000 years fit".to_owned()),
+    }
 }
 
 /// `01:30`, `01:30:00.5`.
@@ -139,8 +177,19 @@ pub(crate) fn check_text(kind: LiteralKind, text: &str) -> Result<(), Flaw> {
         LiteralKind::TruncUnit => one_of(TRUNC_UNITS),
         LiteralKind::DatePart => one_of(DATE_PARTS),
         LiteralKind::Encoding => one_of(ENCODINGS),
+        LiteralKind::Zone => check_zone(text),
         LiteralKind::Group | LiteralKind::Digits => Err((None, "a whole number must stand here".to_owned())),
     }
+}
+
+fn check_zone(text: &str) -> Result<(), Flaw> {
+    if jiff::tz::TimeZone::get(text).is_ok() {
+        return Ok(());
+    }
+    let known: Vec<String> = jiff::tz::db().available().map(|known| known.as_str().to_owned()).collect();
+    let near = pipectl_diag::nearest(text, known.iter().map(String::as_str));
+    let hint = near.map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
+    Err((None, format!("{hint}zones have the names of the IANA database: 'Europe/Berlin', 'America/New_York', 'UTC'")))
 }
 
 fn check_time_format(text: &str) -> Result<(), Flaw> {
@@ -156,7 +205,7 @@ fn check_time_format(text: &str) -> Result<(), Flaw> {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_text, parse_interval};
+    use super::{Span, check_text, parse_interval, parse_span};
     use pipectl_ir::functions::LiteralKind;
 
     #[test]
@@ -171,16 +220,50 @@ mod tests {
             ("01:30:00", 5_400_000_000),
             ("1 day 00:00:01", 86_401_000_000),
             ("250 ms", 250_000),
+            ("-1 day 2 hours", -79_200_000_000),
+            ("-1 day -2 hours", -93_600_000_000),
+            ("1 day -2 hours", 79_200_000_000),
+            ("1 day -02:00", 79_200_000_000),
+            ("-01:30", -5_400_000_000),
+            ("1 day +30 min", 88_200_000_000),
+            ("1 hour 30 minutes ago", -5_400_000_000),
+            ("-2 days ago", 172_800_000_000),
         ] {
             assert_eq!(parse_interval(text), Ok(micros), "{text}");
         }
-        for text in ["", "1", "minute", "1 month", "1 fortnight", "0.0000001 s", "99999999999999 weeks", "1 minute x"] {
+        for text in [
+            "",
+            "1",
+            "minute",
+            "1 month",
+            "1 fortnight",
+            "0.0000001 s",
+            "99999999999999 weeks",
+            "1 minute x",
+            "1 day -",
+            "ago",
+            "- -1 day",
+            "1 day ago 2",
+        ] {
             assert!(parse_interval(text).is_err(), "{text}");
         }
     }
 
     #[test]
+    fn months_stand_apart() {
+        let span = |months, micros| Ok(Span { months, micros });
+        assert_eq!(parse_span("1 month"), span(1, 0));
+        assert_eq!(parse_span("1 year 2 mons -3 days"), span(14, -259_200_000_000));
+        assert_eq!(parse_span("1.5 years ago"), span(-18, 0));
+        assert_eq!(parse_span("5 m"), span(0, 300_000_000));
+        assert!(parse_span("0.5 months").is_err());
+        assert!(parse_interval("1 month").is_err_and(|why| why.contains("no fixed length")));
+    }
+
+    #[test]
     fn constants() {
+        assert_eq!(check_text(LiteralKind::Zone, "Europe/Berlin"), Ok(()));
+        assert!(check_text(LiteralKind::Zone, "Europe/Berlim").is_err_and(|(_, why)| why.contains("'Europe/Berlin'")));
         assert!(check_text(LiteralKind::Regex, "(").is_err_and(|(_, why)| why == "unclosed group"));
         assert!(check_text(LiteralKind::TimeFormat, "yyyy-MM-dd").is_err());
         assert!(check_text(LiteralKind::TimeFormat, "%Y-%m-%d %H:%M:%S%.f").is_ok());

@@ -77,6 +77,8 @@ pub enum Nulls {
     Propagate,
     /// If all arguments are.
     IfAll,
+    /// If the first argument is.
+    IfFirst,
     /// It can always be.
     Always,
     /// Never.
@@ -126,6 +128,8 @@ pub enum LiteralKind {
     Encoding,
     /// A number of digits after the point, from -15 to 15.
     Digits,
+    /// The name of a time zone in the IANA database.
+    Zone,
 }
 
 /// What comes out.
@@ -144,6 +148,7 @@ pub const TRUNC_UNITS: &[&str] =
 /// The words that `date_part` takes.
 pub const DATE_PARTS: &[&str] = &[
     "year",
+    "isoyear",
     "quarter",
     "month",
     "week",
@@ -222,6 +227,7 @@ impl LiteralKind {
             Self::DatePart => "'part'",
             Self::Encoding => "'base64' or 'hex'",
             Self::Digits => "digits",
+            Self::Zone => "'zone'",
         }
     }
 }

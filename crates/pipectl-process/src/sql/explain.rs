@@ -2,34 +2,34 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, BooleanArray, RecordBatch};
 use arrow_schema::ArrowError;
 use datafusion_common::DataFusionError;
 use datafusion_physical_expr::PhysicalExpr;
-use pipectl_ir::query::{Expr, ExprKind};
+use pipectl_data::DataType;
+use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
 
-use super::{frame::Slot, lower::Layout};
+use super::{frame::Slot, lower::Layout, program::Value};
 use crate::Reason;
 
-/// The reason for the fault of a frame of one row.
-pub(super) fn reason<'a>(
+/// The reason for the fault of a frame of one row, which meets conditions and values in the order in which they are
+/// computed.
+pub(super) fn reason(
     layout: &Layout,
     sql: &str,
-    exprs: impl IntoIterator<Item = &'a (Expr, Arc<dyn PhysicalExpr>)>,
+    conditions: &[(Expr, Arc<dyn PhysicalExpr>)],
+    values: &[Value],
     row: &RecordBatch,
     error: &DataFusionError,
 ) -> Reason {
-    let failing = exprs.into_iter().find_map(|(expr, physical)| {
-        physical.evaluate(row).and_then(|value| value.into_array(1)).err().map(|error| (expr, error))
-    });
-    let Some((mut expr, mut error)) = failing.as_ref().map(|(expr, error)| (*expr, words(error))) else {
+    let needed = |value: &&Value| {
+        value.only_if.and_then(|index| values.get(index)).is_none_or(|condition| is_true(&condition.operand.expr, row))
+    };
+    let exprs = conditions.iter().map(|(expr, _)| expr);
+    let failing = exprs.chain(values.iter().filter(needed).map(|value| &value.expr));
+    let Some((expr, error)) = failing.into_iter().find_map(|expr| innermost(layout, expr, row)) else {
         return Reason { code: "evaluate", message: words(error) };
     };
-    while let Some((inner, why)) =
-        expr.children().into_iter().find_map(|child| Some((child, fails(layout, child, row)?)))
-    {
-        (expr, error) = (inner, why);
-    }
     let code = if matches!(expr.kind, ExprKind::Cast { .. }) { "cast" } else { "evaluate" };
     let text = sql.get(expr.place.clone()).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
     let given = given(layout, expr, row);
@@ -37,9 +37,59 @@ pub(super) fn reason<'a>(
     Reason { code, message: format!("`{}`: {error}{given}", shortened(&text)) }
 }
 
-fn fails(layout: &Layout, expr: &Expr, row: &RecordBatch) -> Option<String> {
+/// The first expression that fails for the row, in the order in which they are computed, and why.
+fn innermost<'a>(layout: &Layout, expr: &'a Expr, row: &RecordBatch) -> Option<(&'a Expr, String)> {
     let physical = layout.lower(expr).ok()?;
-    physical.evaluate(row).and_then(|value| value.into_array(1)).err().map(|error| words(&error))
+    let error = physical.evaluate(row).and_then(|value| value.into_array(1)).err()?;
+    let inner = match &expr.kind {
+        ExprKind::Case { operand, branches, otherwise } => {
+            in_case(layout, operand.as_deref(), branches, otherwise.as_deref(), row)
+        }
+        // An operand that is not needed stands behind one that decided, so one that fails is never behind it.
+        _ => expr.children().into_iter().find_map(|child| innermost(layout, child, row)),
+    };
+    Some(inner.unwrap_or_else(|| (expr, words(&error))))
+}
+
+/// Results of branches that are not taken have no say.
+fn in_case<'a>(
+    layout: &Layout,
+    operand: Option<&'a Expr>,
+    branches: &'a [(Expr, Expr)],
+    otherwise: Option<&'a Expr>,
+    row: &RecordBatch,
+) -> Option<(&'a Expr, String)> {
+    if let Some(found) = operand.and_then(|operand| innermost(layout, operand, row)) {
+        return Some(found);
+    }
+    for (when, then) in branches {
+        if let Some(found) = innermost(layout, when, row) {
+            return Some(found);
+        }
+        let condition = match operand {
+            None => when.clone(),
+            Some(operand) => Expr {
+                kind: ExprKind::Binary {
+                    op: BinaryOp::Eq,
+                    left: Box::new(operand.clone()),
+                    right: Box::new(when.clone()),
+                },
+                data_type: DataType::Bool,
+                ..when.clone()
+            },
+        };
+        if layout.lower(&condition).is_ok_and(|condition| is_true(&condition, row)) {
+            return innermost(layout, then, row);
+        }
+    }
+    otherwise.and_then(|otherwise| innermost(layout, otherwise, row))
+}
+
+fn is_true(condition: &Arc<dyn PhysicalExpr>, row: &RecordBatch) -> bool {
+    let value = condition.evaluate(row).and_then(|value| value.into_array(1));
+    value.is_ok_and(|value| {
+        value.as_any().downcast_ref::<BooleanArray>().is_some_and(|value| value.is_valid(0) && value.value(0))
+    })
 }
 
 /// `x = 0` for the columns that the expression reads.

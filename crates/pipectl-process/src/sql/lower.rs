@@ -19,10 +19,11 @@ use pipectl_data::DataType;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 
 use super::{
-    coalesce::Coalesce,
+    fallible::is_fallible,
     frame::Slot,
     kernel::{self, Fault, arithmetic, cast},
     native::Native,
+    shield::{Form, Operand, Shield},
 };
 use crate::OperatorError;
 
@@ -68,10 +69,10 @@ impl Layout {
             ExprKind::WindowEnd => self.slot(&Slot::WindowEnd)?,
             ExprKind::Aggregate(index) => {
                 let column = self.slot(&Slot::Aggregate(*index))?;
-                if column.data_type(&self.schema)? == arrow {
-                    column
-                } else {
-                    native("sum_to_int".to_owned(), cast::sum_to_int(), vec![column])
+                match (&arrow, column.data_type(&self.schema)? == arrow) {
+                    (_, false) => native("sum_to_int".to_owned(), cast::sum_to_int(), vec![column]),
+                    (Arrow::Float64, _) => native("in_range".to_owned(), arithmetic::in_range(), vec![column]),
+                    _ => column,
                 }
             }
             ExprKind::Literal(literal) => Arc::new(Constant::new(scalar(literal, &arrow)?)),
@@ -91,27 +92,44 @@ impl Layout {
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.data_type)?,
             ExprKind::IsNull { expr, negated: false } => Arc::new(IsNullExpr::new(self.physical(expr)?)),
             ExprKind::IsNull { expr, negated: true } => Arc::new(IsNotNullExpr::new(self.physical(expr)?)),
-            ExprKind::InList { expr, list, negated } => {
-                let list = list.iter().map(|item| self.physical(item)).collect::<Result<Vec<_>, _>>()?;
+            // DataFusion's set is for constants alone: it finds out by itself what is one, by computing it for no row,
+            // and takes a CASE without rows for a constant.
+            ExprKind::InList { expr, list, negated }
+                if list.iter().all(|item| matches!(item.kind, ExprKind::Literal(_))) =>
+            {
+                let list = list.iter().map(|item| self.comparable(item)).collect::<Result<Vec<_>, _>>()?;
                 in_list(self.comparable(expr)?, list, negated, &self.schema)?
+            }
+            ExprKind::InList { expr, list, negated } => {
+                let operands = std::iter::once(&**expr).chain(list);
+                let operands = operands.map(|item| self.operand(item, true)).collect::<Result<Vec<_>, _>>()?;
+                Arc::new(Shield::new(Form::In { negated: *negated }, operands, arrow))
+            }
+            ExprKind::Between { expr, low, high, negated } if is_fallible(high) => {
+                let operands = [expr, low, high].map(|part| self.operand(part, true));
+                let operands = operands.into_iter().collect::<Result<Vec<_>, _>>()?;
+                Arc::new(Shield::new(Form::Between { negated: *negated }, operands, arrow))
             }
             ExprKind::Between { expr, low, high, negated } => {
                 let args = vec![self.comparable(expr)?, self.comparable(low)?, self.comparable(high)?];
                 let name = if *negated { "not between" } else { "between" };
                 native(name.to_owned(), kernel::between(*negated), args)
             }
-            ExprKind::Like { expr, pattern, negated, case_insensitive } => {
-                Arc::new(LikeExpr::new(*negated, *case_insensitive, self.physical(expr)?, self.physical(pattern)?))
+            ExprKind::Like { expr: text, pattern, negated, case_insensitive, escape } => {
+                let mut pattern = self.physical(pattern)?;
+                if let Some(escape) = escape {
+                    let rewritten = kernel::like::with_backslashes(escape.chars().next());
+                    pattern = Arc::new(Native::new(
+                        format!("escaped by {escape:?}"),
+                        rewritten,
+                        vec![pattern],
+                        DataType::String.arrow(),
+                    ));
+                }
+                Arc::new(LikeExpr::new(*negated, *case_insensitive, self.physical(text)?, pattern))
             }
             ExprKind::Case { operand, branches, otherwise } => {
-                let lower = |expr: &Expr| self.physical(expr);
-                let operand = operand.as_deref().map(|operand| self.comparable(operand)).transpose()?;
-                let branches = branches.iter().map(|(when, then)| Ok((lower(when)?, lower(then)?))).collect::<Result<
-                    Vec<_>,
-                    Fault,
-                >>(
-                )?;
-                case(operand, branches, otherwise.as_deref().map(lower).transpose()?)?
+                self.case(expr, operand.as_deref(), branches, otherwise.as_deref())?
             }
             ExprKind::Cast { expr: inner, .. } if is_null(inner) => {
                 Arc::new(Constant::new(ScalarValue::try_from(&arrow)?))
@@ -125,6 +143,42 @@ impl Layout {
         })
     }
 
+    fn case(
+        &self,
+        whole: &Expr,
+        operand: Option<&Expr>,
+        branches: &[(Expr, Expr)],
+        otherwise: Option<&Expr>,
+    ) -> Result<Physical, Fault> {
+        let compared = operand.is_some();
+        let when = |expr: &Expr| if compared { self.comparable(expr) } else { self.physical(expr) };
+        if !is_fallible(whole) {
+            let branches = branches.iter().map(|(condition, then)| Ok((when(condition)?, self.physical(then)?)));
+            let branches = branches.collect::<Result<Vec<_>, Fault>>()?;
+            let otherwise = otherwise.map(|otherwise| self.physical(otherwise)).transpose()?;
+            return case(operand.map(when).transpose()?, branches, otherwise);
+        }
+        let mut operands = Vec::new();
+        if let Some(operand) = operand {
+            operands.push(self.operand(operand, true)?);
+        }
+        for (condition, then) in branches {
+            operands.push(self.operand(condition, compared)?);
+            operands.push(self.operand(then, false)?);
+        }
+        if let Some(otherwise) = otherwise {
+            operands.push(self.operand(otherwise, false)?);
+        }
+        let form = Form::Case { operand: compared };
+        Ok(Arc::new(Shield::new(form, operands, whole.data_type.arrow())))
+    }
+
+    /// An operand of a form that shields.
+    fn operand(&self, expr: &Expr, compared: bool) -> Result<Operand, Fault> {
+        let physical = if compared { self.comparable(expr)? } else { self.physical(expr)? };
+        Ok(Operand { expr: physical, fallible: is_fallible(expr) })
+    }
+
     fn slot(&self, slot: &Slot) -> Result<Physical, Fault> {
         let index = self.slots.iter().position(|(known, _)| known == slot);
         let index = index.ok_or_else(|| kernel::bug(format!("{slot:?} stands in no column")))?;
@@ -132,17 +186,22 @@ impl Layout {
     }
 
     fn call(&self, function: &str, args: &[Expr], result: DataType) -> Result<Physical, Fault> {
-        let physical = args.iter().map(|arg| self.physical(arg)).collect::<Result<Vec<_>, _>>()?;
+        // Each argument is lowered once: twice would double with every level of nested calls.
+        let operands = |compared: bool| args.iter().map(move |arg| self.operand(arg, compared));
+        let shield = |form, operands| Arc::new(Shield::new(form, operands, result.arrow()));
+        let native = |lowered: Vec<Physical>| -> Result<Physical, Fault> {
+            Ok(Arc::new(Native::new(function, kernel::function(function, args)?, lowered, result.arrow())))
+        };
         match (function, args) {
             ("mod", [left, right]) => self.binary(BinaryOp::Modulo, left, right, result),
-            // A later argument is computed only where it is needed, so that its faults do not count elsewhere.
-            ("coalesce", _) => Ok(Arc::new(Coalesce::new(physical, result.arrow()))),
-            ("nullif" | "greatest" | "least", _) => {
-                let kernel = kernel::function(function, args)?;
-                let args = args.iter().map(|arg| self.comparable(arg)).collect::<Result<Vec<_>, _>>()?;
-                Ok(Arc::new(Native::new(function, kernel, args, result.arrow())))
+            ("coalesce", _) => Ok(shield(Form::Coalesce, operands(false).collect::<Result<Vec<_>, _>>()?)),
+            ("nullif", [_, other]) if is_fallible(other) => {
+                Ok(shield(Form::Nullif, operands(true).collect::<Result<Vec<_>, _>>()?))
             }
-            _ => Ok(Arc::new(Native::new(function, kernel::function(function, args)?, physical, result.arrow()))),
+            ("nullif" | "greatest" | "least", _) => {
+                native(args.iter().map(|arg| self.comparable(arg)).collect::<Result<Vec<_>, _>>()?)
+            }
+            _ => native(args.iter().map(|arg| self.physical(arg)).collect::<Result<Vec<_>, _>>()?),
         }
     }
 
@@ -154,6 +213,15 @@ impl Layout {
             let side = |expr: &Expr| if plain { self.physical(expr) } else { self.comparable(expr) };
             return Ok(Arc::new(BinaryExpr::new(side(left)?, operator(op)?, side(right)?)));
         }
+        let form = match op {
+            BinaryOp::And => Some(Form::And),
+            BinaryOp::Or => Some(Form::Or),
+            _ => None,
+        };
+        if let Some(form) = form.filter(|_| is_fallible(right)) {
+            let operands = vec![self.operand(left, false)?, self.operand(right, false)?];
+            return Ok(Arc::new(Shield::new(form, operands, result.arrow())));
+        }
         let (a, b) = (self.physical(left)?, self.physical(right)?);
         let arrow = result.arrow();
         let native = |kernel| -> Physical {
@@ -162,14 +230,18 @@ impl Layout {
         Ok(match (op, result) {
             (BinaryOp::Concat, _) => native(kernel::function("concat", &[])?),
             (_, DataType::Timestamp | DataType::Interval) => native(arithmetic::time(op, result)?),
-            (BinaryOp::Divide, DataType::Float64) => native(arithmetic::divide(false)),
-            (BinaryOp::Modulo, DataType::Float64) => native(arithmetic::divide(true)),
+            (_, DataType::Date) => native(arithmetic::date(op, left.data_type == DataType::Int64)?),
+            (_, DataType::Float64) => native(arithmetic::float(op)?),
+            (BinaryOp::Modulo, DataType::Int64) => native(arithmetic::remainder()),
             _ => Arc::new(BinaryExpr::new(a, operator(op)?, b).with_fail_on_overflow(result == DataType::Int64)),
         })
     }
 
     /// A value to be compared or grouped by: floats without minus zero.
     pub(crate) fn comparable(&self, expr: &Expr) -> Result<Physical, Fault> {
+        if let ExprKind::Literal(Literal::Float(value)) = expr.kind {
+            return Ok(Arc::new(Constant::new(ScalarValue::Float64(Some(value + 0.0)))));
+        }
         let physical = self.physical(expr)?;
         Ok(if expr.data_type == DataType::Float64 && !matches!(expr.kind, ExprKind::Literal(_)) {
             Arc::new(Native::new("+0", arithmetic::without_minus_zero(), vec![physical], Arrow::Float64))

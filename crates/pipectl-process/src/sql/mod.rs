@@ -1,13 +1,14 @@
 //! Queries over single rows: filter and project.
 
-mod coalesce;
 mod explain;
+mod fallible;
 mod frame;
 mod kernel;
 mod lower;
 mod native;
 mod operator;
 mod program;
+mod shield;
 
 pub(crate) use frame::{Frame, Slot};
 pub(crate) use lower::Layout;

@@ -11,7 +11,12 @@ use datafusion_common::DataFusionError;
 use datafusion_physical_expr::PhysicalExpr;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
 
-use super::{explain::reason, lower::Layout};
+use super::{
+    explain::reason,
+    fallible::is_fallible,
+    lower::Layout,
+    shield::{Operand, on_rows},
+};
 use crate::{OperatorError, Reason};
 
 type Physical = Arc<dyn PhysicalExpr>;
@@ -23,7 +28,15 @@ pub(crate) struct Program {
     /// The conditions that `AND` joins, one by one: a row that fails an early one never meets the later ones, so that
     /// `x <> 0 AND 10 / x > 1` has no fault, whatever else is in the batch.
     conditions: Vec<(Expr, Physical)>,
-    values: Vec<(Expr, Physical)>,
+    values: Vec<Value>,
+}
+
+/// A value to be computed of each row.
+pub(super) struct Value {
+    pub(super) expr: Expr,
+    pub(super) operand: Operand,
+    /// The value before it that must be true, else this one is not needed and what stands in its place means nothing.
+    pub(super) only_if: Option<usize>,
 }
 
 /// What a program made of a frame.
@@ -57,15 +70,33 @@ impl Program {
     /// Adds a value.
     pub(crate) fn value(&mut self, expr: &Expr) -> Result<(), OperatorError> {
         let physical = self.layout.lower(expr)?;
-        self.values.push((expr.clone(), physical));
+        self.push(expr, physical, None);
         Ok(())
     }
 
     /// Adds a value that is compared or grouped by.
     pub(crate) fn key(&mut self, expr: &Expr) -> Result<(), OperatorError> {
         let physical = self.layout.lower_key(expr)?;
-        self.values.push((expr.clone(), physical));
+        self.push(expr, physical, None);
         Ok(())
+    }
+
+    /// Adds a value that only counts where the value at position `only_if`, a truth value, is true; `compared` says
+    /// that it is compared.
+    pub(crate) fn value_if(
+        &mut self,
+        expr: &Expr,
+        compared: bool,
+        only_if: Option<usize>,
+    ) -> Result<(), OperatorError> {
+        let physical = if compared { self.layout.lower_key(expr)? } else { self.layout.lower(expr)? };
+        self.push(expr, physical, only_if);
+        Ok(())
+    }
+
+    fn push(&mut self, expr: &Expr, physical: Physical, only_if: Option<usize>) {
+        let operand = Operand { expr: physical, fallible: is_fallible(expr) };
+        self.values.push(Value { expr: expr.clone(), operand, only_if });
     }
 
     /// Runs over a frame.
@@ -86,12 +117,12 @@ impl Program {
         let mut kept: Option<BooleanArray> = None;
         let mut frame = std::borrow::Cow::Borrowed(frame);
         for (_, condition) in &self.conditions {
+            // Nothing may be computed for no row: a constant expression may have a fault that no row meets.
+            if frame.num_rows() == 0 {
+                break;
+            }
             let holds = condition.evaluate(&frame)?.into_array(frame.num_rows())?;
-            let holds = holds
-                .as_any()
-                .downcast_ref::<BooleanArray>()
-                .ok_or_else(|| DataFusionError::Internal("a condition is no truth value".to_owned()))?;
-            let holds = if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() };
+            let holds = only_true(&holds)?;
             if holds.true_count() == frame.num_rows() {
                 continue;
             }
@@ -102,18 +133,16 @@ impl Program {
             });
         }
         let rows = frame.num_rows();
-        // Nothing may be computed for no row: a constant expression may have a fault that no row meets.
-        let values = if rows == 0 {
-            let empty = |(_, value): &(Expr, Physical)| {
-                Ok(arrow_array::new_empty_array(&value.data_type(self.layout.schema())?))
-            };
-            self.values.iter().map(empty).collect::<Result<Vec<_>, DataFusionError>>()?
-        } else {
-            self.values
-                .iter()
-                .map(|(_, value)| value.evaluate(&frame)?.into_array(rows))
-                .collect::<Result<Vec<_>, _>>()?
-        };
+        let mut values: Vec<ArrayRef> = Vec::with_capacity(self.values.len());
+        for value in &self.values {
+            values.push(if rows == 0 {
+                arrow_array::new_empty_array(&value.operand.expr.data_type(self.layout.schema())?)
+            } else if let Some(condition) = value.only_if.and_then(|index| values.get(index)) {
+                on_rows(&value.operand, &frame, &only_true(condition)?)?
+            } else {
+                value.operand.expr.evaluate(&frame)?.into_array(rows)?
+            });
+        }
         Ok((kept, rows, values))
     }
 
@@ -136,8 +165,8 @@ impl Program {
                     }
                 }
                 Err(error) if length <= 1 => {
-                    let exprs = self.conditions.iter().chain(&self.values);
-                    dead.push((start as u32, reason(&self.layout, &self.sql, exprs, &part, &error)));
+                    let reason = reason(&self.layout, &self.sql, &self.conditions, &self.values, &part, &error);
+                    dead.push((start as u32, reason));
                 }
                 Err(_) => {
                     let half = length / 2;
@@ -147,10 +176,10 @@ impl Program {
             }
         }
         let mut values = Vec::with_capacity(self.values.len());
-        for (index, (_, value)) in self.values.iter().enumerate() {
+        for (index, value) in self.values.iter().enumerate() {
             let columns: Vec<&dyn Array> = parts.iter().filter_map(|part| part.get(index).map(AsRef::as_ref)).collect();
             let column = if columns.is_empty() {
-                value.data_type(self.layout.schema()).map(|kind| arrow_array::new_empty_array(&kind))
+                value.operand.expr.data_type(self.layout.schema()).map(|kind| arrow_array::new_empty_array(&kind))
             } else {
                 concat(&columns).map_err(DataFusionError::from)
             };
@@ -160,6 +189,15 @@ impl Program {
         let filtered = (frame.num_rows() - rows - dead.len()) as u64;
         Ok(Outcome { kept: Some(kept.into()), rows, values, dead, filtered })
     }
+}
+
+/// A condition's values, null as false.
+fn only_true(holds: &ArrayRef) -> Result<BooleanArray, DataFusionError> {
+    let holds = holds
+        .as_any()
+        .downcast_ref::<BooleanArray>()
+        .ok_or_else(|| DataFusionError::Internal("a condition is no truth value".to_owned()))?;
+    Ok(if holds.null_count() > 0 { prep_null_mask_filter(holds) } else { holds.clone() })
 }
 
 /// `inner` speaks about the rows that `outer` keeps; the result about all.

@@ -7,6 +7,7 @@
 
 mod aggregate;
 mod close;
+mod float_sum;
 mod moments;
 mod operator;
 mod pane;

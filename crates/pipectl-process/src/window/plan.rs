@@ -6,11 +6,9 @@ use arrow_schema::{DataType as Arrow, Field, Schema as ArrowSchema, SchemaRef};
 use datafusion_common::ScalarValue;
 use datafusion_expr::AggregateUDF;
 use datafusion_functions_aggregate::{
-    average::avg_udaf,
     bool_and_or::{bool_and_udaf, bool_or_udaf},
     count::count_udaf,
     min_max::{max_udaf, min_udaf},
-    sum::sum_udaf,
 };
 use datafusion_physical_expr::{
     PhysicalExpr,
@@ -22,6 +20,7 @@ use pipectl_ir::query::{AggregateCall, Query, WindowAggregate};
 
 use super::{
     aggregate::{Aggregate, Distinct, Plain},
+    float_sum::FloatSum,
     moments::{Measure, Moments},
     sum::{self, SumOfInts},
 };
@@ -34,7 +33,7 @@ use crate::{
 pub(super) struct Plan {
     /// Reads a batch.
     pub(super) frame: Frame,
-    /// Filters rows; its values are the group keys, then each aggregate's arguments and filter.
+    /// Filters rows; its values are the group keys, then each aggregate's filter and arguments.
     pub(super) rows: Program,
     /// Types of the group keys.
     pub(super) keys: SchemaRef,
@@ -63,6 +62,7 @@ pub(super) struct Call {
 enum Kind {
     Plain(Arc<AggregateFunctionExpr>),
     SumOfInts,
+    FloatSum { mean: bool },
     Moments(Measure),
 }
 
@@ -72,6 +72,7 @@ impl Call {
         let inner: Box<dyn Aggregate> = match &self.kind {
             Kind::Plain(function) => Box::new(Plain::new(function).map_err(broken)?),
             Kind::SumOfInts => Box::new(SumOfInts::default()),
+            Kind::FloatSum { mean } => Box::new(FloatSum::new(*mean)),
             Kind::Moments(measure) => Box::new(Moments::new(*measure)),
         };
         Ok(if self.distinct { Box::new(Distinct::new(&self.types, inner).map_err(broken)?) } else { inner })
@@ -98,23 +99,20 @@ impl Plan {
         let mut slots: Vec<(Slot, Arrow)> =
             window.keys.iter().enumerate().map(|(index, key)| (Slot::Key(index), key.expr.data_type.arrow())).collect();
         for (index, call) in window.aggregates.iter().enumerate() {
-            let start = values;
-            for arg in &call.args {
-                // Minus zero and zero are one value.
-                if call.distinct {
-                    rows.key(arg)?;
-                } else {
-                    rows.value(arg)?;
-                }
-                values += 1;
-            }
-            let args = start..values;
+            // The filter comes first: arguments are computed only of the rows that it lets through.
             let mut filter = None;
             if let Some(condition) = &call.filter {
                 rows.value(condition)?;
                 filter = Some(values);
                 values += 1;
             }
+            let start = values;
+            for arg in &call.args {
+                // Minus zero and zero are one value.
+                rows.value_if(arg, call.distinct, filter)?;
+                values += 1;
+            }
+            let args = start..values;
             let types = call.args.iter().map(|arg| arg.data_type.arrow()).collect();
             let lowered = Call { kind: kind(call)?, distinct: call.distinct, types, args, filter };
             slots.push((Slot::Aggregate(index), lowered.result(call)));
@@ -140,8 +138,8 @@ fn kind(call: &AggregateCall) -> Result<Kind, OperatorError> {
     let function = match (call.function.as_str(), call.data_type) {
         ("count", _) => count_udaf(),
         ("sum", DataType::Int64) => return Ok(Kind::SumOfInts),
-        ("sum", _) => sum_udaf(),
-        ("avg", _) => avg_udaf(),
+        ("sum", _) => return Ok(Kind::FloatSum { mean: false }),
+        ("avg", _) => return Ok(Kind::FloatSum { mean: true }),
         ("min", _) => min_udaf(),
         ("max", _) => max_udaf(),
         ("bool_and", _) => bool_and_udaf(),

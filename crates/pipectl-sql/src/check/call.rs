@@ -1,39 +1,18 @@
 //! Calls: which signature is meant, and where aggregates may stand.
 
 use pipectl_data::DataType;
-use pipectl_diag::{codes::sql as codes, nearest};
+use pipectl_diag::codes::sql as codes;
 use pipectl_ir::{
-    functions::{self, Function, LiteralKind, Nulls, Param, Returns, Signature},
-    query::{AggregateCall, Expr, ExprKind, Literal},
+    functions::{self, Function, Nulls, Param, Returns, Signature},
+    query::{AggregateCall, Expr, ExprKind},
 };
 
 use super::{
     Checker, Scope,
-    convert::{common_type, fits, shortened},
-    inside, type_name,
+    convert::{common_type, fits},
+    type_name,
 };
-use crate::{
-    literal::check_text,
-    parse::ast::{Call, Node},
-};
-
-/// Functions of other dialects whose value does not follow from the input.
-const CLOCKS: &[&str] = &[
-    "now",
-    "current_timestamp",
-    "current_date",
-    "current_time",
-    "localtimestamp",
-    "localtime",
-    "getdate",
-    "sysdate",
-    "unix_timestamp",
-    "today",
-    "clock_timestamp",
-    "proctime",
-    "current_row_timestamp",
-];
-const DICE: &[&str] = &["random", "rand", "uuid", "gen_random_uuid", "newid", "current_user"];
+use crate::parse::ast::{Call, Node};
 
 impl<'a> Checker<'a> {
     pub(super) fn call(&mut self, node: &'a Node, call: &'a Call, scope: Scope) -> Option<Expr> {
@@ -45,12 +24,13 @@ impl<'a> Checker<'a> {
             return None;
         }
         let Some(function) = functions::find(&name) else {
-            self.unknown_function(call, &name);
-            for arg in &call.args {
-                // It may be an aggregate of other systems, so that a column in it need not be grouped by.
+            // It may be an aggregate of other systems, so that a column in it need not be grouped by.
+            let argument = |arg: &Node| {
                 let grouped = scope == Scope::Group && super::aggregate_in(arg).is_none();
-                let _checked_for_its_own_problems = self.expr(arg, if grouped { Scope::Argument } else { scope });
-            }
+                if grouped { Scope::Argument } else { scope }
+            };
+            let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, argument(arg))).collect();
+            self.unknown_function(call, &name, &args);
             return None;
         };
         if function.is_aggregate() {
@@ -91,49 +71,18 @@ impl<'a> Checker<'a> {
         let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, scope)).collect();
         let args = args.into_iter().collect::<Option<Vec<_>>>()?;
         let (args, data_type) = self.arguments(node, function, args)?;
+        if function.name == "regexp_replace" {
+            self.replacement(&args)?;
+        }
         let nullable = match function.nulls {
             Nulls::Propagate => args.iter().any(|arg| arg.nullable),
             Nulls::IfAll => args.iter().all(|arg| arg.nullable),
+            Nulls::IfFirst => args.first().is_some_and(|arg| arg.nullable),
             Nulls::Always => true,
             Nulls::Never => false,
         };
         let kind = envelope.unwrap_or_else(|| ExprKind::Call { function: function.name.to_owned(), args });
         Some(Expr { kind, data_type, nullable, place: node.place.clone() })
-    }
-
-    fn unknown_function(&mut self, call: &Call, name: &str) {
-        let place = &call.name.place;
-        if CLOCKS.contains(&name) || DICE.contains(&name) {
-            self.problem(
-                codes::WALL_CLOCK,
-                format!("`{name}` would give other rows for the same input"),
-                place,
-                "",
-                |p| {
-                    if CLOCKS.contains(&name) {
-                        p.help(
-                            "event_time() is when the record happened, arrival_time() when it came into the pipeline",
-                        )
-                    } else {
-                        p.help("make one of the record's own fields: sha256(a || b)")
-                    }
-                },
-            );
-            return;
-        }
-        let near = nearest(name, functions::names().chain(["tumble", "hop"]));
-        let upper_bound = name.ends_with("_end") || name.ends_with("_start");
-        let window = upper_bound && ["tumble", "hop", "session", "cumulate"].iter().any(|kind| name.starts_with(kind));
-        self.problem(codes::UNKNOWN_FUNCTION, format!("unknown function `{}`", call.name.text), place, "", |p| {
-            if window {
-                return p.help("the bounds of the window are the columns window_start and window_end");
-            }
-            match (elsewhere(name), near) {
-                (Some(instead), _) => p.help(instead),
-                (None, Some(near)) => p.help(format!("did you mean `{near}`?")).fix(inside(place), near),
-                (None, None) => p.help("docs/generated/functions.md lists the functions"),
-            }
-        });
     }
 
     fn aggregate(&mut self, node: &'a Node, call: &'a Call, function: &'static Function, scope: Scope) -> Option<Expr> {
@@ -271,88 +220,14 @@ impl<'a> Checker<'a> {
         };
         Some((typed, data_type))
     }
-
-    /// Checks a constant argument now, so that it cannot fail for every row later.
-    fn constant_argument(
-        &mut self,
-        function: &Function,
-        kind: LiteralKind,
-        arg: Expr,
-        before: Option<&Option<Expr>>,
-    ) -> Option<Expr> {
-        match (&arg.kind, kind) {
-            (ExprKind::Literal(Literal::Int(group)), LiteralKind::Group) => {
-                let groups = match before {
-                    Some(Some(Expr { kind: ExprKind::Literal(Literal::String(pattern)), .. })) => {
-                        regex::Regex::new(pattern).ok()?.captures_len()
-                    }
-                    _ => return None,
-                };
-                if usize::try_from(*group).is_ok_and(|group| group < groups) {
-                    return Some(arg);
-                }
-                self.problem(codes::BAD_LITERAL, format!("the pattern has no group {group}"), &arg.place, "", |p| {
-                    p.help(format!("it has {} group(s); 0 is the whole match", groups - 1))
-                });
-                None
-            }
-            (ExprKind::Literal(Literal::Int(digits)), LiteralKind::Digits) => {
-                if (-15..=15).contains(digits) {
-                    return Some(arg);
-                }
-                self.problem(codes::BAD_LITERAL, "the digits must lie between -15 and 15", &arg.place, "", |p| p);
-                None
-            }
-            (ExprKind::Literal(Literal::String(text)), _) => {
-                let text = text.clone();
-                let lower = if kind == LiteralKind::TruncUnit || kind == LiteralKind::DatePart {
-                    text.to_lowercase()
-                } else {
-                    text
-                };
-                match check_text(kind, &lower) {
-                    Ok(()) => Some(Expr { kind: ExprKind::Literal(Literal::String(lower)), ..arg }),
-                    Err((at, why)) => {
-                        let title = format!("'{}' is not a valid {}", shortened(&lower), noun(kind));
-                        // Bytes of the value are bytes of the text only where no quote was doubled.
-                        let exact = arg.place.len() == lower.len() + 2;
-                        let place = match at.filter(|_| exact) {
-                            Some(at) => (arg.place.start + 1 + at).min(arg.place.end - 1)..arg.place.end - 1,
-                            None => arg.place.clone(),
-                        };
-                        self.problem(codes::BAD_LITERAL, title, &place, "", |p| p.help(why));
-                        None
-                    }
-                }
-            }
-            _ => {
-                let title = format!("`{}` needs a constant {}", function.name, noun(kind));
-                self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, "not a constant", |p| p.help(usages(function)));
-                None
-            }
-        }
-    }
 }
 
-fn noun(kind: LiteralKind) -> &'static str {
-    match kind {
-        LiteralKind::Regex => "pattern",
-        LiteralKind::Group => "group number",
-        LiteralKind::JsonPath => "path",
-        LiteralKind::TimeFormat => "time format",
-        LiteralKind::TruncUnit => "unit",
-        LiteralKind::DatePart => "part",
-        LiteralKind::Encoding => "encoding",
-        LiteralKind::Digits => "number of digits",
-    }
-}
-
-fn usages(function: &Function) -> String {
+pub(super) fn usages(function: &Function) -> String {
     format!("write {}", function.usages().join(" or "))
 }
 
 /// The first argument that does not go with the signature.
-fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
+pub(super) fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
     let mut shared: Option<Expr> = None;
     args.iter().enumerate().find_map(|(position, arg)| {
         let sound = match signature.param(position)? {
@@ -414,31 +289,4 @@ fn conversions(signature: &Signature, args: &[Expr]) -> usize {
         _ => false,
     };
     args.iter().enumerate().filter(|pair| differs(*pair)).count()
-}
-
-/// What functions that people know from elsewhere are called here.
-fn elsewhere(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "if" | "iif" | "iff" => "write CASE WHEN condition THEN a ELSE b END",
-        "ifnull" | "nvl" | "isnull" => "write coalesce(a, b)",
-        "len" => "write length(text)",
-        "json_value" | "json_query" | "get_json_object" | "json_extract" | "json_extract_scalar" => {
-            "write json_text(value, '$.name'), json_int, json_float, json_bool or json_get"
-        }
-        "regexp_matches" | "regexp_match" | "regexp" => "write regexp_like(text, 'pattern') or regexp_extract",
-        "str_to_date" | "to_date" | "parse_timestamp" | "strptime" => {
-            "write to_timestamp(text, '%Y-%m-%d') or CAST(text AS date)"
-        }
-        "strftime" | "format_timestamp" | "from_unixtime" => "write to_char(time, '%Y-%m-%d')",
-        "datediff" | "timestampdiff" | "date_diff" => "subtract the times: to_ms(a - b)",
-        "dateadd" | "date_add" | "timestampadd" | "date_sub" => "add an interval: time + INTERVAL '1 hour'",
-        "year" | "month" | "day" | "hour" | "minute" | "second" => "write date_part('hour', time)",
-        "count_if" | "countif" => "write count(*) FILTER (WHERE condition)",
-        "sum_if" | "sumif" => "write sum(x) FILTER (WHERE condition)",
-        "first" | "last" | "first_value" | "last_value" | "any_value" => {
-            "rows of a window have no fixed order across partitions; write min(x) or max(x)"
-        }
-        "approx_count_distinct" | "approx_distinct" => "write count(DISTINCT x)",
-        _ => return None,
-    })
 }

@@ -4,7 +4,7 @@ use pipectl_data::DataType;
 use pipectl_diag::{codes::sql as codes, nearest};
 use pipectl_ir::query::{Expr, ExprKind};
 
-use super::{Checker, Scope, inside};
+use super::{Checker, Scope, elsewhere::one_slip, inside};
 use crate::parse::ast::{Item, Name, Node};
 
 impl Checker<'_> {
@@ -141,7 +141,11 @@ impl Checker<'_> {
             |p| {
                 let p = if quoted { p.help(format!("a text stands in single quotes: '{}'", name.text)) } else { p };
                 match near {
-                    Some(near) => p.help(format!("did you mean `{near}`?")).fix(inside(&name.place), written(&near)),
+                    // Whatever is changed without asking must be the same word: max_temp for min_temp is another query.
+                    Some(near) if one_slip(&name.text, &near) => {
+                        p.help(format!("did you mean `{near}`?")).fix(inside(&name.place), written(&near))
+                    }
+                    Some(near) => p.help(format!("did you mean `{near}`?")).note(all),
                     None => p.note(all),
                 }
             },

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use pipectl_data::{DataType, timestamp};
+use pipectl_data::{DataType, json, timestamp};
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::query::{Expr, ExprKind, Literal};
 
@@ -105,12 +105,9 @@ impl<'a> Checker<'a> {
                 "write it as '2026-01-31T10:20:30Z'; without a zone it means UTC",
             ),
             DataType::Date => (timestamp::parse_date(text).map(Literal::Date), "write it as '2026-01-31'"),
-            DataType::Json => (
-                serde_json::from_str::<&serde_json::value::RawValue>(text)
-                    .ok()
-                    .map(|_| Literal::String(text.to_owned())),
-                "write a JSON value: '{\"a\": 1}'",
-            ),
+            DataType::Json => {
+                (json::value(text).map(|value| Literal::String(value.to_owned())), "write a JSON value: '{\"a\": 1}'")
+            }
             DataType::Interval => return self.interval(text, place).map(Literal::Interval),
             _ => (Some(Literal::String(text.to_owned())), ""),
         };

@@ -55,6 +55,9 @@ impl<'a> Checker<'a> {
             }
             Kind::Negate(inner) => self.negate(node, inner, scope),
             Kind::Binary { op, op_place, left, right } => {
+                if let Some(sum) = self.with_months(node, *op, left, right, scope) {
+                    return sum;
+                }
                 let (left, right) = (self.expr(left, scope), self.expr(right, scope));
                 self.binary(*op, op_place, left?, right?, &node.place)
             }
@@ -76,13 +79,20 @@ impl<'a> Checker<'a> {
             }
             Kind::InList { expr, list, negated } => self.in_list(node, expr, list, *negated, scope),
             Kind::Between { expr, low, high, negated } => self.between(node, [expr, low, high], *negated, scope),
-            Kind::Like { expr, pattern, negated, case_insensitive } => {
+            Kind::Like { expr, pattern, negated, case_insensitive, escape } => {
                 let (expr, pattern) = (self.expr(expr, scope), self.expr(pattern, scope));
                 let (expr, pattern) = (self.text(expr?, "LIKE"), self.text(pattern?, "LIKE"));
                 let (expr, pattern) = (Box::new(expr?), Box::new(pattern?));
+                let escape = self.escape(escape.as_deref(), &pattern)?;
                 Some(Expr {
                     nullable: expr.nullable || pattern.nullable,
-                    kind: ExprKind::Like { expr, pattern, negated: *negated, case_insensitive: *case_insensitive },
+                    kind: ExprKind::Like {
+                        expr,
+                        pattern,
+                        negated: *negated,
+                        case_insensitive: *case_insensitive,
+                        escape,
+                    },
                     data_type: DataType::Bool,
                     place: node.place.clone(),
                 })

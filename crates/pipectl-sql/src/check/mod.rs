@@ -2,7 +2,9 @@
 
 mod call;
 mod column;
+mod constant;
 mod convert;
+mod elsewhere;
 mod expr;
 mod operator;
 mod output;

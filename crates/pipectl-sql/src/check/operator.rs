@@ -4,11 +4,15 @@ use std::ops::Range;
 
 use pipectl_data::DataType::{self, Bool, Bytes, Date, Float64, Int64, Interval, Json, String as Text, Timestamp};
 use pipectl_diag::codes::sql as codes;
-use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
+use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 
-use super::{Checker, convert::common_type, inside, is_null, type_name};
+use super::{Checker, Scope, convert::common_type, inside, is_null, type_name};
+use crate::{
+    literal::{Span, parse_span},
+    parse::ast::{Kind, Node},
+};
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     /// The typed operator between two typed values.
     pub(super) fn binary(
         &mut self,
@@ -58,6 +62,46 @@ impl Checker<'_> {
             data_type,
             place: place.clone(),
         })
+    }
+
+    /// `time + INTERVAL '1 month'`: months and years have no fixed length, so they are counted on the calendar, before
+    /// the rest of the interval. `None` for any other sum, `Some(None)` for a problem.
+    #[expect(clippy::option_option, reason = "another sum, or a problem, or the sum")]
+    pub(super) fn with_months(
+        &mut self,
+        node: &'a Node,
+        op: BinaryOp,
+        left: &'a Node,
+        right: &'a Node,
+        scope: Scope,
+    ) -> Option<Option<Expr>> {
+        let (time, span, place, sign) = match (op, months(left), months(right)) {
+            (BinaryOp::Add, Some(span), None) => (right, span, &left.place, 1),
+            (BinaryOp::Add, None, Some(span)) => (left, span, &right.place, 1),
+            (BinaryOp::Subtract, None, Some(span)) => (left, span, &right.place, -1),
+            _ => return None,
+        };
+        let Some(time) = self.expr(time, scope) else { return Some(None) };
+        if !matches!(time.data_type, Timestamp | Date) {
+            // The interval's own words say what it can be added to.
+            return None;
+        }
+        let Some(time) = self.coerce(time, Timestamp) else { return Some(None) };
+        let nullable = time.nullable;
+        let number = |literal, data_type| Expr {
+            kind: ExprKind::Literal(literal),
+            data_type,
+            nullable: false,
+            place: place.clone(),
+        };
+        let months = number(Literal::Int(span.months * sign), Int64);
+        let sum = ExprKind::Call { function: "add_months".to_owned(), args: vec![time, months] };
+        let mut sum = Expr { kind: sum, data_type: Timestamp, nullable, place: node.place.clone() };
+        if span.micros != 0 {
+            let rest = number(Literal::Interval(span.micros), Interval);
+            sum.kind = ExprKind::Binary { op, left: Box::new(sum.clone()), right: Box::new(rest) };
+        }
+        Some(Some(sum))
     }
 
     /// The expression if it is a truth value.
@@ -143,6 +187,20 @@ impl Checker<'_> {
     }
 }
 
+/// The constant interval if it has months.
+fn months(node: &Node) -> Option<Span> {
+    let span = match &node.kind {
+        Kind::Interval(text) => parse_span(text).ok()?,
+        Kind::Negate(inner) => {
+            let Kind::Interval(text) = &inner.kind else { return None };
+            let span = parse_span(text).ok()?;
+            Span { months: span.months.checked_neg()?, micros: span.micros.checked_neg()? }
+        }
+        _ => return None,
+    };
+    (span.months.checked_abs()? > 0).then_some(span)
+}
+
 /// The types that the operands must get, and the result's type.
 fn arithmetic(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(DataType, DataType, DataType)> {
     let (mut a, mut b) = (left.data_type, right.data_type);
@@ -158,6 +216,8 @@ fn arithmetic(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(DataType, Data
         (_, Int64 | Float64, Int64 | Float64) => Some((Float64, Float64, Float64)),
         (BinaryOp::Add | BinaryOp::Subtract, Timestamp | Date, Interval) => Some((Timestamp, Interval, Timestamp)),
         (BinaryOp::Add, Interval, Timestamp | Date) => Some((Interval, Timestamp, Timestamp)),
+        (BinaryOp::Add | BinaryOp::Subtract, Date, Int64) => Some((Date, Int64, Date)),
+        (BinaryOp::Add, Int64, Date) => Some((Int64, Date, Date)),
         (BinaryOp::Subtract, Timestamp | Date, Timestamp | Date) => Some((Timestamp, Timestamp, Interval)),
         (BinaryOp::Add | BinaryOp::Subtract, Interval, Interval) => Some((Interval, Interval, Interval)),
         (BinaryOp::Multiply | BinaryOp::Divide, Interval, Int64) => Some((Interval, Int64, Interval)),

@@ -94,6 +94,7 @@ pub(crate) enum Kind {
         pattern: Box<Node>,
         negated: bool,
         case_insensitive: bool,
+        escape: Option<Box<Node>>,
     },
     Case {
         operand: Option<Box<Node>>,
@@ -138,7 +139,9 @@ impl Node {
             Kind::Binary { left, right, .. } => vec![&**left, &**right],
             Kind::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
             Kind::Between { expr, low, high, .. } => vec![&**expr, &**low, &**high],
-            Kind::Like { expr, pattern, .. } => vec![&**expr, &**pattern],
+            Kind::Like { expr, pattern, escape, .. } => {
+                [&**expr, &**pattern].into_iter().chain(escape.as_deref()).collect()
+            }
             Kind::Case { operand, branches, otherwise } => operand
                 .iter()
                 .map(|operand| &**operand)

@@ -3,25 +3,31 @@
 use pipectl_ir::query::BinaryOp;
 
 use super::{
-    Fault, Parsed, Parser,
+    Fault, FaultKind, Parsed, Parser,
     ast::{Kind, Node},
     lexer::Token,
 };
 
-/// What binds how tightly; a higher number binds tighter.
+/// What binds how tightly, as in `PostgreSQL`; a higher number binds tighter.
 const OR: u8 = 1;
 const AND: u8 = 2;
 const NOT: u8 = 3;
-const COMPARE: u8 = 4;
-const CONCAT: u8 = 5;
-const SUM: u8 = 6;
-const PRODUCT: u8 = 7;
-const SIGN: u8 = 8;
+/// `IS NULL`, `IS TRUE`, `IS DISTINCT FROM`.
+const IS: u8 = 4;
+/// `= < > <= >= <>`: side by side they mean nothing.
+const COMPARE: u8 = 5;
+/// `IN`, `BETWEEN`, `LIKE`.
+const MATCH: u8 = 6;
+const CONCAT: u8 = 7;
+const SUM: u8 = 8;
+const PRODUCT: u8 = 9;
+const SIGN: u8 = 10;
 
 /// What became of an operand.
 enum Grown {
-    /// An operator took it in; more may follow.
-    More(Node),
+    /// An operator took it in, whose right operand ends here and which cannot stand beside another of this strength
+    /// (0: any may follow).
+    More(Node, u8),
     /// Nothing that binds tightly enough follows.
     Done(Node),
 }
@@ -35,9 +41,10 @@ impl Parser<'_> {
     fn climb(&mut self, least: u8) -> Parsed<Node> {
         self.deeper(|parser| {
             let mut left = parser.prefix()?;
+            let mut alone = 0;
             loop {
-                match parser.infix(least, left)? {
-                    Grown::More(node) => left = node,
+                match parser.infix(least, left, alone)? {
+                    Grown::More(node, strength) => (left, alone) = (node, strength),
                     Grown::Done(node) => return Ok(node),
                 }
             }
@@ -62,13 +69,16 @@ impl Parser<'_> {
         self.primary()
     }
 
-    /// Goes on after `left` if something that binds at least so tightly follows.
-    fn infix(&mut self, least: u8, left: Node) -> Parsed<Grown> {
+    /// Goes on after `left` if something that binds at least so tightly follows; `alone` is what may not.
+    fn infix(&mut self, least: u8, left: Node, alone: u8) -> Parsed<Grown> {
         if let Some((op, strength, tokens)) = self.binary_op() {
             if strength < least {
                 return Ok(Grown::Done(left));
             }
             let op_place = self.place().start..self.spot(tokens - 1).place.end;
+            if strength == COMPARE && alone == COMPARE {
+                return Err(chained(op_place));
+            }
             self.at += tokens;
             if op == BinaryOp::Eq && self.is_symbol("=") {
                 return Err(self.unexpected("a value").help("`=` compares; write it once"));
@@ -76,35 +86,30 @@ impl Parser<'_> {
             let right = self.climb(strength + 1)?;
             let place = left.place.start..right.place.end;
             let kind = Kind::Binary { op, op_place, left: Box::new(left), right: Box::new(right) };
-            return self.node(kind, place).map(Grown::More);
+            let alone = if strength == COMPARE { COMPARE } else { 0 };
+            return self.node(kind, place).map(|node| Grown::More(node, alone));
         }
-        if COMPARE < least {
+        if self.is_word("IS") {
+            return if IS < least { Ok(Grown::Done(left)) } else { self.is(left) };
+        }
+        if MATCH < least {
             return Ok(Grown::Done(left));
         }
         self.refuse_operator()?;
         let negated =
             self.is_word("NOT") && ["IN", "BETWEEN", "LIKE", "ILIKE"].iter().any(|word| self.is_word_at(1, word));
-        if !negated && !["IS", "IN", "BETWEEN", "LIKE", "ILIKE"].iter().any(|word| self.is_word(word)) {
+        if !negated && !["IN", "BETWEEN", "LIKE", "ILIKE"].iter().any(|word| self.is_word(word)) {
             return Ok(Grown::Done(left));
+        }
+        if alone == MATCH {
+            return Err(chained(self.place()));
         }
         let start = left.place.start;
         let expr = Box::new(left);
-        if self.is_word("IS") {
-            self.at += 1;
-            let negated = self.take_word("NOT");
-            let kind = if self.take_word("NULL") || self.take_word("UNKNOWN") {
-                Kind::IsNull { expr, negated }
-            } else if self.take_word("TRUE") {
-                Kind::IsBool { expr, value: true, negated }
-            } else if self.take_word("FALSE") {
-                Kind::IsBool { expr, value: false, negated }
-            } else {
-                return Err(self.unexpected("`NULL`, `TRUE`, `FALSE` or `DISTINCT FROM`"));
-            };
-            return self.node(kind, start..self.end()).map(Grown::More);
-        }
         self.at += usize::from(negated);
+        let mut alone = MATCH;
         let kind = if self.take_word("IN") {
+            alone = 0;
             Kind::InList { expr, list: self.in_list()?, negated }
         } else if self.take_word("BETWEEN") {
             let low = Box::new(self.climb(CONCAT)?);
@@ -115,16 +120,28 @@ impl Parser<'_> {
             let case_insensitive = self.is_word("ILIKE");
             self.at += 1;
             let pattern = Box::new(self.climb(CONCAT)?);
-            if self.is_word("ESCAPE") {
-                return Err(Fault::unsupported(
-                    self.place(),
-                    "ESCAPE is not supported",
-                    "a backslash escapes `%` and `_`: LIKE '100\\%'",
-                ));
-            }
-            Kind::Like { expr, pattern, negated, case_insensitive }
+            let escape = if self.take_word("ESCAPE") { Some(Box::new(self.climb(CONCAT)?)) } else { None };
+            Kind::Like { expr, pattern, negated, case_insensitive, escape }
         };
-        self.node(kind, start..self.end()).map(Grown::More)
+        self.node(kind, start..self.end()).map(|node| Grown::More(node, alone))
+    }
+
+    /// `IS [NOT] NULL` and its kin; `IS DISTINCT FROM` is an operator between two values.
+    fn is(&mut self, left: Node) -> Parsed<Grown> {
+        self.at += 1;
+        let negated = self.take_word("NOT");
+        let start = left.place.start;
+        let expr = Box::new(left);
+        let kind = if self.take_word("NULL") || self.take_word("UNKNOWN") {
+            Kind::IsNull { expr, negated }
+        } else if self.take_word("TRUE") {
+            Kind::IsBool { expr, value: true, negated }
+        } else if self.take_word("FALSE") {
+            Kind::IsBool { expr, value: false, negated }
+        } else {
+            return Err(self.unexpected("`NULL`, `TRUE`, `FALSE` or `DISTINCT FROM`"));
+        };
+        self.node(kind, start..self.end()).map(|node| Grown::More(node, 0))
     }
 
     fn in_list(&mut self) -> Parsed<Vec<Node>> {
@@ -169,7 +186,7 @@ impl Parser<'_> {
                 let not = usize::from(self.is_word_at(1, "NOT"));
                 let distinct = self.is_word_at(1 + not, "DISTINCT") && self.is_word_at(2 + not, "FROM");
                 let op = if not == 1 { BinaryOp::IsNotDistinctFrom } else { BinaryOp::IsDistinctFrom };
-                distinct.then_some((op, COMPARE, 3 + not))
+                distinct.then_some((op, IS, 3 + not))
             }
             _ => None,
         }
@@ -191,6 +208,13 @@ impl Parser<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// `a < b < c` and `a LIKE b LIKE c`.
+fn chained(place: std::ops::Range<usize>) -> Fault {
+    Fault::new(FaultKind::Syntax, place, "two comparisons stand side by side")
+        .label("compares a truth value")
+        .help("write `a < b AND b < c`, or brackets around one of them")
 }
 
 pub(super) fn subquery(place: std::ops::Range<usize>) -> Fault {

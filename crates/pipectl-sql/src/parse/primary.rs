@@ -28,9 +28,7 @@ impl Parser<'_> {
                     "write json_get(value, '$[0]')",
                 ));
             } else if self.is_word("AT") && self.is_word_at(1, "TIME") {
-                let place = self.place().start..self.spot(1).place.end;
-                let help = "times are UTC; shift one with `+ INTERVAL '1 hour'`";
-                return Err(Fault::unsupported(place, "AT TIME ZONE is not supported", help));
+                node = self.at_time_zone(node)?;
             } else if self.is_word("COLLATE") {
                 let help = "texts compare by their code points; use lower() to leave case out";
                 return Err(Fault::unsupported(self.place(), "COLLATE is not supported", help));
@@ -38,6 +36,25 @@ impl Parser<'_> {
                 return Ok(node);
             }
         }
+    }
+
+    /// `time AT TIME ZONE 'zone'`: what the zone's clock shows; of what a clock shows, the time.
+    fn at_time_zone(&mut self, node: Node) -> Parsed<Node> {
+        let start = self.place().start;
+        self.at += 2;
+        self.expect_word("ZONE")?;
+        let place = start..self.end();
+        let shown = match &node.kind {
+            Kind::Call(call) => call.name.text.eq_ignore_ascii_case("to_local"),
+            // As in PostgreSQL a constant without a zone is what a clock shows.
+            Kind::Typed { text, .. } => !text.get(10..).unwrap_or_default().contains(['Z', 'z', '+', '-', '[']),
+            _ => false,
+        };
+        let zone = self.operand()?;
+        let name = Name { text: if shown { "from_local" } else { "to_local" }.to_owned(), place };
+        let place = node.place.start..self.end();
+        let call = Call { name, args: vec![node, zone], star: false, distinct: false, filter: None };
+        self.node(Kind::Call(Box::new(call)), place)
     }
 
     fn operand(&mut self) -> Parsed<Node> {

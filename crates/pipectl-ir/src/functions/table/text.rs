@@ -1,8 +1,8 @@
 //! Text and regular expressions.
 
 use super::{
-    ALL, BOOL, BYTES, Example, Function, INT, LOCAL, LiteralKind, Nulls, Param, REGEX, Returns, STRING, TEXT, fixed,
-    variadic,
+    ALL, BOOL, BYTES, Example, Function, INT, JSON_TYPE, LOCAL, LiteralKind, Nulls, Param, REGEX, Returns, STRING,
+    TEXT, fixed, variadic,
 };
 
 /// The functions, by group.
@@ -84,7 +84,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(INT), Param::Is(INT)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Characters from a position, counted from 1, on; at most as many as the third argument says.",
+        doc: "Characters from a position, counted from 1, on; at most as many as the third argument says. Positions before the first character are counted too: `substr('abc', 0, 2)` is `a`. A negative number of characters is a fault of the row.",
         example: Example { sql: "substr('pipeline', 1, 4)", gives: "pipe" },
         engines: ALL,
         ..TEXT
@@ -116,6 +116,46 @@ pub(super) const FUNCTIONS: &[Function] = &[
         nulls: Nulls::Propagate,
         doc: "The texts one after the other; null if one of them is null, as with `||`.",
         example: Example { sql: "concat('a', 'b', 'c')", gives: "abc" },
+        engines: ALL,
+        ..TEXT
+    },
+    Function {
+        name: "concat_ws",
+        aliases: &[],
+        signatures: &[variadic(&[Param::Is(STRING), Param::Is(STRING)], Param::Is(STRING), Returns::Is(STRING))],
+        nulls: Nulls::IfFirst,
+        doc: "The texts after the first argument that are not null, with the first argument between them.",
+        example: Example { sql: "concat_ws('-', 'a', NULL, 'b')", gives: "a-b" },
+        engines: ALL,
+        ..TEXT
+    },
+    Function {
+        name: "initcap",
+        aliases: &[],
+        signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
+        nulls: Nulls::Propagate,
+        doc: "The first letter of each word capital, all others small; a word is letters and digits.",
+        example: Example { sql: "initcap('hELLO big-world')", gives: "Hello Big-World" },
+        engines: LOCAL,
+        ..TEXT
+    },
+    Function {
+        name: "translate",
+        aliases: &[],
+        signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING))],
+        nulls: Nulls::Propagate,
+        doc: "Each character that stands in the second text replaced by the one at the same place of the third; without one there it is left out.",
+        example: Example { sql: "translate('12-34', '1-', '9')", gives: "9234" },
+        engines: ALL,
+        ..TEXT
+    },
+    Function {
+        name: "url_decode",
+        aliases: &[],
+        signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
+        nulls: Nulls::Propagate,
+        doc: "Percent-encoding undone, and `+` as a space, as in forms. What is no encoding or no UTF-8 is a fault of the row.",
+        example: Example { sql: "url_decode('a%20b+c%C3%A9')", gives: "a b cé" },
         engines: ALL,
         ..TEXT
     },
@@ -220,7 +260,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The text so many times. A result over 1 MiB is a fault of the row.",
+        doc: "The text so many times.",
         example: Example { sql: "repeat('ab', 3)", gives: "ababab" },
         engines: ALL,
         ..TEXT
@@ -311,6 +351,22 @@ pub(super) const FUNCTIONS: &[Function] = &[
         ..REGEX
     },
     Function {
+        name: "regexp_extract_all",
+        aliases: &[],
+        signatures: &[
+            fixed(&[Param::Is(STRING), Param::Literal(LiteralKind::Regex)], Returns::Is(JSON_TYPE)),
+            fixed(
+                &[Param::Is(STRING), Param::Literal(LiteralKind::Regex), Param::Literal(LiteralKind::Group)],
+                Returns::Is(JSON_TYPE),
+            ),
+        ],
+        nulls: Nulls::Propagate,
+        doc: "What each match, or this group of it, holds, as a JSON array of texts; null in it where the group is not part of the match.",
+        example: Example { sql: "regexp_extract_all('a1b22', '[0-9]+')", gives: r#"["1","22"]"# },
+        engines: LOCAL,
+        ..REGEX
+    },
+    Function {
         name: "regexp_replace",
         aliases: &[],
         signatures: &[fixed(
@@ -318,7 +374,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Returns::Is(STRING),
         )],
         nulls: Nulls::Propagate,
-        doc: "Every match replaced; `$1` or `${name}` stands for a group.",
+        doc: "Every match replaced. `$1`, `${1}`, `$name` and `${name}` stand for a group; without braces a name takes all letters, digits and underscores that follow, so group 1 before an `x` is `${1}x`. `$$` is a dollar. In a spec `${` begins a variable: write `$${1}`, `$${name}` there.",
         example: Example { sql: "regexp_replace('a1b22', '[0-9]+', '#')", gives: "a#b#" },
         engines: LOCAL,
         ..REGEX

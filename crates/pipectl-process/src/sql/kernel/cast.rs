@@ -6,7 +6,7 @@ use arrow_array::{
     builder::BinaryViewBuilder,
     types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
 };
-use pipectl_data::{DataType, timestamp};
+use pipectl_data::{DataType, json, timestamp};
 
 use super::{
     Fault, Kernel,
@@ -87,13 +87,7 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         }),
         (Text, Bool) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
-            build_bools(rows, |row| {
-                each(texts.get(row), try_cast, |text| match text.trim() {
-                    word if word.eq_ignore_ascii_case("true") => Ok(true),
-                    word if word.eq_ignore_ascii_case("false") => Ok(false),
-                    _ => Err(not_a(text, to)),
-                })
-            })
+            build_bools(rows, |row| each(texts.get(row), try_cast, |text| truth(text).ok_or_else(|| not_a(text, to))))
         }),
         (Text, Timestamp) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
@@ -110,9 +104,7 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         (Text, Json) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build_texts(rows, |row, out| {
-                let value = each(texts.get(row), try_cast, |text| {
-                    serde_json::from_str::<serde::de::IgnoredAny>(text).map(|_| text).map_err(|_| not_a(text, to))
-                })?;
+                let value = each(texts.get(row), try_cast, |text| json::value(text).ok_or_else(|| not_a(text, to)))?;
                 Ok(value.map(|value| out.push_str(value)))
             })
         }),
@@ -133,9 +125,7 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         (Date, Timestamp) => Arc::new(move |args, rows| {
             let values = days(args, 0)?;
             build::<TimestampMicrosecondType>(rows, |row| {
-                each(values.get(row), try_cast, |day| {
-                    i64::from(day).checked_mul(DAY).ok_or_else(|| fault("the date is out of range"))
-                })
+                each(values.get(row), try_cast, |day| super::time::checked(i64::from(day) * DAY))
             })
         }),
         _ => return Err(bug(format!("there is no cast of {from} to {to}"))),
@@ -179,6 +169,19 @@ fn whole(value: f64) -> Result<i64, Fault> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let cut = value.trunc();
     if (-LIMIT..LIMIT).contains(&cut) { Ok(cut as i64) } else { Err(fault(format!("{value:?} does not fit int64"))) }
+}
+
+/// The words of `PostgreSQL`, or their first letters as far as they tell them apart.
+fn truth(text: &str) -> Option<bool> {
+    let word = text.trim().to_ascii_lowercase();
+    let begins = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);
+    if begins("true", 1) || begins("yes", 1) || word == "on" || word == "1" {
+        Some(true)
+    } else if begins("false", 1) || begins("no", 1) || begins("off", 2) || word == "0" {
+        Some(false)
+    } else {
+        None
+    }
 }
 
 fn number(text: &str) -> Result<f64, Fault> {

@@ -11,6 +11,7 @@ use super::{
     Kernel,
     access::{Blobs, Texts, build_texts, ints},
     constant, fault,
+    text::check_length,
 };
 
 pub(super) fn kernel(name: &str, args: &[Expr]) -> Option<Kernel> {
@@ -25,8 +26,23 @@ pub(super) fn kernel(name: &str, args: &[Expr]) -> Option<Kernel> {
                 Ok(Some(()))
             })
         }),
-        "encode" if in_hex(args) => digest(hex),
-        "encode" => digest(|bytes, out| STANDARD.encode_string(bytes, out)),
+        "encode" => {
+            let in_hex = in_hex(args);
+            Arc::new(move |args, rows| {
+                let blobs = Blobs::of(args, 0)?;
+                build_texts(rows, |row, out| {
+                    let Some(bytes) = blobs.get(row) else { return Ok(None) };
+                    let length = if in_hex { bytes.len() * 2 } else { bytes.len().div_ceil(3) * 4 };
+                    check_length("encode", length, bytes.len())?;
+                    if in_hex {
+                        hex(bytes, out);
+                    } else {
+                        STANDARD.encode_string(bytes, out);
+                    }
+                    Ok(Some(()))
+                })
+            })
+        }
         "decode" => decode(in_hex(args)),
         _ => return None,
     })

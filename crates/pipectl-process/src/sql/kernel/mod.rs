@@ -10,10 +10,12 @@ pub(super) mod cast;
 mod choose;
 mod digest;
 mod json;
+pub(super) mod like;
 mod math;
 mod regex;
 mod text;
 mod time;
+mod words;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub(super) fn between(negated: bool) -> Kernel {
 /// The kernel of a function by its canonical name. Constant arguments (patterns, paths, formats) are prepared here once.
 pub(super) fn function(name: &str, args: &[Expr]) -> Result<Kernel, Fault> {
     let kernel = text::kernel(name)
+        .or_else(|| words::kernel(name))
         .or_else(|| math::kernel(name, args))
         .or_else(|| choose::kernel(name))
         .or_else(|| digest::kernel(name, args));

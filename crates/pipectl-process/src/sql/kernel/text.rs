@@ -10,14 +10,15 @@ use super::{
     fault,
 };
 
-/// The longest text that a function may make of a row, so that one record cannot take all memory.
+/// The longest text that a function may make of a row, unless an argument is longer still: one record must not take all
+/// memory.
 const MOST_BYTES: usize = 1 << 20;
 
 pub(super) fn kernel(name: &str) -> Option<Kernel> {
     Some(match name {
-        "lower" => mapped(|text, out| out.extend(text.chars().flat_map(char::to_lowercase))),
-        "upper" => mapped(|text, out| out.extend(text.chars().flat_map(char::to_uppercase))),
-        "reverse" => mapped(|text, out| out.extend(text.chars().rev())),
+        "lower" => mapped("lower", |text, out| out.extend(text.chars().flat_map(char::to_lowercase))),
+        "upper" => mapped("upper", |text, out| out.extend(text.chars().flat_map(char::to_uppercase))),
+        "reverse" => mapped("reverse", |text, out| out.extend(text.chars().rev())),
         "trim" => trimmed(true, true),
         "ltrim" => trimmed(true, false),
         "rtrim" => trimmed(false, true),
@@ -30,18 +31,17 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
             let lengths = if args.len() > 2 { Some(ints(args, 2)?) } else { None };
             build_texts(rows, |row, out| {
                 let (Some(text), Some(start)) = (texts.get(row), starts.get(row)) else { return Ok(None) };
-                let length = match &lengths {
+                // Positions before the first character count, as in PostgreSQL: substr('abc', 0, 2) is 'a'.
+                let end = match &lengths {
                     Some(lengths) => match lengths.get(row) {
-                        Some(length) => length,
+                        Some(length) if length < 0 => {
+                            return Err(fault(format!("substr: the length {length} is negative")));
+                        }
+                        Some(length) => start.saturating_add(length).max(1),
                         None => return Ok(None),
                     },
                     None => i64::MAX,
                 };
-                if length < 0 {
-                    return Err(fault(format!("substr: the length {length} is negative")));
-                }
-                // Positions before the first character count, as in PostgreSQL: substr('abc', 0, 2) is 'a'.
-                let end = start.saturating_add(length).max(1);
                 let start = start.max(1);
                 out.extend(text.chars().skip((start - 1) as usize).take(end.saturating_sub(start).max(0) as usize));
                 Ok(Some(()))
@@ -57,15 +57,14 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
                     out.push_str(text);
                     return Ok(Some(()));
                 }
-                let grown = text.len().saturating_add(text.matches(from).count().saturating_mul(to.len()));
-                bounded("replace", grown)?;
+                let mut out = Bounded::new("replace", out, text.len());
                 let mut rest = 0;
                 for (at, found) in text.match_indices(from) {
-                    out.push_str(&text[rest..at]);
-                    out.push_str(to);
+                    out.push(&text[rest..at])?;
+                    out.push(to)?;
                     rest = at + found.len();
                 }
-                out.push_str(&text[rest..]);
+                out.push(&text[rest..])?;
                 Ok(Some(()))
             })
         }),
@@ -84,9 +83,11 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
         "concat" => Arc::new(|args, rows| {
             let texts = (0..args.len()).map(|position| Texts::of(args, position)).collect::<Result<Vec<_>, _>>()?;
             build_texts(rows, |row, out| {
+                let mut out = Bounded::new("concat", out, 0);
                 for text in &texts {
                     let Some(text) = text.get(row) else { return Ok(None) };
-                    out.push_str(text);
+                    out.allow(text.len());
+                    out.push(text)?;
                 }
                 Ok(Some(()))
             })
@@ -124,7 +125,7 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
             build_texts(rows, |row, out| {
                 let (Some(text), Some(count)) = (texts.get(row), counts.get(row)) else { return Ok(None) };
                 let count = usize::try_from(count).unwrap_or(0);
-                bounded("repeat", text.len().saturating_mul(count))?;
+                check_length("repeat", text.len().saturating_mul(count), text.len())?;
                 if !text.is_empty() {
                     (0..count).for_each(|_| out.push_str(text));
                 }
@@ -135,10 +136,16 @@ pub(super) fn kernel(name: &str) -> Option<Kernel> {
     })
 }
 
-fn mapped(map: impl Fn(&str, &mut String) + Send + Sync + 'static) -> Kernel {
+/// `map` makes at most a few bytes of one.
+fn mapped(name: &'static str, map: impl Fn(&str, &mut String) + Send + Sync + 'static) -> Kernel {
     Arc::new(move |args, rows| {
         let texts = Texts::of(args, 0)?;
-        build_texts(rows, |row, out| Ok(texts.get(row).map(|text| map(text, out))))
+        build_texts(rows, |row, out| {
+            let Some(text) = texts.get(row) else { return Ok(None) };
+            map(text, out);
+            check_length(name, out.len(), text.len())?;
+            Ok(Some(()))
+        })
     })
 }
 
@@ -188,8 +195,11 @@ fn padded(name: &'static str, at_start: bool) -> Kernel {
             let length = usize::try_from(length).unwrap_or(0);
             let present = text.chars().count();
             let missing = length.saturating_sub(present);
-            bounded(name, text.len().saturating_add(missing.saturating_mul(4)))?;
-            let fill = fill.chars().cycle().take(if fill.is_empty() { 0 } else { missing });
+            let missing = if fill.is_empty() { 0 } else { missing };
+            let (whole, part) = (missing / fill.chars().count().max(1), missing % fill.chars().count().max(1));
+            let filled = whole.saturating_mul(fill.len()).saturating_add(byte_of(fill, part));
+            check_length(name, text.len().saturating_add(filled), text.len())?;
+            let fill = fill.chars().cycle().take(missing);
             let text = &text[..byte_of(text, length)];
             if at_start {
                 out.extend(fill);
@@ -211,8 +221,9 @@ fn part<'a>(text: &'a str, separator: &str, number: i64) -> Result<&'a str, Faul
     if separator.is_empty() {
         return Ok(if index == 1 { text } else { "" });
     }
-    let found = if number > 0 { text.split(separator).nth(index - 1) } else { text.rsplit(separator).nth(index - 1) };
-    Ok(found.unwrap_or_default())
+    // Counted from the end, the parts are still those that separators make from the start: 'aaa' by 'aa' is '' and 'a'.
+    let skipped = if number > 0 { Some(index - 1) } else { text.split(separator).count().checked_sub(index) };
+    Ok(skipped.and_then(|skipped| text.split(separator).nth(skipped)).unwrap_or_default())
 }
 
 /// The byte at which this character begins.
@@ -220,6 +231,34 @@ fn byte_of(text: &str, character: usize) -> usize {
     text.char_indices().nth(character).map_or(text.len(), |(at, _)| at)
 }
 
-fn bounded(name: &str, bytes: usize) -> Result<(), Fault> {
-    if bytes > MOST_BYTES { Err(fault(format!("{name}: the result would be over 1 MiB"))) } else { Ok(()) }
+/// A text under way that may become [`MOST_BYTES`] long, or as long as an argument.
+pub(super) struct Bounded<'a> {
+    name: &'static str,
+    out: &'a mut String,
+    longest: usize,
+}
+
+impl<'a> Bounded<'a> {
+    pub(super) fn new(name: &'static str, out: &'a mut String, argument: usize) -> Self {
+        Self { name, out, longest: argument }
+    }
+
+    /// An argument is so long.
+    pub(super) fn allow(&mut self, argument: usize) {
+        self.longest = self.longest.max(argument);
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> Result<(), Fault> {
+        check_length(self.name, self.out.len() + text.len(), self.longest)?;
+        self.out.push_str(text);
+        Ok(())
+    }
+}
+
+/// Whether a function may make a text of so many bytes of an argument of so many.
+pub(super) fn check_length(name: &str, bytes: usize, argument: usize) -> Result<(), Fault> {
+    if bytes > MOST_BYTES && bytes > argument {
+        return Err(fault(format!("{name}: the result would be over 1 MiB")));
+    }
+    Ok(())
 }

@@ -1,0 +1,164 @@
+//! Constant arguments, checked before anything runs, so that they cannot fail for every row later.
+
+use pipectl_diag::codes::sql as codes;
+use pipectl_ir::{
+    functions::{Function, LiteralKind},
+    query::{Expr, ExprKind, Literal},
+    replacement::{Piece, pieces},
+};
+
+use super::{Checker, call::usages, convert::shortened};
+use crate::{
+    literal::check_text,
+    parse::ast::{Kind, Node},
+};
+
+impl Checker<'_> {
+    /// Checks a constant argument now, so that it cannot fail for every row later.
+    pub(super) fn constant_argument(
+        &mut self,
+        function: &Function,
+        kind: LiteralKind,
+        arg: Expr,
+        before: Option<&Option<Expr>>,
+    ) -> Option<Expr> {
+        match (&arg.kind, kind) {
+            (ExprKind::Literal(Literal::Int(group)), LiteralKind::Group) => {
+                let groups = match before {
+                    Some(Some(Expr { kind: ExprKind::Literal(Literal::String(pattern)), .. })) => {
+                        regex::Regex::new(pattern).ok()?.captures_len()
+                    }
+                    _ => return None,
+                };
+                if usize::try_from(*group).is_ok_and(|group| group < groups) {
+                    return Some(arg);
+                }
+                self.problem(codes::BAD_LITERAL, format!("the pattern has no group {group}"), &arg.place, "", |p| {
+                    p.help(format!("it has {} group(s); 0 is the whole match", groups - 1))
+                });
+                None
+            }
+            (ExprKind::Literal(Literal::Int(digits)), LiteralKind::Digits) => {
+                if (-15..=15).contains(digits) {
+                    return Some(arg);
+                }
+                self.problem(codes::BAD_LITERAL, "the digits must lie between -15 and 15", &arg.place, "", |p| p);
+                None
+            }
+            (ExprKind::Literal(Literal::String(text)), _) => {
+                let text = text.clone();
+                let lower = if kind == LiteralKind::TruncUnit || kind == LiteralKind::DatePart {
+                    text.to_lowercase()
+                } else {
+                    text
+                };
+                match check_text(kind, &lower) {
+                    Ok(()) => Some(Expr { kind: ExprKind::Literal(Literal::String(lower)), ..arg }),
+                    Err((at, why)) => {
+                        let title = format!("'{}' is not a valid {}", shortened(&lower), noun(kind));
+                        // Bytes of the value are bytes of the text only where no quote was doubled.
+                        let exact = arg.place.len() == lower.len() + 2;
+                        let place = match at.filter(|_| exact) {
+                            Some(at) => (arg.place.start + 1 + at).min(arg.place.end - 1)..arg.place.end - 1,
+                            None => arg.place.clone(),
+                        };
+                        self.problem(codes::BAD_LITERAL, title, &place, "", |p| p.help(why));
+                        None
+                    }
+                }
+            }
+            _ => {
+                let title = format!("`{}` needs a constant {}", function.name, noun(kind));
+                self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, "not a constant", |p| p.help(usages(function)));
+                None
+            }
+        }
+    }
+
+    /// What `ESCAPE` says, if it is there and is not the backslash that holds anyway; `None` for a problem.
+    #[expect(clippy::option_option, reason = "a problem, nothing to say, or the character")]
+    pub(super) fn escape(&mut self, escape: Option<&Node>, pattern: &Expr) -> Option<Option<String>> {
+        let character = match escape.map(|escape| (&escape.kind, &escape.place)) {
+            None => Some('\\'),
+            Some((Kind::Text(text), _)) if text.chars().count() <= 1 => text.chars().next(),
+            Some((_, place)) => {
+                self.problem(codes::BAD_LITERAL, "ESCAPE takes one constant character", place, "", |p| {
+                    p.help("write ESCAPE '!', or ESCAPE '' for none; a backslash escapes without it: LIKE '100\\%'")
+                });
+                return None;
+            }
+        };
+        if let ExprKind::Literal(Literal::String(text)) = &pattern.kind {
+            let mut characters = text.chars();
+            while let Some(next) = characters.next() {
+                if Some(next) == character && characters.next().is_none() {
+                    self.problem(
+                        codes::BAD_LITERAL,
+                        "the pattern ends with its escape character",
+                        &pattern.place,
+                        "",
+                        |p| {
+                            p.help(format!(
+                                "`{next}` makes the character behind it an ordinary one; `{next}{next}` is one `{next}`"
+                            ))
+                        },
+                    );
+                    return None;
+                }
+            }
+        }
+        Some((character != Some('\\')).then(|| character.map(String::from).unwrap_or_default()))
+    }
+
+    /// Checks that a constant replacement speaks of groups that the pattern has; any other would put in nothing.
+    pub(super) fn replacement(&mut self, args: &[Expr]) -> Option<()> {
+        let [_, pattern, replacement] = args else { return Some(()) };
+        let (ExprKind::Literal(Literal::String(pattern)), ExprKind::Literal(Literal::String(text))) =
+            (&pattern.kind, &replacement.kind)
+        else {
+            return Some(());
+        };
+        let pattern = regex::Regex::new(pattern).ok()?;
+        let groups = pattern.captures_len() - 1;
+        let named: Vec<&str> = pattern.capture_names().flatten().collect();
+        for piece in pieces(text) {
+            let (what, help) = match piece {
+                Piece::Number(number) if number > groups => {
+                    (format!("group {number}"), format!("it has {groups} group(s); $0 is the whole match"))
+                }
+                Piece::Name(name) if !named.contains(&name) => {
+                    let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+                    let help = match name.split_at(digits) {
+                        ("", _) if named.is_empty() => "it has no named groups: (?<name>…) makes one".to_owned(),
+                        ("", _) => format!("its named groups are {}", named.join(", ")),
+                        (number, more) => format!(
+                            "letters, digits and underscores after `$` all belong to the name: write ${{{number}}}{more}"
+                        ),
+                    };
+                    (format!("group `{name}`"), help)
+                }
+                _ => continue,
+            };
+            let title = format!("the pattern has no {what}");
+            self.problem(codes::BAD_LITERAL, title, &replacement.place, "", |p| {
+                p.help(help).help("a `$` that is meant as such is written `$$`")
+            });
+            return None;
+        }
+        Some(())
+    }
+}
+
+fn noun(kind: LiteralKind) -> &'static str {
+    match kind {
+        LiteralKind::Regex => "pattern",
+        LiteralKind::Group => "group number",
+        LiteralKind::JsonPath => "path",
+        LiteralKind::TimeFormat => "time format",
+        LiteralKind::TruncUnit => "unit",
+        LiteralKind::DatePart => "part",
+        LiteralKind::Encoding => "encoding",
+        LiteralKind::Digits => "number of digits",
+        LiteralKind::Zone => "time zone",
+    }
+}
