@@ -19,5 +19,6 @@ mod secrets;
 mod sensor_lab;
 mod server_logs;
 mod signals;
+mod sql_answers;
 mod support;
 mod unreachable;

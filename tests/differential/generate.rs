@@ -1,0 +1,455 @@
+//! Random rows, and random expressions in two dialects at once: pipectl's, and DuckDB's for the same meaning.
+
+/// A row of the table; `None` is null.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) i: Option<i64>,
+    pub(crate) j: Option<i64>,
+    pub(crate) f: Option<f64>,
+    pub(crate) g: Option<f64>,
+    pub(crate) s: Option<&'static str>,
+    pub(crate) t: Option<&'static str>,
+    pub(crate) b: Option<bool>,
+    pub(crate) c: Option<bool>,
+    pub(crate) ts: Option<&'static str>,
+    pub(crate) d: Option<&'static str>,
+}
+
+/// What an expression gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Int,
+    Float,
+    Text,
+    Bool,
+    Time,
+    Date,
+}
+
+/// An expression in both dialects.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
+    /// Whether a row can have no value for it: DuckDB shields less, so its form must say more.
+    pub(crate) fallible: bool,
+}
+
+/// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>).
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub(crate) fn one<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    fn maybe<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+        if self.below(6) == 0 { None } else { Some(self.one(all)) }
+    }
+}
+
+const INTS: &[i64] =
+    &[0, 0, 1, 1, -1, 2, 3, 5, 7, 10, -7, 42, 99, 1_000_000, i64::MAX, i64::MIN, i64::MAX - 1, 9_007_199_254_740_993];
+const FLOATS: &[f64] = &[
+    0.0,
+    -0.0,
+    0.5,
+    1.0,
+    -1.0,
+    1.5,
+    2.5,
+    -2.5,
+    0.1,
+    100.25,
+    1e-300,
+    -1e300,
+    f64::MAX,
+    f64::MIN,
+    1e15,
+    123_456.789,
+    4.0,
+    9.0,
+];
+const TEXTS: &[&str] = &[
+    "",
+    "a",
+    "A",
+    "ab",
+    "abc",
+    "ABC",
+    " a b ",
+    "abcabc",
+    "a,b,c",
+    "aaa",
+    "x%y",
+    "a_b",
+    "café",
+    "ÄÖ",
+    "12",
+    "-7",
+    " 8 ",
+    "1.5",
+    "true",
+    "2026-01-31",
+    "zzz",
+];
+const TIMES: &[&str] = &[
+    "2026-01-31T10:20:30Z",
+    "2026-01-31T10:59:59.999999Z",
+    "2026-01-31T11:00:00Z",
+    "2024-02-29T23:59:59.5Z",
+    "1970-01-01T00:00:00Z",
+    "1969-12-31T23:59:59.999999Z",
+    "1900-03-01T12:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+    "0001-01-01T00:00:00Z",
+    "2026-01-31T10:00:00.000001Z",
+    "2020-12-31T00:00:00Z",
+    "2021-01-03T06:30:00Z",
+];
+const DATES: &[&str] =
+    &["2026-01-31", "2024-02-29", "1970-01-01", "1969-12-31", "9999-12-31", "0001-01-01", "2021-01-03", "2026-01-31"];
+
+pub(crate) fn rows(dice: &mut Dice, count: usize) -> Vec<Row> {
+    (0..count)
+        .map(|_| Row {
+            i: dice.maybe(INTS),
+            j: dice.maybe(&INTS[..14]),
+            f: dice.maybe(FLOATS),
+            g: dice.maybe(&FLOATS[..10]),
+            s: dice.maybe(TEXTS),
+            t: dice.maybe(&TEXTS[..12]),
+            b: dice.maybe(&[true, false]),
+            c: dice.maybe(&[true, false]),
+            ts: dice.maybe(TIMES),
+            d: dice.maybe(DATES),
+        })
+        .collect()
+}
+
+fn same(text: impl Into<String>) -> Pair {
+    let text = text.into();
+    Pair { ours: text.clone(), theirs: text, fallible: false }
+}
+
+/// Fills `{}` in both texts with the operands.
+fn put(ours: &str, theirs: &str, operands: &[&Pair], fallible: bool) -> Pair {
+    let fill = |form: &str, text: fn(&Pair) -> &str| {
+        let mut filled = String::new();
+        let mut pieces = form.split("{}");
+        filled.push_str(pieces.next().unwrap_or_default());
+        for (piece, operand) in pieces.zip(operands) {
+            filled.push_str(text(operand));
+            filled.push_str(piece);
+        }
+        filled
+    };
+    Pair {
+        ours: fill(ours, |pair| &pair.ours),
+        theirs: fill(theirs, |pair| &pair.theirs),
+        fallible: fallible || operands.iter().any(|operand| operand.fallible),
+    }
+}
+
+fn alike(form: &str, operands: &[&Pair], fallible: bool) -> Pair {
+    put(form, form, operands, fallible)
+}
+
+/// An expression of this kind, so many levels deep at most.
+pub(crate) fn expr(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
+    if depth == 0 || dice.below(7) == 0 {
+        return leaf(dice, kind);
+    }
+    let depth = depth - 1;
+    match dice.below(6) {
+        0 => choice(dice, kind, depth),
+        _ => match kind {
+            Kind::Int => int(dice, depth),
+            Kind::Float => float(dice, depth),
+            Kind::Text => text(dice, depth),
+            Kind::Bool => truth(dice, depth),
+            Kind::Time => time(dice, depth),
+            Kind::Date => date(dice, depth),
+        },
+    }
+}
+
+fn leaf(dice: &mut Dice, kind: Kind) -> Pair {
+    let column = dice.below(3) > 0;
+    match kind {
+        Kind::Int if column => same(dice.one(&["i", "j"])),
+        // DuckDB takes small numbers for 32 bits. NULL is not among them: DuckDB and PostgreSQL fold what has a NULL
+        // for an operand and never compute the other one, whose faults count here.
+        Kind::Int => {
+            let number = dice.one(&["0", "1", "2", "3", "10"]);
+            put(number, &format!("CAST({number} AS BIGINT)"), &[], false)
+        }
+        Kind::Float if column => same(dice.one(&["f", "g"])),
+        // DuckDB reads a number with a point as a decimal.
+        Kind::Float => {
+            let number = dice.one(&["0.0", "0.5", "1.5", "2.25", "10.0", "1e10"]);
+            put(number, &format!("CAST({number} AS DOUBLE)"), &[], false)
+        }
+        Kind::Text if column => same(dice.one(&["s", "t"])),
+        Kind::Text => same(dice.one(&["''", "'a'", "'abc'", "'b'", "'é'", "'12'"])),
+        Kind::Bool if column => same(dice.one(&["b", "c"])),
+        Kind::Bool => same(dice.one(&["TRUE", "FALSE", "CAST(NULL AS BOOLEAN)"])),
+        Kind::Time => same(dice.one(&["ts", "ts", "TIMESTAMP '2026-01-31 10:20:30'"])),
+        Kind::Date => same(dice.one(&["d", "d", "DATE '2024-02-29'"])),
+    }
+}
+
+/// What goes with every kind.
+fn choice(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
+    let (a, b) = (expr(dice, kind, depth), expr(dice, kind, depth));
+    match dice.below(5) {
+        0 => alike("CASE WHEN {} THEN {} ELSE {} END", &[&truth(dice, depth.min(2)), &a, &b], false),
+        1 => alike("CASE WHEN {} THEN {} END", &[&truth(dice, depth.min(2)), &a], false),
+        2 => {
+            let (x, y) = (expr(dice, kind, 0), expr(dice, kind, 0));
+            alike("CASE {} WHEN {} THEN {} ELSE {} END", &[&x, &y, &a, &b], false)
+        }
+        3 => alike("coalesce({}, {})", &[&a, &b], false),
+        _ => {
+            let other = leaf(dice, kind);
+            alike("nullif({}, {})", &[&a, &other], false)
+        }
+    }
+}
+
+fn int(dice: &mut Dice, depth: usize) -> Pair {
+    let mut of = |kind| expr(dice, kind, depth);
+    let (a, b, x, s, t, ts, d) =
+        (of(Kind::Int), of(Kind::Int), of(Kind::Float), of(Kind::Text), of(Kind::Text), of(Kind::Time), of(Kind::Date));
+    match dice.below(20) {
+        0 => alike("({} + {})", &[&a, &b], true),
+        1 => alike("({} - {})", &[&a, &b], true),
+        2 => alike("({} * {})", &[&a, &b], true),
+        3 | 4 => put("({} / {})", "idiv({}, {})", &[&a, &b], true),
+        5 => put("({} % {})", "imod({}, {})", &[&a, &b], true),
+        6 => alike("(- {})", &[&a], true),
+        7 => alike("abs({})", &[&a], true),
+        8 => put("sign({})", "CAST(sign({}) AS BIGINT)", &[&a], false),
+        9 => alike("length({})", &[&s], false),
+        10 => alike("strpos({}, {})", &[&s, &t], false),
+        11 => alike("greatest({}, {})", &[&a, &b], false),
+        12 => alike("least({}, {})", &[&a, &b], false),
+        13 => put("CAST({} AS BIGINT)", "CAST(trunc({}) AS BIGINT)", &[&x], true),
+        14 => {
+            let part = dice
+                .one(&["year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "isoyear"]);
+            alike(&format!("date_part('{part}', {{}})"), &[&ts], false)
+        }
+        15 => put("to_epoch_ms({})", "epoch_ms_({})", &[&ts], false),
+        16 => put("to_epoch_s({})", "epoch_s_({})", &[&ts], false),
+        17 => alike("date_part('day', {})", &[&d], false),
+        18 => put("CAST({} AS int64)", "CAST({} AS BIGINT)", &[&of_truth(dice, depth)], false),
+        _ => put("TRY_CAST({} AS int64)", "strict_int({})", &[&same(dice.one(&["s", "t", "'12'", "' 8 '"]))], false),
+    }
+}
+
+fn of_truth(dice: &mut Dice, depth: usize) -> Pair {
+    expr(dice, Kind::Bool, depth)
+}
+
+fn float(dice: &mut Dice, depth: usize) -> Pair {
+    let mut of = |kind| expr(dice, kind, depth);
+    let (x, y, a) = (of(Kind::Float), of(Kind::Float), of(Kind::Int));
+    match dice.below(17) {
+        0 => put("({} + {})", "fin({} + {})", &[&x, &y], true),
+        1 => put("({} - {})", "fin({} - {})", &[&x, &y], true),
+        2 => put("({} * {})", "fin({} * {})", &[&x, &y], true),
+        3 | 4 => put("({} / {})", "fdiv({}, {})", &[&x, &y], true),
+        5 => put("({} % {})", "fmod_({}, {})", &[&x, &y], true),
+        6 => alike("abs({})", &[&x], false),
+        7 => alike("floor({})", &[&x], false),
+        8 => alike("ceil({})", &[&x], false),
+        9 => alike("trunc({})", &[&x], false),
+        10 => alike("round({})", &[&x], false),
+        11 => alike("sqrt({})", &[&x], true),
+        12 => put("exp({})", "fin(exp({}))", &[&x], true),
+        13 => alike("ln({})", &[&x], true),
+        14 => put("CAST({} AS float64)", "CAST({} AS DOUBLE)", &[&a], false),
+        15 => put("({} + {})", "fin({} + CAST({} AS DOUBLE))", &[&x, &a], true),
+        _ => alike("greatest({}, {})", &[&x, &y], false),
+    }
+}
+
+fn text(dice: &mut Dice, depth: usize) -> Pair {
+    let mut of = |kind| expr(dice, kind, depth);
+    let (s, t, u, a, b) = (of(Kind::Text), of(Kind::Text), of(Kind::Text), of(Kind::Int), of(Kind::Bool));
+    let count = same(dice.one(&["0", "1", "2", "3", "5", "-1", "-2"]));
+    let some = same(dice.one(&["0", "1", "2", "5"]));
+    match dice.below(24) {
+        0 | 1 => alike("({} || {})", &[&s, &t], false),
+        2 => alike("upper({})", &[&s], false),
+        3 => alike("lower({})", &[&s], false),
+        4 => alike("trim({})", &[&s], false),
+        5 => alike("ltrim({}, {})", &[&s, &same("'a '")], false),
+        6 => alike("rtrim({}, {})", &[&s, &same("'bc'")], false),
+        7 => put("substr({}, {}, {})", "pg_substr({}, {}, {})", &[&s, &count, &some], false),
+        8 => alike("left({}, {})", &[&s, &count], false),
+        9 => alike("right({}, {})", &[&s, &count], false),
+        10 => alike("replace({}, {}, {})", &[&s, &same("'a'"), &t], false),
+        11 => alike("reverse({})", &[&s], false),
+        12 => alike("repeat({}, {})", &[&s, &some], false),
+        13 => alike("lpad({}, {}, 'xy')", &[&s, &some], false),
+        14 => alike("rpad({}, {}, 'xy')", &[&s, &some], false),
+        15 => alike(
+            "split_part({}, {}, {})",
+            &[&s, &same(dice.one(&["','", "'a'", "'b'"])), &same(dice.one(&["1", "2", "-1"]))],
+            false,
+        ),
+        16 => put("concat({}, {}, {})", "({} || {} || {})", &[&s, &t, &u], false),
+        17 => alike("concat_ws('-', {}, {})", &[&s, &t], false),
+        18 => alike("translate({}, 'abc', 'xy')", &[&s], false),
+        19 => put("CAST({} AS string)", "CAST({} AS VARCHAR)", &[&a], false),
+        20 => put("CAST({} AS string)", "CAST({} AS VARCHAR)", &[&b], false),
+        21 => put("regexp_replace({}, '[a-c]+', '<$0>')", r"regexp_replace({}, '[a-c]+', '<\0>', 'g')", &[&s], false),
+        22 => put("regexp_extract({}, '[b-z]+')", "first_match({})", &[&s], false),
+        _ => alike("md5({})", &[&s], false),
+    }
+}
+
+fn truth(dice: &mut Dice, depth: usize) -> Pair {
+    let kind = dice.one(&[Kind::Int, Kind::Float, Kind::Text, Kind::Time, Kind::Date]);
+    let depth = depth.saturating_sub(usize::from(depth > 1));
+    let mut of = |kind| expr(dice, kind, depth);
+    let (a, b, c, s, p, q) = (of(kind), of(kind), of(kind), of(Kind::Text), of(Kind::Bool), of(Kind::Bool));
+    let op = dice.one(&["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
+    match dice.below(15) {
+        0..=2 => alike(&format!("({{}} {op} {{}})"), &[&a, &b], false),
+        // DuckDB computes both sides of AND and OR.
+        3 | 4 if q.fallible => {
+            put("({} AND {})", "CASE WHEN ({}) IS FALSE THEN FALSE ELSE ({} AND {}) END", &[&p, &q], false)
+                .with_theirs(format!("CASE WHEN ({0}) IS FALSE THEN FALSE ELSE ({0} AND {1}) END", p.theirs, q.theirs))
+        }
+        3 | 4 => alike("({} AND {})", &[&p, &q], false),
+        5 | 6 if q.fallible => put("({} OR {})", "", &[&p, &q], false)
+            .with_theirs(format!("CASE WHEN ({0}) IS TRUE THEN TRUE ELSE ({0} OR {1}) END", p.theirs, q.theirs)),
+        5 | 6 => alike("({} OR {})", &[&p, &q], false),
+        7 => alike("(NOT {})", &[&p], false),
+        8 => alike(dice.one(&["({} IS NULL)", "({} IS NOT NULL)"]), &[&a], false),
+        9 => alike(dice.one(&["({} IS TRUE)", "({} IS NOT FALSE)"]), &[&p], false),
+        10 if !(b.fallible || c.fallible) => {
+            alike(dice.one(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]), &[&a, &b, &c], false)
+        }
+        11 if !c.fallible => {
+            alike(dice.one(&["({} BETWEEN {} AND {})", "({} NOT BETWEEN {} AND {})"]), &[&a, &b, &c], false)
+        }
+        12 => {
+            let pattern = dice.one(&["'%'", "'a%'", "'%b%'", "'_b_'", "'%c'", "''", "'A%'", "'%é'"]);
+            alike(&format!("({{}} {} {pattern})", dice.one(&["LIKE", "NOT LIKE", "ILIKE"])), &[&s], false)
+        }
+        13 => alike(&format!("({{}} LIKE {} ESCAPE '!')", dice.one(&["'x!%y'", "'a!_b'", "'%!%%'"])), &[&s], false),
+        _ => alike(
+            dice.one(&["starts_with({}, {})", "contains({}, {})", "ends_with({}, {})"]),
+            &[&s, &leaf(dice, Kind::Text)],
+            false,
+        ),
+    }
+}
+
+fn time(dice: &mut Dice, depth: usize) -> Pair {
+    let (ts, d) = (expr(dice, Kind::Time, depth), expr(dice, Kind::Date, depth));
+    match dice.below(6) {
+        0 | 1 => {
+            let unit = dice.one(&["second", "minute", "hour", "day", "week", "month", "quarter", "year"]);
+            put(
+                &format!("date_trunc('{unit}', {{}})"),
+                &format!("CAST(in_years(date_trunc('{unit}', {{}})) AS TIMESTAMP)"),
+                &[&ts],
+                true,
+            )
+        }
+        2 => {
+            let span = dice.one(&[
+                "1 second",
+                "90 minutes",
+                "3 days",
+                "-1 day 2 hours",
+                "1 month",
+                "-13 months",
+                "1 year 1 day",
+            ]);
+            put(&format!("({{}} + INTERVAL '{span}')"), &format!("in_years({{}} + INTERVAL '{span}')"), &[&ts], true)
+        }
+        3 => put("({} - INTERVAL '1 month')", "in_years({} - INTERVAL '1 month')", &[&ts], true),
+        4 => put("CAST({} AS timestamp)", "CAST({} AS TIMESTAMP)", &[&d], false),
+        _ => alike("greatest({}, {})", &[&ts, &leaf(dice, Kind::Time)], false),
+    }
+}
+
+fn date(dice: &mut Dice, depth: usize) -> Pair {
+    let (ts, d, a) = (expr(dice, Kind::Time, depth), expr(dice, Kind::Date, depth), expr(dice, Kind::Int, depth));
+    let days = same(dice.one(&["1", "30", "-400"]));
+    match dice.below(4) {
+        0 => put("CAST({} AS date)", "CAST({} AS DATE)", &[&ts], false),
+        1 => put("({} + {})", "CAST(in_years({} + {}) AS DATE)", &[&d, &days], true),
+        2 => put("({} - {})", "CAST(in_years({} - {}) AS DATE)", &[&d, &days], true),
+        _ => put("make_date(2024, abs({} % 14), 29)", "make_date(2024, abs(imod({}, 14)), 29)", &[&a], true),
+    }
+}
+
+impl Pair {
+    fn with_theirs(self, theirs: String) -> Self {
+        Self { theirs, ..self }
+    }
+}
+
+/// An aggregate, the kind of its result, in both dialects.
+pub(crate) fn aggregate(dice: &mut Dice) -> (Pair, Kind) {
+    let filter = match dice.below(3) {
+        0 => same(" FILTER (WHERE b)"),
+        1 => same(" FILTER (WHERE j > 1 AND s IS NOT NULL)"),
+        _ => same(""),
+    };
+    let distinct = dice.one(&["", "", "DISTINCT "]);
+    let number = same(dice.one(&["j", "length(s)", "CASE WHEN c THEN j END", "coalesce(j, 7)"]));
+    let float = same(dice.one(&["g", "abs(g)", "nullif(g, 1.0)"]));
+    match dice.below(12) {
+        0 => (alike("count(*){}", &[&filter], false), Kind::Int),
+        1 => (alike(&format!("count({distinct}{{}}){{}}"), &[&number, &filter], false), Kind::Int),
+        2 => (
+            alike(&format!("count({distinct}{{}}){{}}"), &[&same(dice.one(&["s", "g", "b", "d"])), &filter], false),
+            Kind::Int,
+        ),
+        3 => (
+            put(
+                &format!("sum({distinct}{{}}){{}}"),
+                &format!("CAST(sum({distinct}{{}}){{}} AS BIGINT)"),
+                &[&number, &filter],
+                false,
+            ),
+            Kind::Int,
+        ),
+        4 => (alike("sum({}){}", &[&float, &filter], false), Kind::Float),
+        5 => (alike(&format!("avg({distinct}{{}}){{}}"), &[&float, &filter], false), Kind::Float),
+        6 => (alike("min({}){}", &[&number, &filter], false), Kind::Int),
+        7 => (alike("max({}){}", &[&same("s"), &filter], false), Kind::Text),
+        8 => (alike("stddev_samp({}){}", &[&float, &filter], false), Kind::Float),
+        9 => (alike("bool_and({}){}", &[&same("b"), &filter], false), Kind::Bool),
+        10 => (alike("bool_or({}){}", &[&same("c"), &filter], false), Kind::Bool),
+        _ => (
+            put(
+                "sum(10 / j) FILTER (WHERE j <> 0)",
+                "CAST(sum(10 // nullif(j, 0)) FILTER (WHERE j <> 0) AS BIGINT)",
+                &[],
+                false,
+            ),
+            Kind::Int,
+        ),
+    }
+}
