@@ -24,13 +24,12 @@ impl<'a> Checker<'a> {
             return None;
         }
         let Some(function) = functions::find(&name) else {
-            // It may be an aggregate of other systems, so that a column in it need not be grouped by.
-            let argument = |arg: &Node| {
-                let grouped = scope == Scope::Group && super::aggregate_in(arg).is_none();
-                if grouped { Scope::Argument } else { scope }
-            };
-            let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, argument(arg))).collect();
-            self.unknown_function(call, &name, &args);
+            let before = self.problems.len();
+            let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, scope)).collect();
+            let found = self.problems.split_off(before);
+            let misspelt = self.unknown_function(call, &name, &args);
+            // If it is none of ours, it may well be an aggregate elsewhere, and its arguments are right as they are.
+            self.problems.extend(found.into_iter().filter(|problem| misspelt || problem.code != codes::NOT_GROUPED));
             return None;
         };
         if function.is_aggregate() {

@@ -387,7 +387,8 @@ pub(super) fn one_slip(given: &str, meant: &str) -> bool {
 
 impl Checker<'_> {
     /// Says that there is no such function, and what may be meant; `args` are its arguments as far as they are sound.
-    pub(super) fn unknown_function(&mut self, call: &Call, name: &str, args: &[Option<Expr>]) {
+    /// Answers whether it is one of ours, misspelt.
+    pub(super) fn unknown_function(&mut self, call: &Call, name: &str, args: &[Option<Expr>]) -> bool {
         let place = &call.name.place;
         if CLOCKS.contains(&name) || DICE.contains(&name) {
             let title = format!("`{name}` would give other rows for the same input");
@@ -398,7 +399,7 @@ impl Checker<'_> {
                     "make one of the record's own fields: sha256(a || b)"
                 })
             });
-            return;
+            return false;
         }
         let bound = name.ends_with("_end") || name.ends_with("_start");
         let window = bound && ["tumble", "hop", "session", "cumulate"].iter().any(|kind| name.starts_with(kind));
@@ -415,6 +416,7 @@ impl Checker<'_> {
             (None, Some(meant)) => p.help(format!("did you mean `{meant}`?")).fix(inside(place), meant),
             (None, None) => p.help("docs/generated/functions.md lists the functions"),
         });
+        meant.is_some()
     }
 }
 
