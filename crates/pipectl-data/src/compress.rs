@@ -1,5 +1,7 @@
 //! Compression of whole streams of bytes.
 
+mod gzip;
+
 use std::{
     io::{self, Read, Write as _},
     path::Path,
@@ -56,11 +58,11 @@ impl Compression {
     }
 
     /// The decompressed bytes of `compressed`, members or frames put one after another included. A stream that ends in
-    /// the middle is an error of kind `UnexpectedEof`.
+    /// the middle is an error of kind `UnexpectedEof`; padding after gzip, and other bytes there, are left out.
     pub fn reader(self, compressed: impl Read + Send + 'static) -> Box<dyn Read + Send> {
         match self {
             Self::None => Box::new(compressed),
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(compressed)),
+            Self::Gzip => Box::new(gzip::Members::new(compressed)),
             Self::Zstd => match zstd::Decoder::new(compressed) {
                 Ok(decoder) => Box::new(decoder),
                 Err(error) => Box::new(Broken(Some(error))),
