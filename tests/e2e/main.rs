@@ -14,6 +14,7 @@ mod cases;
 mod cli;
 mod crash;
 mod determinism;
+mod files;
 mod readers;
 mod secrets;
 mod sensor_lab;

@@ -4,6 +4,8 @@
 //! schemas, queries, each after those that feed it) and reach (does every record come from somewhere and go somewhere).
 //! A pass goes on after a problem; what depends on something broken is left alone, so that one slip gives one error.
 
+mod circles;
+mod claims;
 mod environment;
 mod links;
 mod names;
@@ -20,6 +22,7 @@ use pipectl_ir::{
 };
 use pipectl_spec::{Loaded, model::Pipeline};
 
+use claims::Claims;
 use environment::Bindings;
 
 /// A pipeline that may run.
@@ -36,9 +39,16 @@ pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) 
     let chosen = environment::choose(loaded, environment, &mut diagnostics);
     let bindings = Bindings::new(chosen);
     let mut compiled = Vec::new();
+    let mut claimed: Vec<Claims> = Vec::new();
     for pipeline in &loaded.pipelines {
         let mut found = Diagnostics::new();
-        let dag = compile_pipeline(pipeline, registry, &bindings, &mut found);
+        let mut claims = Claims::default();
+        let dag = compile_pipeline(pipeline, registry, &bindings, &mut claims, &mut found);
+        claims.check(&mut found);
+        for earlier in &claimed {
+            claims.check_with(earlier, &mut found);
+        }
+        claimed.push(claims);
         match dag {
             Some(dag) if !found.has_errors() => compiled.push(Compiled { dag }),
             // What could not be read has told so itself; a pipeline that is silently not there would pass for one that ran.
@@ -54,6 +64,7 @@ pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) 
         }
         diagnostics.extend(found);
     }
+    circles::check(compiled.iter().map(|compiled: &Compiled| &compiled.dag), &mut diagnostics);
     if !loaded.pipelines.is_empty() {
         bindings.unused(&loaded.pipelines, &mut diagnostics);
     }
@@ -64,6 +75,7 @@ fn compile_pipeline(
     pipeline: &Pipeline,
     registry: &Registry,
     bindings: &Bindings<'_>,
+    claims: &mut Claims,
     diagnostics: &mut Diagnostics,
 ) -> Option<Dag> {
     let names = names::Names::of(pipeline, diagnostics);
@@ -73,14 +85,15 @@ fn compile_pipeline(
     reach::check(&names, &links, &nodes, diagnostics);
     bindings.pins(pipeline, registry, diagnostics);
     let dead_letters = sinks::dead_letters(pipeline, registry, bindings, diagnostics);
-    let places = dead_letters.as_ref().map_or(&[][..], |(_, places)| places);
-    sinks::shared_outputs(&nodes, places, diagnostics);
+    let (dead_letters, places) = dead_letters.unzip();
+    let named = names.iter().map(|(index, entry)| (entry.name.as_str(), &nodes[index]));
+    *claims = Claims::of(&pipeline.name, named, places.unwrap_or_default());
     let settings = Settings {
         pipeline: pipeline.name.clone(),
         environment: bindings.name().to_owned(),
         checkpoint_every: i64::try_from(pipeline.checkpoint.every.0.as_micros()).unwrap_or(i64::MAX),
         memory: pipeline.memory.0,
-        dead_letters: dead_letters?.0,
+        dead_letters: dead_letters?,
     };
     let complete: Vec<Node> = nodes.into_iter().map(|checked| checked.node).collect::<Option<_>>()?;
     let edges = links

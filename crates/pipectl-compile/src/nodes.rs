@@ -1,6 +1,6 @@
 //! Options, schemas and queries of each node, after those that feed it.
 
-use pipectl_contract::{Checked, ColumnNeed, NodeContext, Registry, StreamNeeds};
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry, StreamNeeds};
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
@@ -41,6 +41,10 @@ pub(crate) struct CheckedNode {
     pub(crate) keys: Vec<String>,
     /// The places that a sink must own alone.
     pub(crate) exclusive: Vec<(String, Path)>,
+    /// The files that a source reads.
+    pub(crate) reads: Vec<(FileSet, Path)>,
+    /// The files that a sink writes.
+    pub(crate) writes: Vec<(FileSet, Path)>,
 }
 
 /// What the checks share.
@@ -92,6 +96,7 @@ impl Context<'_> {
         let Some(facts) = take(kind.check(&source.kind.options, context), &source.kind.path, diagnostics) else {
             return CheckedNode::default();
         };
+        let reads = facts.reads.iter().map(|(files, path)| (files.clone(), path.under(&source.kind.path))).collect();
         // What the source itself says, what is written beside it, or what its stream declares.
         let declared = source.schema.as_ref().map(|spec| spec.schema.clone());
         let by_stream = self.links.consumers(id).find_map(|stream| match self.names.entry(stream.0).role {
@@ -115,7 +120,7 @@ impl Context<'_> {
             schema: schema.clone(),
         };
         let at_rest = facts.at_rest;
-        CheckedNode { node: Some(node), schema: Some(schema), at_rest, ..CheckedNode::default() }
+        CheckedNode { node: Some(node), schema: Some(schema), at_rest, reads, ..CheckedNode::default() }
     }
 
     fn stream(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
@@ -251,7 +256,16 @@ impl Context<'_> {
             }),
             _ => None,
         };
-        CheckedNode { node, schema, event_time, timed, at_rest, open_to_the_end, keys, exclusive: Vec::new() }
+        CheckedNode {
+            node,
+            schema,
+            event_time,
+            timed,
+            at_rest,
+            open_to_the_end,
+            keys,
+            ..CheckedNode::default()
+        }
     }
 
     /// Whether what is written to a stream fits the schema that it declares.

@@ -1,4 +1,4 @@
-//! Sinks: their options, what they need of their input, and that no two write to one place.
+//! Sinks: their options, and what they need of their input.
 
 use pipectl_contract::{NodeContext, Parallelism, SinkFacts};
 use pipectl_data::Schema;
@@ -11,6 +11,7 @@ use pipectl_spec::model::Pipeline;
 use serde_json::{Value, json};
 
 use crate::{
+    claims::DeadLetterClaims,
     environment::Bindings,
     nodes::{CheckedNode, Context, take},
 };
@@ -32,7 +33,9 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let value = binding.as_deref();
     let facts = take(kind.check(&sink.kind.options, value, options), &sink.kind.path, diagnostics);
     let (Some(facts), Some(input), Some(columns)) = (facts, input, columns) else { return CheckedNode::default() };
-    let exclusive = facts.exclusive.iter().map(|(place, path)| (place.clone(), path.under(&sink.kind.path))).collect();
+    let at = |path: &Path| path.under(&sink.kind.path);
+    let exclusive = facts.exclusive.iter().map(|(place, path)| (place.clone(), at(path))).collect();
+    let writes = facts.writes.iter().map(|(files, path)| (files.clone(), at(path))).collect();
     let mut complete = context.needs(id, &facts.needs, &sink.kind.path, columns, diagnostics);
     if let Some(path) = facts.needs_event_time.as_ref().filter(|_| !input.timed) {
         complete = false;
@@ -59,7 +62,7 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
         );
     }
     if !complete {
-        return CheckedNode { exclusive, ..CheckedNode::default() };
+        return CheckedNode { exclusive, writes, ..CheckedNode::default() };
     }
     let place = kind.describe(&sink.kind.options, value, &output, &sink.name);
     let node = Node {
@@ -68,7 +71,7 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
         kind: NodeKind::Sink(sink_node(&sink.kind.name, &sink.kind.options, value, &facts, place)),
         schema: columns.clone(),
     };
-    CheckedNode { node: Some(node), exclusive, ..CheckedNode::default() }
+    CheckedNode { node: Some(node), exclusive, writes, ..CheckedNode::default() }
 }
 
 /// A sink to another stream passes on what it gets.
@@ -81,6 +84,7 @@ fn to_stream(context: &Context<'_>, id: NodeId, at: usize) -> CheckedNode {
         needs_event_time: None,
         takes_payload: true,
         exclusive: Vec::new(),
+        writes: Vec::new(),
         parallelism: Parallelism::PerPartition,
         idempotent: true,
         shareable: true,
@@ -118,13 +122,13 @@ pub(crate) fn dead_letters_kind(pipeline: &Pipeline) -> &str {
     pipeline.dead_letters.as_ref().map_or("file", |given| given.name.as_str())
 }
 
-/// Where dead letters go: what the spec says, or a file beside the output. The places that it must own alone come with it.
+/// Where dead letters go: what the spec says, or a file beside the output. What that sink must own alone comes with it.
 pub(crate) fn dead_letters(
     pipeline: &Pipeline,
     registry: &pipectl_contract::Registry,
     bindings: &Bindings<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<(SinkNode, Vec<(String, Path)>)> {
+) -> Option<(SinkNode, DeadLetterClaims)> {
     let output = bindings.output(&pipeline.name);
     let default = json!({ "path": format!("{output}/dead-letters.jsonl") });
     let kind = dead_letters_kind(pipeline);
@@ -141,33 +145,13 @@ pub(crate) fn dead_letters(
     let binding = binding.as_deref();
     let facts = take(sink.check(options, binding, context), &path, diagnostics)?;
     let place = sink.describe(options, binding, &output, DEAD_LETTERS);
-    let exclusive = facts.exclusive.iter().map(|(place, at)| {
-        let at = if pipeline.dead_letters.is_some() { at.under(&path) } else { path.key("metadata").key("name") };
-        (place.clone(), at)
-    });
-    Some((sink_node(kind, options, binding, &facts, place), exclusive.collect()))
-}
-
-/// Reports sinks that would destroy each other's output, or the dead letters.
-pub(crate) fn shared_outputs(nodes: &[CheckedNode], dead_letters: &[(String, Path)], diagnostics: &mut Diagnostics) {
-    let mut owned: Vec<(&str, &Path)> = Vec::new();
-    for (place, path) in nodes.iter().flat_map(|node| &node.exclusive) {
-        if let Some((_, first)) = owned.iter().find(|(other, _)| other == place) {
-            diagnostics.push(shared(format!("two sinks write to {place}"), path, first, "the first one"));
-        }
-        owned.push((place, path));
-    }
-    for (place, path) in dead_letters {
-        if let Some((_, sink)) = owned.iter().find(|(other, _)| other == place) {
-            let title = format!("a sink writes to {place}, where dead letters go");
-            diagnostics.push(shared(title, sink, path, "the dead letters"));
-        }
-    }
-}
-
-fn shared(title: String, path: &Path, other: &Path, what: &str) -> Diagnostic {
-    Diagnostic::error(codes::graph::SHARED_OUTPUT, title)
-        .at(path, "")
-        .related(Place::Node(other.clone(), Part::Value), what)
-        .help("give each a place of its own")
+    let at = |at: &Path| match &pipeline.dead_letters {
+        Some(_) => at.under(&path),
+        None => path.key("metadata").key("name"),
+    };
+    let claims = DeadLetterClaims {
+        exclusive: facts.exclusive.iter().map(|(place, path)| (place.clone(), at(path))).collect(),
+        writes: facts.writes.iter().map(|(files, path)| (files.clone(), at(path))).collect(),
+    };
+    Some((sink_node(kind, options, binding, &facts, place), claims))
 }

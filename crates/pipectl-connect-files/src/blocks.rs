@@ -2,13 +2,24 @@
 //!
 //! A block is one read of about 1 MiB; its records are views into it, so that no record is copied or allocated.
 
-use std::{io, ops::Range};
+use std::{io, ops::Range, sync::Arc};
 
-use arrow_array::{BinaryViewArray, builder::make_view};
+use arrow_array::{BinaryViewArray, Int64Array, builder::make_view};
 use arrow_buffer::{Buffer, ScalarBuffer};
 use arrow_schema::ArrowError;
+use encoding_rs::Encoding;
+use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_data::{Batch, Micros, PayloadFormat, SourceNotes, units::Size};
 
-use crate::input::Format;
+use crate::{
+    documents::documents,
+    encoding::decode,
+    input::{Format, Layout, Oversize},
+    mark::Ends,
+};
+
+/// What some programs put in front of UTF-8; it is no part of the first record.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Bytes to read at once.
 pub(crate) const BLOCK: usize = 1 << 20;
@@ -17,21 +28,96 @@ pub(crate) const BLOCK: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cut {
     pub(crate) format: Format,
+    /// How JSON documents follow each other.
+    pub(crate) layout: Layout,
     /// The byte between the fields of CSV.
     pub(crate) delimiter: u8,
-    /// Longer records are an error.
+    /// Longer records are what `oversize` says.
     pub(crate) max_record: usize,
+    pub(crate) oversize: Oversize,
+    /// How followed files are written, unless it is UTF-8; other inputs are decoded before they are cut.
+    pub(crate) encoding: Option<&'static Encoding>,
+}
+
+/// Bytes that a dead letter keeps of a record that is too long.
+const EXCERPT: usize = 1024;
+
+/// Whole records and the bytes that they are views of.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) records: Vec<Range<usize>>,
+    /// Length of the last record, if the input ended before its line did.
+    pub(crate) open_line: u64,
+    /// Records that go to the dead letters, by their number in the block, and why.
+    pub(crate) rejected: Vec<(usize, String)>,
+}
+
+impl Block {
+    /// The records as a batch of undecoded ones, without copying. The first has the number `first`.
+    pub(crate) fn into_batch(
+        self,
+        first: i64,
+        arrival: Micros,
+        format: PayloadFormat,
+        fields: Option<&[String]>,
+    ) -> Result<Batch, ConnectorError> {
+        let count = self.records.len();
+        let notes = SourceNotes {
+            fields: fields.map(<[String]>::to_vec),
+            rejected: self.rejected.iter().map(|(record, reason)| (first + *record as i64, reason.clone())).collect(),
+        };
+        let payload = self.into_payload().map_err(|error| {
+            ConnectorError::new(ErrorKind::Internal, format!("cannot view a block as records: {error}"))
+        })?;
+        let offsets = Int64Array::from_iter_values(first..first + count as i64);
+        let mut batch = Batch::raw(0, offsets, Int64Array::from(vec![arrival; count]), payload, format);
+        batch.notes = (notes != SourceNotes::default()).then(|| Arc::new(notes));
+        Ok(batch)
+    }
+
+    /// A dead letter of its own, for an input that cannot be read.
+    pub(crate) fn rejected(name: &str, reason: String) -> Self {
+        let bytes = name.as_bytes().to_vec();
+        Self { records: vec![0..bytes.len()], bytes, rejected: vec![(0, reason)], ..Self::default() }
+    }
+
+    /// The same records in UTF-8.
+    pub(crate) fn decoded(self, encoding: &'static Encoding) -> Self {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut records = Vec::with_capacity(self.records.len());
+        for record in &self.records {
+            let start = bytes.len();
+            bytes.extend(decode(self.bytes.get(record.clone()).unwrap_or_default(), encoding));
+            records.push(start..bytes.len());
+        }
+        Self { bytes, records, ..self }
+    }
+
+    /// The records as payloads, without copying.
+    fn into_payload(self) -> Result<BinaryViewArray, ArrowError> {
+        let views: Vec<u128> = self
+            .records
+            .iter()
+            .map(|range| make_view(self.bytes.get(range.clone()).unwrap_or_default(), 0, range.start as u32))
+            .collect();
+        BinaryViewArray::try_new(ScalarBuffer::from(views), vec![Buffer::from(self.bytes)], None)
+    }
 }
 
 impl Cut {
-    /// The whole records at the front of `bytes`, without line ends, and where the first record starts that is not
+    /// The whole records of `bytes` from `start` on, without line ends, and where the first record starts that is not
     /// whole. Blank lines are no records, except in text.
-    pub(crate) fn records(&self, bytes: &[u8]) -> (Vec<Range<usize>>, usize) {
+    pub(crate) fn records(&self, bytes: &[u8], mut start: usize) -> (Vec<Range<usize>>, usize) {
         let mut records = Vec::new();
-        let mut start = 0;
         match self.format {
+            Format::Json if self.layout != Layout::Lines => {
+                return documents(bytes, start, self.layout == Layout::Array);
+            }
             Format::Json | Format::Text => {
-                for end in memchr::memchr_iter(b'\n', bytes) {
+                let rest = bytes.get(start..).unwrap_or_default();
+                let first = start;
+                for end in memchr::memchr_iter(b'\n', rest).map(|at| first + at) {
                     self.push(bytes, start..end, &mut records);
                     start = end + 1;
                 }
@@ -39,7 +125,9 @@ impl Cut {
             Format::Csv => {
                 let mut inside = false;
                 let mut closed = None;
-                for at in memchr::memchr2_iter(b'\n', b'"', bytes) {
+                let rest = bytes.get(start..).unwrap_or_default();
+                let first = start;
+                for at in memchr::memchr2_iter(b'\n', b'"', rest).map(|at| first + at) {
                     if bytes.get(at) == Some(&b'\n') {
                         if !inside {
                             self.push(bytes, start..at, &mut records);
@@ -61,13 +149,63 @@ impl Cut {
         (records, start)
     }
 
-    /// The last record, which has no line end.
-    pub(crate) fn last(&self, bytes: &[u8]) -> Option<Range<usize>> {
+    /// The last record, which starts at `from` and has no line end.
+    pub(crate) fn last(&self, bytes: &[u8], from: usize) -> Option<Range<usize>> {
         let mut records = Vec::new();
-        if !bytes.is_empty() {
-            self.push(bytes, 0..bytes.len(), &mut records);
+        if from < bytes.len() {
+            self.push(bytes, from..bytes.len(), &mut records);
         }
         records.pop()
+    }
+
+    /// Whether a line end right after `record` ends it; it may stand inside of quotes or brackets.
+    pub(crate) fn ends_with_line(&self, record: &[u8]) -> bool {
+        (self.format != Format::Csv && self.layout == Layout::Lines) || self.records(&[record, b"\n"].concat(), 0).1 > 0
+    }
+
+    /// How many of the records come before the first that is longer than allowed, or before what is left after them if
+    /// that is.
+    pub(crate) fn too_long(&self, records: &[Range<usize>], left: usize) -> Option<usize> {
+        let found = records.iter().position(|record| record.len() > self.max_record);
+        found.or_else(|| (left > self.max_record).then_some(records.len()))
+    }
+
+    /// How many bytes are kept of a record that is too long.
+    pub(crate) fn kept(&self) -> usize {
+        if self.oversize == Oversize::Truncate { self.max_record } else { EXCERPT.min(self.max_record) }
+    }
+
+    /// A record that is too long as a block of its own: its first bytes, and its length.
+    pub(crate) fn shortened(&self, mut kept: Vec<u8>, length: usize) -> Block {
+        kept.truncate(self.kept().min(length));
+        if kept.last() == Some(&b'\r') && kept.len() == length {
+            kept.pop();
+        }
+        if length > kept.len() {
+            // No half a character at the end; what is no UTF-8 anyway stays as it is.
+            let whole = kept.utf8_chunks().last().filter(|last| last.invalid().len() < 4 && !last.invalid().is_empty());
+            let broken = whole.map_or(0, |last| last.invalid().len());
+            kept.truncate(kept.len() - broken);
+        }
+        let mut rejected = Vec::new();
+        if self.oversize == Oversize::DeadLetter {
+            let limit = Size(self.max_record as u64);
+            rejected.push((
+                0,
+                if length > self.max_record {
+                    format!(
+                        "the record has {length} bytes, and `max_record` is {limit}: only the first {} are kept",
+                        kept.len()
+                    )
+                } else {
+                    format!(
+                        "a quote opens here and does not end within `max_record`, {limit}; only this line is left out"
+                    )
+                },
+            ));
+        }
+        let record = 0..kept.len();
+        Block { bytes: kept, records: vec![record], open_line: 0, rejected }
     }
 
     fn push(&self, bytes: &[u8], range: Range<usize>, records: &mut Vec<Range<usize>>) {
@@ -76,27 +214,6 @@ impl Cut {
         if self.format == Format::Text || !record.iter().all(u8::is_ascii_whitespace) {
             records.push(range.start..end);
         }
-    }
-}
-
-/// Whole records and the bytes that they are views of.
-#[derive(Debug, Default)]
-pub(crate) struct Block {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) records: Vec<Range<usize>>,
-    /// How many of the input's bytes have been taken up to the end of this block.
-    pub(crate) end: u64,
-}
-
-impl Block {
-    /// The records as payloads, without copying.
-    pub(crate) fn into_payload(self) -> Result<BinaryViewArray, ArrowError> {
-        let views: Vec<u128> = self
-            .records
-            .iter()
-            .map(|range| make_view(self.bytes.get(range.clone()).unwrap_or_default(), 0, range.start as u32))
-            .collect();
-        BinaryViewArray::try_new(ScalarBuffer::from(views), vec![Buffer::from(self.bytes)], None)
     }
 }
 
@@ -114,17 +231,24 @@ pub(crate) struct Blocks {
     cut: Cut,
     /// What was read and is no whole record yet.
     rest: Vec<u8>,
-    /// Where `rest` starts in the input.
-    start: u64,
+    /// Both ends of what came before `rest`.
+    taken: Ends,
     ended: bool,
+    /// An error that came after bytes which are delivered first.
+    failed: Option<io::Error>,
     /// Answer as soon as there is a record, as for a pipe, instead of filling the block.
     eager: bool,
 }
 
 impl Blocks {
-    /// Blocks of `input`, which starts at byte `start` of its file.
-    pub(crate) fn new(input: Box<dyn io::Read + Send>, cut: Cut, start: u64, eager: bool) -> Self {
-        Self { input, cut, rest: Vec::new(), start, ended: false, eager }
+    /// Blocks of `input`, of which `taken` was read before.
+    pub(crate) fn new(input: Box<dyn io::Read + Send>, cut: Cut, taken: Ends, eager: bool) -> Self {
+        Self { input, cut, rest: Vec::new(), taken, ended: false, failed: None, eager }
+    }
+
+    /// Both ends of what has been read up to the end of the last block.
+    pub(crate) fn taken(&self) -> &Ends {
+        &self.taken
     }
 
     /// The next block with at least one record; `None` at the end. After an error it can be asked again.
@@ -134,43 +258,85 @@ impl Blocks {
                 return Ok(None);
             }
             let filled = self.fill()?;
-            if self.start == 0 && self.rest.starts_with(b"\xEF\xBB\xBF") {
-                self.rest.drain(..3);
-                self.start = 3;
-            }
-            let (mut records, mut consumed) = self.cut.records(&self.rest);
+            let start = self.taken.length();
+            let skip = if start == 0 && self.rest.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+            let (mut records, mut consumed) = self.cut.records(&self.rest, skip);
+            let mut open_line = 0;
             if filled == 0 {
                 self.ended = true;
-                let tail = self.rest.get(consumed..).unwrap_or_default();
-                records.extend(self.cut.last(tail).map(|range| range.start + consumed..range.end + consumed));
+                if let Some(range) = self.cut.last(&self.rest, consumed) {
+                    open_line = (self.rest.len() - consumed) as u64;
+                    records.push(range);
+                }
                 consumed = self.rest.len();
             }
-            let longest = records.iter().find(|range| range.len() > self.cut.max_record);
-            if let Some(record) = longest {
-                return Err(BlockError::TooLong(self.start + record.start as u64));
+            match self.cut.too_long(&records, self.rest.len() - consumed) {
+                None => {}
+                Some(0) => {
+                    let first = records.first().map_or(consumed, |record| record.start);
+                    return self.oversized(first).map(Some);
+                }
+                Some(count) => {
+                    // What is before it is delivered first.
+                    consumed = records.get(count).map_or(consumed, |record| record.start);
+                    records.truncate(count);
+                    open_line = 0;
+                }
             }
-            if self.rest.len() - consumed > self.cut.max_record {
-                return Err(BlockError::TooLong(self.start + consumed as u64));
-            }
-            let rest = self.rest.get(consumed..).unwrap_or_default().to_vec();
-            let mut bytes = std::mem::replace(&mut self.rest, rest);
-            bytes.truncate(consumed);
-            self.start += consumed as u64;
+            let bytes = self.take(consumed);
             if !records.is_empty() {
-                return Ok(Some(Block { bytes, records, end: self.start }));
+                return Ok(Some(Block { bytes, records, open_line, rejected: Vec::new() }));
             }
         }
     }
 
+    /// The first bytes of what was read.
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let rest = self.rest.get(count..).unwrap_or_default().to_vec();
+        let mut bytes = std::mem::replace(&mut self.rest, rest);
+        bytes.truncate(count);
+        self.taken.feed(&bytes);
+        bytes
+    }
+
+    /// A record that is longer than allowed and starts here. Its end is the next line end, also in CSV: a quote that
+    /// never ends must not take the rest of the file with it.
+    fn oversized(&mut self, start: usize) -> Result<Block, BlockError> {
+        self.take(start);
+        if self.cut.oversize == Oversize::Fail {
+            return Err(BlockError::TooLong(self.taken.length()));
+        }
+        let mut kept = Vec::new();
+        let mut length = 0;
+        loop {
+            let end = memchr::memchr(b'\n', &self.rest);
+            let part = self.take(end.map_or(self.rest.len(), |end| end + 1));
+            length += part.len();
+            let missing = self.cut.kept().saturating_sub(kept.len());
+            kept.extend_from_slice(part.get(..missing).unwrap_or(&part));
+            if end.is_some() {
+                length -= 1;
+                break;
+            }
+            if self.fill()? == 0 {
+                self.ended = true;
+                break;
+            }
+        }
+        Ok(self.cut.shortened(kept, length))
+    }
+
     /// Reads up to a block more; 0 at the end.
     fn fill(&mut self) -> Result<usize, BlockError> {
+        if let Some(error) = self.failed.take() {
+            return Err(BlockError::Io(error));
+        }
         let before = self.rest.len();
         // At the end of a large partial record, one more block; otherwise up to a full one.
         let target = if before < BLOCK / 2 { BLOCK } else { before + BLOCK };
         let mut length = before;
         self.rest.resize(target, 0);
-        let mut outcome = Ok(());
-        while length < target {
+        while length < target && self.failed.is_none() {
             match self.input.read(self.rest.get_mut(length..).unwrap_or_default()) {
                 Ok(0) => break,
                 Ok(read) => {
@@ -180,65 +346,16 @@ impl Blocks {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    outcome = Err(BlockError::Io(error));
-                    break;
-                }
+                Err(error) => self.failed = Some(error),
             }
         }
         self.rest.truncate(length);
-        // What came before an error is delivered first; the error comes again at the next read.
-        match outcome {
-            Err(error) if length == before => Err(error),
-            _ => Ok(length - before),
+        match self.failed.take_if(|_| length == before) {
+            Some(error) => Err(BlockError::Io(error)),
+            None => Ok(length - before),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cut(format: Format) -> Cut {
-        Cut { format, delimiter: b',', max_record: 1 << 20 }
-    }
-
-    fn records(format: Format, text: &str, chunk: usize) -> Vec<String> {
-        struct Dribble(io::Cursor<Vec<u8>>, usize);
-        impl io::Read for Dribble {
-            fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-                let length = out.len().min(self.1);
-                io::Read::read(&mut self.0, &mut out[..length])
-            }
-        }
-        let input = Box::new(Dribble(io::Cursor::new(text.as_bytes().to_vec()), chunk));
-        let mut blocks = Blocks::new(input, cut(format), 0, true);
-        let mut found = Vec::new();
-        while let Some(block) = blocks.next().expect("reads") {
-            let payload = block.into_payload().expect("valid views");
-            found.extend(payload.iter().flatten().map(|record| String::from_utf8_lossy(record).into_owned()));
-        }
-        found
-    }
-
-    #[test]
-    fn lines_of_all_kinds() {
-        for chunk in [1, 2, 7, 1000] {
-            let json = records(Format::Json, "\u{feff}{\"a\":1}\r\n\n  \n{\"a\":22222222222222222}\n{}", chunk);
-            assert_eq!(json, ["{\"a\":1}", "{\"a\":22222222222222222}", "{}"], "chunks of {chunk}");
-            assert_eq!(records(Format::Text, "a\n\nb\r\n", chunk), ["a", "", "b"], "chunks of {chunk}");
-            let csv = records(Format::Csv, "1,\"a\nb\"\"\n\"\n2,5\" pipe\n\"x\"\"\"\"\ny\",3", chunk);
-            assert_eq!(csv, ["1,\"a\nb\"\"\n\"", "2,5\" pipe", "\"x\"\"\"\"\ny\",3"], "chunks of {chunk}");
-        }
-        assert!(records(Format::Json, "", 1).is_empty());
-        assert!(records(Format::Json, "\n\n", 1).is_empty());
-    }
-
-    #[test]
-    fn a_record_that_never_ends_is_an_error_with_its_place() {
-        let cut = Cut { max_record: 10, ..cut(Format::Text) };
-        let input = Box::new(io::Cursor::new(b"ok\n12345678901\n".to_vec()));
-        let mut blocks = Blocks::new(input, cut, 0, false);
-        assert!(matches!(blocks.next(), Err(BlockError::TooLong(3))));
-    }
-}
+mod tests;

@@ -1,19 +1,12 @@
-//! CSV with a header: rows brought into the order of the schema.
+//! CSV with a header: which columns a file has, and in which order.
 
 use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_data::Schema;
 use pipectl_diag::nearest;
 
-use crate::blocks::Block;
-
-/// Where each of the schema's fields stands in a row of the file.
+/// The names of the values in a row of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Columns {
-    names: Vec<String>,
-    /// `None` if the file has exactly the schema's columns in the schema's order.
-    order: Option<Vec<usize>>,
-    delimiter: u8,
-}
+pub(crate) struct Columns(Vec<String>);
 
 impl Columns {
     /// Matches the first row of `file` with the schema.
@@ -25,17 +18,15 @@ impl Columns {
                 None => field.trim().to_owned(),
             }
         });
-        Self::new(names.collect(), delimiter, schema, file)
+        Self::new(names.collect(), schema, file)
     }
 
-    /// The same for names read earlier.
-    pub(crate) fn new(names: Vec<String>, delimiter: u8, schema: &Schema, file: &str) -> Result<Self, ConnectorError> {
+    fn new(names: Vec<String>, schema: &Schema, file: &str) -> Result<Self, ConnectorError> {
         let invalid = |message: String| Err(ConnectorError::new(ErrorKind::Invalid, message));
-        let mut order = Vec::new();
         for field in schema.names() {
-            let mut places = names.iter().enumerate().filter(|(_, name)| *name == field);
+            let mut places = names.iter().filter(|name| *name == field);
             match (places.next(), places.next()) {
-                (Some((place, _)), None) => order.push(place),
+                (Some(_), None) => {}
                 (Some(_), Some(_)) => return invalid(format!("the header of `{file}` names `{field}` twice")),
                 (None, _) => {
                     let meant = nearest(field, names.iter().map(String::as_str));
@@ -47,42 +38,12 @@ impl Columns {
                 }
             }
         }
-        let same = order.len() == names.len() && order.iter().enumerate().all(|(index, place)| index == *place);
-        Ok(Self { names, order: (!same).then_some(order), delimiter })
+        Ok(Self(names))
     }
 
     /// The file's columns by name.
     pub(crate) fn names(&self) -> &[String] {
-        &self.names
-    }
-
-    /// The same records with the schema's fields in the schema's order. A row with too few or too many fields stays
-    /// one that the decoder refuses.
-    pub(crate) fn arrange(&self, block: Block) -> Block {
-        let Some(order) = &self.order else { return block };
-        let mut bytes = Vec::with_capacity(block.bytes.len());
-        let mut records = Vec::with_capacity(block.records.len());
-        for range in &block.records {
-            let row = block.bytes.get(range.clone()).unwrap_or_default();
-            let start = bytes.len();
-            let fields = raw_fields(row, self.delimiter);
-            if fields.len() == self.names.len() {
-                for (index, place) in order.iter().enumerate() {
-                    if index > 0 {
-                        bytes.push(self.delimiter);
-                    }
-                    bytes.extend_from_slice(fields.get(*place).copied().unwrap_or_default());
-                }
-            } else {
-                bytes.extend_from_slice(row);
-                if fields.len() == order.len() {
-                    // By chance as many as the schema has, but not those: one more makes it wrong for the decoder too.
-                    bytes.push(self.delimiter);
-                }
-            }
-            records.push(start..bytes.len());
-        }
-        Block { bytes, records, end: block.end }
+        &self.0
     }
 }
 
@@ -111,23 +72,13 @@ mod tests {
     use super::*;
     use pipectl_data::{DataType, Field};
 
-    fn arrange(header: &str, rows: &[&str]) -> Vec<String> {
-        let schema = Schema::new(["a", "b"].map(|name| Field::new(name, DataType::String)));
-        let columns = Columns::of_header(header.as_bytes(), b',', &schema, "x.csv").expect("header");
-        let mut block = Block::default();
-        for row in rows {
-            let start = block.bytes.len();
-            block.bytes.extend_from_slice(row.as_bytes());
-            block.records.push(start..block.bytes.len());
-        }
-        let payload = columns.arrange(block).into_payload().expect("views");
-        payload.iter().flatten().map(|row| String::from_utf8_lossy(row).into_owned()).collect()
-    }
-
     #[test]
-    fn rows_come_in_the_schemas_order() {
-        assert_eq!(arrange("a,b", &["1,2", "1"]), ["1,2", "1"]);
-        assert_eq!(arrange("b , \"a\",c", &["2,\"1,\"\"1\"\"\",3", "x", "x,y"]), ["\"1,\"\"1\"\"\",2", "x", "x,y,"]);
+    fn a_header_names_the_columns() {
+        let schema = Schema::new(["a", "b"].map(|name| Field::new(name, DataType::String)));
+        let names = |header: &str| Columns::of_header(header.as_bytes(), b',', &schema, "x.csv");
+        assert_eq!(names("a,b").expect("fits").names(), ["a", "b"]);
+        assert_eq!(names("b , \"a\",\"c, \"\"d\"\"\"").expect("fits").names(), ["b", "a", "c, \"d\""]);
+        assert!(names("a,b,a").expect_err("twice").message.contains("names `a` twice"));
         let schema = Schema::new([Field::new("temperature", DataType::Float64)]);
         let error = Columns::of_header(b"id,temprature", b',', &schema, "x.csv").expect_err("missing");
         assert!(error.message.contains("did you mean `temprature`"), "{error}");

@@ -1,6 +1,9 @@
 //! Source `file`: reads files once, from the first to the last.
 
+mod files;
+mod ledger;
 mod reader;
+mod resume;
 
 use std::collections::BTreeSet;
 
@@ -14,12 +17,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    glob::Pattern,
-    input::{Format, Meaning, OneOrMany, Shape, SourceCompression},
+    glob::{Found, Pattern},
+    input::{Format, Layout, Meaning, OnError, OneOrMany, Oversize, Shape, SourceCompression},
+    paths::{absolute, folder_of},
 };
 
 /// Reads files from beginning to end: JSON lines, CSV or lines of text, whole or compressed. The run ends when all are
-/// read; a restart goes on in the middle of a file.
+/// read. The next run reads what is new: files that have come, whatever their names, and lines appended to files that
+/// were read. Each file is read once, also if it is renamed as logs are; one whose old content was replaced is a new file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileOptions {
@@ -30,6 +35,11 @@ pub struct FileOptions {
 
     /// How records are written; if not given, the files' extension says it (`.jsonl`, `.csv`, `.tsv`, `.log`, `.txt`).
     pub format: Option<Format>,
+
+    /// How JSON documents follow each other: `lines` (the default), `array` for the elements of an array, `concatenated` for
+    /// documents one after another. The latter two may be written over several lines, and an array may be of any size.
+    #[serde(default)]
+    pub layout: Layout,
 
     /// The character between the fields of CSV; a comma, or a tab for `.tsv`.
     #[schemars(example = &";")]
@@ -43,8 +53,29 @@ pub struct FileOptions {
     #[serde(default)]
     pub compression: SourceCompression,
 
-    /// The longest record; a longer one stops the run, since it is probably no record at all. 16MiB if not given.
+    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
+    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    #[schemars(example = &"latin1")]
+    pub encoding: Option<String>,
+
+    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
     pub max_record: Option<Size>,
+
+    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
+    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    #[serde(default)]
+    pub on_oversize: Oversize,
+
+    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
+    /// given, a value without any text is null unless its column is a string.
+    #[schemars(example = &"NA")]
+    pub null: Option<OneOrMany>,
+
+    /// What becomes of a file that cannot be read or is damaged. `fail` (the default) reads the other files first and then
+    /// ends the run with an error that names it; `skip` warns and goes on without it. In both cases the next run tries it
+    /// again, after the records that it has already brought. `dead_letter` makes its name a dead letter with the reason; it
+    /// is tried again when it has changed.
+    pub on_error: Option<OnError>,
 }
 
 impl FileOptions {
@@ -85,6 +116,10 @@ impl FileOptions {
             delimiter: self.delimiter.as_deref(),
             header: self.header,
             max_record: self.max_record,
+            on_oversize: self.on_oversize,
+            encoding: self.encoding.as_deref(),
+            layout: self.layout,
+            null: self.null.as_ref(),
         };
         shape.meaning(detected, diagnostics)
     }
@@ -92,11 +127,19 @@ impl FileOptions {
 
 /// Whether a pattern can be used; says why not.
 pub(crate) fn check_pattern(pattern: &str, place: &Path, diagnostics: &mut Diagnostics) -> bool {
+    let wild = |step: &str| step.contains(['*', '?', '[', '{']);
+    let mut after_wild = pattern.split('/').skip_while(|step| !wild(step));
     let problem = if pattern.trim().is_empty() {
         Diagnostic::error(INVALID_OPTION, "a path must not be empty")
             .help("write a path or a pattern, as in `in/*.jsonl`")
+    } else if pattern.ends_with('/') {
+        Diagnostic::error(INVALID_OPTION, format!("`{pattern}` names a folder"))
+            .help(format!("write `{pattern}*` for the files in it"))
     } else if let Err(error) = Pattern::new(pattern, std::path::Path::new("")) {
         Diagnostic::error(INVALID_OPTION, format!("`{pattern}` is not a pattern: {}", error.kind()))
+    } else if after_wild.any(|step| step == "..") {
+        Diagnostic::error(INVALID_OPTION, format!("`{pattern}` has `..` after a wildcard, which matches no file"))
+            .help("begin the pattern with `..`, as in `../logs/*.log`")
     } else {
         return true;
     };
@@ -104,8 +147,8 @@ pub(crate) fn check_pattern(pattern: &str, place: &Path, diagnostics: &mut Diagn
     false
 }
 
-/// The source `file`: bounded, one reader, whose position is the file, the byte (after decompression) and the number of
-/// the record. Files that come later and sort after the last one are read by the next start.
+/// The source `file`: bounded, one reader, whose position is the files that were read and how far. The next run reads new
+/// files, whatever their names, and what was appended to old ones.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct FileSource;
 
@@ -117,7 +160,8 @@ impl Source for FileSource {
     fn check(&self, options: &FileOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
         let mut diagnostics = Diagnostics::new();
         let meaning = options.meaning(&mut diagnostics);
-        Checked::new(SourceFacts { at_rest: true, ..meaning.facts(true) }, diagnostics)
+        let files = options.path.files(&Path::keys(["path"]));
+        Checked::new(SourceFacts { at_rest: true, ..meaning.facts(true, files) }, diagnostics)
     }
 
     async fn open(
@@ -126,30 +170,48 @@ impl Source for FileSource {
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
         let meaning = options.meaning(&mut Diagnostics::new());
+        let on_error = options.on_error.unwrap_or(OnError::Fail);
         let paths = options.path.values();
         let directory = context.directory.clone();
-        let files = context.host.blocking(move || expand(&paths, &directory)).await?;
-        Ok(vec![Box::new(reader::Reader::new(files, meaning, options.compression, context)?)])
+        let files = context.host.blocking(move || expand(&paths, &directory, on_error)).await?;
+        Ok(vec![Box::new(reader::Reader::new(files, meaning, options.compression, on_error, context)?)])
     }
 }
 
-fn expand(patterns: &[String], directory: &std::path::Path) -> Result<Vec<std::path::PathBuf>, ConnectorError> {
+/// The files to read, in the order of their names. A pattern that matches nothing is worth a warning, since a folder may
+/// be empty for now; a name that stands for nothing is an error.
+fn expand(
+    patterns: &[String],
+    directory: &std::path::Path,
+    on_error: OnError,
+) -> Result<Vec<std::path::PathBuf>, ConnectorError> {
     let mut files = BTreeSet::new();
-    for pattern in patterns {
-        let mut found = BTreeSet::new();
-        Pattern::new(pattern, directory)
-            .map_err(|error| ConnectorError::new(ErrorKind::Invalid, error.to_string()))?
-            .expand(&mut found)
-            .map_err(|error| ConnectorError::io(format_args!("look for `{pattern}`"), error))?;
-        if found.is_empty() {
-            let message = format!("no file matches `{pattern}` in {}", directory.display());
-            return Err(ConnectorError::new(ErrorKind::NotFound, message));
+    for text in patterns {
+        let pattern = Pattern::new(text, directory)
+            .map_err(|error| ConnectorError::new(ErrorKind::Invalid, error.to_string()))?;
+        let mut found = Found::default();
+        pattern.expand(&mut found);
+        for (path, error) in found.unreadable {
+            let failed = ConnectorError::io(format_args!("look for `{text}` in {}", absolute(&path).display()), error);
+            match on_error {
+                OnError::Fail => return Err(failed),
+                OnError::Skip | OnError::DeadLetter => tracing::warn!("{failed}; the other folders are read"),
+            }
         }
-        if let Some(folder) = found.iter().find(|path| path.is_dir()) {
-            let message = format!("`{}` is a folder: write `{pattern}/*` for the files in it", folder.display());
+        if found.files.is_empty() {
+            let folder = if pattern.is_name() { folder_of(pattern.base()) } else { pattern.base() };
+            let folder = absolute(folder);
+            if pattern.is_name() {
+                let message = format!("no file `{text}` in {}", folder.display());
+                return Err(ConnectorError::new(ErrorKind::NotFound, message));
+            }
+            tracing::warn!(pattern = %text, folder = %folder.display(), "no file matches the pattern");
+        }
+        if let Some(folder) = found.files.iter().find(|path| path.is_dir()) {
+            let message = format!("`{}` is a folder: write `{text}/*` for the files in it", folder.display());
             return Err(ConnectorError::new(ErrorKind::Invalid, message));
         }
-        files.append(&mut found);
+        files.append(&mut found.files);
     }
     Ok(files.into_iter().collect())
 }

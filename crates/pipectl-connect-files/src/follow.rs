@@ -3,6 +3,7 @@
 mod find;
 mod followed;
 mod order;
+mod problems;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,14 +14,19 @@ use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_data::{Micros, compress::Compression};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::{find::is_sibling, followed::line_end, problems::Problem};
 use self::{
     followed::{Followed, Look},
     order::{Seen, order},
+    problems::Problems,
 };
 use crate::{
     blocks::{Block, Cut},
-    glob::Pattern,
+    file_id::{self, FileId},
+    glob::{Found, Pattern},
+    in_use::InUse,
     mark::Mark,
+    paths::{absolute, folder_of, is_inside},
 };
 
 /// How long a renamed or deleted file is still read without anything new in it: its writer may not know yet that it
@@ -33,14 +39,22 @@ pub(crate) struct Place {
     path: String,
     dev: u64,
     inode: u64,
-    /// The fingerprint of what has been delivered.
+    /// The fingerprint of the first bytes that have been delivered.
     mark: Mark,
+    /// The fingerprint of the bytes before `offset`, where `mark` does not hold them already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    before: Option<Mark>,
     /// Bytes delivered.
     offset: u64,
+    /// Length of the last record, if it was delivered although its line had no end yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    open_line: u64,
 }
 
-/// A file's device and inode.
-type Id = (u64, u64);
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(length: &u64) -> bool {
+    *length == 0
+}
 
 /// What one look at the files brought.
 #[derive(Debug, Default)]
@@ -49,8 +63,12 @@ pub(crate) struct Pass {
     pub(crate) block: Option<Block>,
     /// Where reading goes on after them, if that changed.
     pub(crate) places: Option<Vec<Place>>,
+    /// Files and folders that cannot be read and were not reported yet.
+    pub(crate) problems: Vec<Problem>,
     /// Nothing is left, partial lines included; only if it was asked to finish.
     pub(crate) finished: bool,
+    /// What cannot be read at the end.
+    pub(crate) unreadable: Vec<Problem>,
 }
 
 /// The files and where each is read.
@@ -59,18 +77,37 @@ pub(crate) struct Follow {
     cut: Cut,
     /// Begin at the end of files that the first scan finds.
     from_end: bool,
-    /// Places of the last run, until the first scan has looked for them.
+    /// Places of the last run, until the files have been found again.
     restored: Vec<Place>,
     files: Vec<Followed>,
     /// Whose turn it is, so that one busy file does not hide the others.
     turn: usize,
     /// Files that a warning was given for.
     warned: BTreeSet<PathBuf>,
+    /// Patterns that a warning was given for, since they matched nothing.
+    empty: BTreeSet<String>,
+    problems: Problems,
+    /// The source's name.
+    node: String,
+    /// An error that ends the source whatever its options say.
+    fatal: Option<ConnectorError>,
 }
 
 impl Follow {
-    pub(crate) fn new(patterns: Vec<Pattern>, cut: Cut, from_end: bool, restored: Vec<Place>) -> Self {
-        Self { patterns, cut, from_end, restored, files: Vec::new(), turn: 0, warned: BTreeSet::new() }
+    pub(crate) fn new(patterns: Vec<Pattern>, cut: Cut, from_end: bool, restored: Vec<Place>, node: &str) -> Self {
+        Self {
+            patterns,
+            cut,
+            from_end,
+            restored,
+            files: Vec::new(),
+            turn: 0,
+            warned: BTreeSet::new(),
+            empty: BTreeSet::new(),
+            problems: Problems::default(),
+            node: node.to_owned(),
+            fatal: None,
+        }
     }
 
     /// Looks for new records and, if `scan`, first for new and moved files. `finish` also delivers last lines that
@@ -78,16 +115,26 @@ impl Follow {
     pub(crate) fn pass(&mut self, now: Micros, scan: bool, finish: bool) -> Result<Pass, ConnectorError> {
         let before = if scan { Some(self.places()) } else { None };
         if scan {
-            self.scan(now)?;
+            self.scan(now);
         }
         let block = self.read(now, finish)?;
+        if let Some(error) = self.fatal.take() {
+            return Err(error);
+        }
         let places = self.places();
         let changed = block.is_some() || before.is_some_and(|before| before != places);
-        Ok(Pass { finished: finish && block.is_none(), block, places: changed.then_some(places) })
+        let finished = finish && block.is_none();
+        Ok(Pass {
+            finished,
+            block,
+            places: changed.then_some(places),
+            problems: self.problems.take_new(),
+            unreadable: if finished { self.problems.all() } else { Vec::new() },
+        })
     }
 
     fn places(&self) -> Vec<Place> {
-        let mut places: Vec<_> = self.files.iter().map(Followed::place).collect();
+        let mut places: Vec<_> = self.files.iter().map(Followed::place).chain(self.restored.iter().cloned()).collect();
         places.sort();
         places
     }
@@ -98,8 +145,25 @@ impl Follow {
             let count = self.files.len();
             for index in self.order() {
                 let Some(file) = self.files.get_mut(index) else { continue };
+                if !self.problems.may_try(&file.path, now) {
+                    continue;
+                }
                 let last = finish || file.left_since.is_some_and(|since| now - since >= LINGER);
-                match file.look(&self.cut, last)? {
+                let look = match file.look(&self.cut, last) {
+                    Ok(look) => look,
+                    Err(error) if file.listed => {
+                        self.problems.add(&file.path, &error, now);
+                        continue;
+                    }
+                    Err(error) => {
+                        // Another file may have its name now, which must not wait for this one.
+                        tracing::warn!(file = %file.path.display(), read = file.offset(), %error, "a file that was moved or removed cannot be read to its end");
+                        self.files.remove(index);
+                        continue 'again;
+                    }
+                };
+                self.problems.solved(&file.path);
+                match look {
                     Look::Nothing => {}
                     Look::Block(block) => {
                         if file.left_since.is_some() {
@@ -108,11 +172,12 @@ impl Follow {
                         self.turn = (index + 1) % count;
                         return Ok(Some(block));
                     }
-                    Look::Truncated => {
+                    Look::Rewritten => {
                         // The rest of the old content, if there is a copy of it, comes before the new.
-                        self.truncated(index, now);
+                        self.rewritten(index, now);
                         continue 'again;
                     }
+                    Look::TooLong(byte) => return Err(too_long(&file.path, byte)),
                 }
             }
             break;
@@ -128,33 +193,38 @@ impl Follow {
     }
 
     /// A file begins anew. If its old content was copied away first, what was not read of it is read from the copy.
-    fn truncated(&mut self, index: usize, now: Micros) {
+    fn rewritten(&mut self, index: usize, now: Micros) {
         let Some(file) = self.files.get_mut(index) else { return };
         let old = file.place();
         let path = file.path.clone();
+        if !file.listed {
+            // Only the rest of its old content was of interest: the next rotation has copied over it.
+            tracing::info!(file = %path.display(), read = old.offset, "a file that was moved away holds something else now; it is no longer followed");
+            self.files.remove(index);
+            return;
+        }
         file.restart();
         let known = self.files.iter().map(|file| file.id).collect();
         match find::copy(&old, &path, &known) {
             Some(mut copy) => {
                 tracing::info!(file = %path.display(), copy = %copy.path.display(), "the file was truncated; the rest of its old content is read from the copy");
                 copy.left_since = Some(now);
-                self.files.push(copy);
+                self.push(copy);
             }
-            None => {
-                tracing::info!(file = %path.display(), read = old.offset, "the file was truncated; reading it from its start");
-            }
+            None => warn_rewritten(&path, old.offset),
         }
     }
 
-    fn scan(&mut self, now: Micros) -> Result<(), ConnectorError> {
+    fn scan(&mut self, now: Micros) {
         let mut listed = BTreeMap::new();
-        for path in self.expand()? {
-            if let Some(id) = find::id(&path) {
+        let (found, hidden) = self.expand(now);
+        for path in found {
+            if let Some(id) = file_id::of(&path) {
                 listed.entry(id).or_insert(path);
             }
         }
         for place in std::mem::take(&mut self.restored) {
-            self.restore(&place, &listed, now)?;
+            self.restore(place, &listed, now);
         }
         for file in &mut self.files {
             file.age();
@@ -162,84 +232,147 @@ impl Follow {
                 file.path = path;
                 file.listed = true;
                 file.left_since = None;
-            } else {
+            } else if !hidden.iter().any(|folder| is_inside(&file.path, folder)) {
                 file.listed = false;
                 file.left_since.get_or_insert(now);
             }
         }
+        // What waits to be restored must not be read from its start.
+        listed.retain(|id, _| !self.restored.iter().any(|place| (place.dev, place.inode) == *id));
         let mut fresh: Vec<_> = listed.into_values().collect();
         fresh.sort();
         for path in fresh {
-            let Some(mut file) = Followed::open(&path).map_err(|error| unreadable(&path, error))? else { continue };
-            if self.files.iter().any(|known| known.id == file.id) {
-                continue;
+            if self.problems.may_try(&path, now)
+                && let Err(error) = self.add(&path)
+            {
+                self.problems.add(&path, &error, now);
             }
-            if self.from_end {
-                file.skip_to_end(&self.cut).map_err(|error| unreadable(&path, error))?;
-            }
-            file.listed = true;
-            self.files.push(file);
         }
         self.from_end = false;
+    }
+
+    /// Follows a file, unless a sink writes it.
+    fn push(&mut self, mut file: Followed) {
+        match InUse::read(file.id, &file.path.display().to_string(), &self.node) {
+            Ok(in_use) => {
+                file.in_use = Some(in_use);
+                self.files.push(file);
+            }
+            Err(error) => self.fatal = Some(error),
+        }
+    }
+
+    /// Begins to follow a file.
+    fn add(&mut self, path: &Path) -> std::io::Result<()> {
+        let Some(mut file) = Followed::open(path)? else { return Ok(()) };
+        if self.files.iter().any(|known| known.id == file.id) {
+            return Ok(());
+        }
+        if self.from_end {
+            file.skip_to_end(&self.cut)?;
+        }
+        file.listed = true;
+        self.problems.solved(path);
+        self.push(file);
         Ok(())
     }
 
-    /// The files that match now, without folders and compressed files.
-    fn expand(&mut self) -> Result<Vec<PathBuf>, ConnectorError> {
-        let mut found = BTreeSet::new();
+    /// The files that match now, without folders and compressed files, and the folders that cannot be listed.
+    fn expand(&mut self, now: Micros) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        let mut found = Found::default();
         for pattern in &self.patterns {
-            pattern.expand(&mut found).map_err(|error| ConnectorError::io("look for files to follow", error))?;
+            let mut matching = Found::default();
+            pattern.expand(&mut matching);
+            if matching.files.is_empty() && self.empty.insert(pattern.text().to_owned()) {
+                let folder = if pattern.is_name() { folder_of(pattern.base()) } else { pattern.base() };
+                tracing::warn!(pattern = %pattern.text(), folder = %absolute(folder).display(), "no file matches the pattern yet; waiting for one");
+            }
+            found.files.append(&mut matching.files);
+            found.unreadable.append(&mut matching.unreadable);
         }
-        found.retain(|path| {
+        for (path, error) in &found.unreadable {
+            self.problems.add(path, error, now);
+        }
+        let unreadable: BTreeSet<&PathBuf> = found.unreadable.iter().map(|(path, _)| path).collect();
+        self.problems.solved_folders(&unreadable);
+        let hidden = found.unreadable.into_iter().map(|(path, _)| path).collect();
+        let mut files = found.files;
+        files.retain(|path| {
             if Compression::detect(path) == Compression::None {
                 return path.is_file();
             }
             if self.warned.insert(path.clone()) {
-                tracing::warn!(file = %path.display(), "a compressed file matches `paths`; `tail` leaves it out, a `file` source can read it");
+                tracing::warn!(file = %path.display(), "a compressed file matches `path`; `tail` leaves it out, a `file` source can read it");
             }
             false
         });
-        Ok(found.into_iter().collect())
+        (files.into_iter().collect(), hidden)
     }
 
-    /// Finds a file of the last run again: at its place, renamed, or copied.
-    fn restore(&mut self, place: &Place, listed: &BTreeMap<Id, PathBuf>, now: Micros) -> Result<(), ConnectorError> {
-        let path = Path::new(&place.path);
-        let known: BTreeSet<Id> = self.files.iter().map(|file| file.id).collect();
-        let same = |file: &Followed| file.id == (place.dev, place.inode);
-        let here = listed.get(&(place.dev, place.inode)).map(PathBuf::as_path);
-        if let Some(path) = here {
-            let file = Followed::open(path).map_err(|error| unreadable(path, error))?;
-            if let Some(mut file) = file.filter(|file| same(file) && !known.contains(&file.id)) {
-                if !file.resume(place).map_err(|error| unreadable(path, error))? {
-                    // The same inode with other content: it was truncated, or a new file got the number of a deleted one.
-                    file.restart();
-                    self.restore_moved(place, path, &known, now);
+    /// Finds a file of the last run again: at its place, renamed, or copied. Where that cannot be known yet, the place
+    /// waits for the next scan.
+    fn restore(&mut self, place: Place, listed: &BTreeMap<FileId, PathBuf>, now: Micros) {
+        let path = PathBuf::from(&place.path);
+        let known: BTreeSet<FileId> = self.files.iter().map(|file| file.id).collect();
+        let id = (place.dev, place.inode);
+        if let Some(path) = listed.get(&id) {
+            match Followed::open(path).and_then(|file| {
+                match file.filter(|file| file.id == id && !known.contains(&id)) {
+                    Some(mut file) => file.resume(&place).map(|same| Some((file, same))),
+                    None => Ok(None),
                 }
-                self.files.push(file);
-                return Ok(());
+            }) {
+                Err(error) => {
+                    self.problems.add(path, &error, now);
+                    self.restored.push(place);
+                    return;
+                }
+                Ok(Some((file, true))) => {
+                    self.problems.solved(path);
+                    self.push(file);
+                    return;
+                }
+                Ok(Some((mut file, false))) => {
+                    // The same inode with other content: it was rewritten, or a new file got the number of a deleted one.
+                    file.restart();
+                    let known = known.into_iter().chain([id]).collect();
+                    if !self.restore_moved(&place, path, &known, now) {
+                        warn_rewritten(path, place.offset);
+                    }
+                    self.push(file);
+                    return;
+                }
+                Ok(None) => {}
             }
         }
-        self.restore_moved(place, path, &known, now);
-        Ok(())
+        if let Err(error) = std::fs::read_dir(folder_of(&path)) {
+            self.problems.add(folder_of(&path), &error, now);
+            self.restored.push(place);
+        } else if !self.restore_moved(&place, &path, &known, now) {
+            if let Some(compressed) = find::compressed(&path) {
+                tracing::warn!(file = %place.path, read = place.offset, compressed = %compressed.display(), "a followed file was rotated and compressed while pipectl was away: what it held after the bytes that were read is missing");
+            } else {
+                tracing::warn!(file = %place.path, read = place.offset, "a followed file is gone: what it held after the bytes that were read is missing");
+            }
+        }
     }
 
-    fn restore_moved(&mut self, place: &Place, path: &Path, known: &BTreeSet<Id>, now: Micros) {
+    /// Goes on in a file that was renamed, or in the copy of one; answers whether there is one.
+    fn restore_moved(&mut self, place: &Place, path: &Path, known: &BTreeSet<FileId>, now: Micros) -> bool {
         let found = find::renamed(place, path, known).or_else(|| find::copy(place, path, known));
-        if let Some(mut file) = found {
-            tracing::info!(file = %place.path, now = %file.path.display(), "a followed file was moved while pipectl was away; going on in it");
-            file.left_since = Some(now);
-            self.files.push(file);
-        } else if let Some(compressed) = find::compressed(path) {
-            tracing::warn!(file = %place.path, read = place.offset, compressed = %compressed.display(), "a followed file was rotated and compressed while pipectl was away: what it held after the bytes that were read is missing");
-        } else {
-            tracing::warn!(file = %place.path, read = place.offset, "a followed file is gone: what it held after the bytes that were read is missing");
-        }
+        let Some(mut file) = found else { return false };
+        tracing::info!(file = %place.path, now = %file.path.display(), "a followed file was moved while pipectl was away; going on in it");
+        file.left_since = Some(now);
+        self.push(file);
+        true
     }
 }
 
-fn unreadable(path: &Path, error: std::io::Error) -> ConnectorError {
-    ConnectorError::io(format_args!("follow `{}`", path.display()), error)
+fn warn_rewritten(path: &Path, read: u64) {
+    tracing::warn!(
+        file = %path.display(), read,
+        "the file was truncated or rewritten; reading it from its start, and what it held after the bytes that were read is missing if there was more"
+    );
 }
 
 fn too_long(path: &Path, byte: u64) -> ConnectorError {

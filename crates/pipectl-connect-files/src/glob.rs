@@ -3,10 +3,15 @@
 use std::{
     collections::BTreeSet,
     io,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use globset::{GlobBuilder, GlobMatcher};
+
+use crate::{
+    file_id::{self, FileId},
+    paths::usable,
+};
 
 /// Folders below each other that `**` looks into.
 const DEEPEST: usize = 32;
@@ -14,105 +19,199 @@ const DEEPEST: usize = 32;
 /// A path, perhaps with `*`, `?`, `[…]`, `{…}` and `**`.
 #[derive(Debug, Clone)]
 pub(crate) struct Pattern {
+    /// As it was written.
+    text: String,
     /// What to walk through: the part before the first special character.
     base: PathBuf,
     matcher: Option<GlobMatcher>,
     depth: usize,
 }
 
+/// What patterns find.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The files that match, and folders that are named without a pattern.
+    pub(crate) files: BTreeSet<PathBuf>,
+    /// What could not be looked into, and why.
+    pub(crate) unreadable: Vec<(PathBuf, io::Error)>,
+}
+
 impl Pattern {
     /// Reads a pattern; relative ones start at `directory`.
     pub(crate) fn new(pattern: &str, directory: &Path) -> Result<Self, globset::Error> {
         let special = |part: &str| part.contains(['*', '?', '[', ']', '{', '}']);
+        let text = pattern.to_owned();
         if !special(pattern) {
-            return Ok(Self { base: tidy(&directory.join(pattern)), matcher: None, depth: 0 });
+            return Ok(Self { text, base: usable(directory, pattern), matcher: None, depth: 0 });
         }
         let parts: Vec<&str> = pattern.split('/').collect();
         let literal = parts.iter().take_while(|part| !special(part)).count();
         let (fixed, wild) = parts.split_at(literal);
-        let mut base = if pattern.starts_with('/') { PathBuf::from("/") } else { directory.to_path_buf() };
-        base.extend(fixed.iter().filter(|part| !part.is_empty()));
-        let base = tidy(&base);
-        let depth = if wild.contains(&"**") { DEEPEST } else { wild.len() };
-        let glob = GlobBuilder::new(&wild.join("/")).literal_separator(true).build()?;
-        Ok(Self { base, matcher: Some(glob.compile_matcher()), depth })
+        let root = if pattern.starts_with('/') { Path::new("/") } else { directory };
+        let base = usable(root, fixed.iter().filter(|part| !part.is_empty()).collect::<PathBuf>());
+        // Steps that lead nowhere match nothing in a glob, while a shell passes over them.
+        let wild: Vec<&str> = wild.iter().copied().filter(|part| !matches!(*part, "" | ".")).collect();
+        let wild = wild.join("/");
+        let depth = if wild.contains("**") { DEEPEST } else { wild.split('/').count() };
+        let glob = GlobBuilder::new(&wild).literal_separator(true).build()?;
+        Ok(Self { text, base, matcher: Some(glob.compile_matcher()), depth })
     }
 
-    /// Adds the files that match. A folder that is not there has none.
-    pub(crate) fn expand(&self, found: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+    /// The pattern as it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it is the name of one file.
+    pub(crate) fn is_name(&self) -> bool {
+        self.matcher.is_none()
+    }
+
+    /// The folder that is searched, or the file itself where the pattern is a name.
+    pub(crate) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// Adds the files that match. A folder that does not exist has none.
+    pub(crate) fn expand(&self, found: &mut Found) {
         match &self.matcher {
-            None => {
-                if self.base.try_exists()? {
-                    found.insert(self.base.clone());
+            None => match self.base.try_exists() {
+                Ok(true) => {
+                    found.files.insert(self.base.clone());
                 }
-                Ok(())
+                Ok(false) => {}
+                Err(error) => found.unreadable.push((self.base.clone(), error)),
+            },
+            Some(matcher) => {
+                let above: Vec<FileId> = file_id::of(&self.base).into_iter().collect();
+                self.walk(Path::new(""), matcher, self.depth, &above, found);
             }
-            Some(matcher) => self.walk(&self.base, matcher, self.depth, found),
         }
     }
 
-    fn walk(
-        &self,
-        folder: &Path,
-        matcher: &GlobMatcher,
-        depth: usize,
-        found: &mut BTreeSet<PathBuf>,
-    ) -> io::Result<()> {
-        let entries = match std::fs::read_dir(folder) {
+    /// `folder` is relative to the base; `above` are the folders that lead to it, so that a link to one of them does not
+    /// lead around in circles.
+    fn walk(&self, folder: &Path, matcher: &GlobMatcher, depth: usize, above: &[FileId], found: &mut Found) {
+        let path = usable(&self.base, folder);
+        let entries = match std::fs::read_dir(&path) {
             Ok(entries) => entries,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(());
-            }
-            Err(error) => return Err(error),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return,
+            Err(error) => return found.unreadable.push((path, error)),
         };
         for entry in entries {
-            let path = entry?.path();
-            // Links are followed; what vanished since is nobody's loss.
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return found.unreadable.push((path, error)),
+            };
+            let relative = folder.join(entry.file_name());
+            let path = usable(&self.base, &relative);
+            // Links are followed. A file that vanished meanwhile is none.
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
             if metadata.is_dir() {
-                if depth > 1 {
-                    self.walk(&path, matcher, depth - 1, found)?;
+                let id = file_id::of_metadata(&path, &metadata);
+                if depth > 1 && !above.contains(&id) {
+                    let above = [above, &[id]].concat();
+                    self.walk(&relative, matcher, depth - 1, &above, found);
                 }
-            } else if path.strip_prefix(&self.base).is_ok_and(|path| matcher.is_match(path)) {
-                found.insert(path);
+            } else if metadata.is_file() && matcher.is_match(&relative) {
+                // Pipes and sockets are read only where they are named.
+                found.files.insert(path);
             }
         }
-        Ok(())
     }
-}
-
-/// Without `.` components, so that one file has one name.
-pub(crate) fn tidy(path: &Path) -> PathBuf {
-    path.components().filter(|component| !matches!(component, Component::CurDir)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn patterns_find_files_by_name() {
+    fn lab() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("folder");
         for name in ["b.log", "a.log", "a.txt", "x/a.log", "x/y/a.log"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
             std::fs::write(path, "").expect("file");
         }
+        folder
+    }
+
+    fn find(pattern: &str, directory: &Path) -> Vec<String> {
+        let mut found = Found::default();
+        Pattern::new(pattern, directory).expect("pattern").expand(&mut found);
+        assert!(found.unreadable.is_empty(), "{found:?}");
+        found.files.iter().map(|path| path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn patterns_find_files_by_name() {
+        let folder = lab();
         let found = |pattern: &str| {
-            let mut found = BTreeSet::new();
-            Pattern::new(pattern, folder.path()).expect("pattern").expand(&mut found).expect("reads");
-            let short = |path: &PathBuf| path.strip_prefix(folder.path()).expect("inside").display().to_string();
-            found.iter().map(short).collect::<Vec<_>>()
+            let short =
+                |path: String| path.strip_prefix(&format!("{}/", folder.path().display())).expect("inside").to_owned();
+            find(pattern, folder.path()).into_iter().map(short).collect::<Vec<_>>()
         };
         assert_eq!(found("*.log"), ["a.log", "b.log"]);
+        assert_eq!(found("./*.log"), ["a.log", "b.log"]);
         assert_eq!(found("./x/*.log"), ["x/a.log"]);
         assert_eq!(found("*/*.log"), ["x/a.log"]);
+        assert_eq!(found("*/./*.log"), ["x/a.log"]);
+        assert_eq!(found("x//*.log"), ["x/a.log"]);
+        assert_eq!(found("*//*.log"), ["x/a.log"]);
         assert_eq!(found("**/a.log"), ["a.log", "x/a.log", "x/y/a.log"]);
+        assert_eq!(found("./**/a.log"), ["a.log", "x/a.log", "x/y/a.log"]);
+        assert_eq!(found("{x,x/y}/a.log"), ["x/a.log", "x/y/a.log"]);
+        assert_eq!(found("{b.log,x/**}"), ["b.log", "x/a.log", "x/y/a.log"]);
         assert_eq!(found("a.{log,txt}"), ["a.log", "a.txt"]);
         assert_eq!(found("./a.txt"), ["a.txt"]);
-        assert!(found("none/*.log").is_empty() && found("none").is_empty());
+        assert!(found("none/*.log").is_empty() && found("none").is_empty() && found("a.log/*").is_empty());
         assert!(Pattern::new("[", folder.path()).is_err());
         let absolute = format!("{}/*.txt", folder.path().display());
         assert_eq!(found(&absolute), ["a.txt"]);
+        let above = find("../b.log", &folder.path().join("x"));
+        assert_eq!(above, [folder.path().join("x/../b.log").display().to_string()]);
+        assert_eq!(find("../*.log", &folder.path().join("x")).len(), 2);
+    }
+
+    /// The current folder of a test is that of its crate.
+    #[test]
+    fn the_current_folder_has_files_too() {
+        for directory in ["", ".", "./"] {
+            let found = |pattern: &str| find(pattern, Path::new(directory));
+            for pattern in ["*.toml", "./*.toml", "Cargo.toml", "./Cargo.toml", "[C]argo.toml", "./src/../*.toml"] {
+                assert!(found(pattern).iter().any(|path| path.ends_with("Cargo.toml")), "{pattern} in {directory:?}");
+            }
+            assert_eq!(found("*.toml"), ["Cargo.toml"]);
+            assert!(found("**/glob.rs").contains(&"src/glob.rs".to_owned()));
+            assert!(found("*/glob.rs").contains(&"src/glob.rs".to_owned()));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_to_files_but_not_in_circles() {
+        let folder = lab();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("x/up")).expect("link");
+        std::os::unix::fs::symlink(folder.path().join("x"), folder.path().join("z")).expect("link");
+        let found = find("**/b.log", folder.path());
+        assert_eq!(found, [folder.path().join("b.log").display().to_string()]);
+        assert_eq!(find("z/*.log", folder.path()).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_read_hides_no_other() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = lab();
+        let closed = folder.path().join("x/y");
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).expect("permissions");
+        let can_read_anything = std::fs::read_dir(&closed).is_ok();
+        let mut found = Found::default();
+        Pattern::new("**/a.log", folder.path()).expect("pattern").expand(&mut found);
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o700)).expect("permissions");
+        assert!(found.files.len() >= 2, "{found:?}");
+        if !can_read_anything {
+            assert_eq!(found.unreadable.len(), 1, "{found:?}");
+            assert_eq!(found.unreadable[0].0, closed);
+        }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use pipectl_contract::{SourceFacts, SourceFormat};
+use pipectl_contract::{FileSet, SourceFacts, SourceFormat};
 use pipectl_data::{DataType, Field, PayloadFormat, Schema, compress::Compression, units::Size};
 use pipectl_diag::{Diagnostic, Diagnostics, Path as Place, codes::options::INVALID_OPTION};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::blocks::Cut;
+use crate::{blocks::Cut, encoding};
 
 /// One value or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,11 @@ impl OneOrMany {
         }
     }
 
+    /// The files that patterns stand for, with the place of each.
+    pub(crate) fn files(&self, place: &Place) -> Vec<(FileSet, Place)> {
+        self.entries(place).into_iter().map(|(pattern, place)| (FileSet::matching(pattern), place)).collect()
+    }
+
     /// The values.
     pub(crate) fn values(&self) -> Vec<String> {
         match self {
@@ -52,6 +57,47 @@ pub enum Format {
     Csv,
     /// Lines of text; each becomes a record with a single column `line`.
     Text,
+}
+
+/// How JSON documents follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Layout {
+    /// One on each line.
+    #[default]
+    Lines,
+    /// As the elements of an array, over as many lines as they like.
+    Array,
+    /// One after another, over as many lines as they like.
+    Concatenated,
+}
+
+/// What becomes of a record that is longer than `max_record`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Oversize {
+    /// It becomes a dead letter that holds its first bytes.
+    #[default]
+    DeadLetter,
+    /// Its first `max_record` bytes become the record; of use for lines of text.
+    Truncate,
+    /// The run ends with an error.
+    Fail,
+}
+
+/// What becomes of a file that cannot be read, or is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum OnError {
+    /// A warning; the other files are read, and this one is tried again.
+    Skip,
+    /// A dead letter with its name; the other files are read.
+    DeadLetter,
+    /// The run ends with an error.
+    Fail,
 }
 
 /// How a source's files are compressed.
@@ -112,6 +158,10 @@ pub(crate) struct Shape<'a> {
     pub(crate) delimiter: Option<&'a str>,
     pub(crate) header: Option<bool>,
     pub(crate) max_record: Option<Size>,
+    pub(crate) on_oversize: Oversize,
+    pub(crate) layout: Layout,
+    pub(crate) encoding: Option<&'a str>,
+    pub(crate) null: Option<&'a OneOrMany>,
 }
 
 /// What the options about format mean.
@@ -120,6 +170,8 @@ pub(crate) struct Meaning {
     pub(crate) cut: Cut,
     /// Whether each input starts with the names of its columns.
     pub(crate) header: bool,
+    /// Texts without quotes that stand for null in CSV.
+    pub(crate) nulls: Vec<String>,
 }
 
 impl Shape<'_> {
@@ -143,7 +195,11 @@ impl Shape<'_> {
             }
         };
         if format != Format::Csv {
-            for (key, given) in [("delimiter", self.delimiter.is_some()), ("header", self.header.is_some())] {
+            for (key, given) in [
+                ("delimiter", self.delimiter.is_some()),
+                ("header", self.header.is_some()),
+                ("null", self.null.is_some()),
+            ] {
                 if given {
                     diagnostics.push(
                         Diagnostic::error(INVALID_OPTION, format!("`{key}` is only for CSV"))
@@ -160,20 +216,40 @@ impl Shape<'_> {
                     .at(&Place::keys(["max_record"]), ""),
             );
         }
-        let cut = Cut { format, delimiter, max_record: usize::try_from(max_record.bytes()).unwrap_or(usize::MAX) };
-        Meaning { cut, header: format == Format::Csv && self.header.unwrap_or(true) }
+        let max_record = usize::try_from(max_record.bytes()).unwrap_or(usize::MAX);
+        let layout = self.layout;
+        if layout != Layout::Lines && format != Format::Json {
+            diagnostics.push(
+                Diagnostic::error(INVALID_OPTION, "`layout` is only for JSON")
+                    .at_key(&Place::keys(["layout"]), "")
+                    .help("leave it out, or write `format: json`"),
+            );
+        }
+        let encoding = self.encoding.map_or(Some(None), encoding::find).unwrap_or_else(|| {
+            diagnostics.push(
+                Diagnostic::error(INVALID_OPTION, "`encoding` is not a known encoding of text")
+                    .at(&Place::keys(["encoding"]), "")
+                    .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another name that the web knows"),
+            );
+            None
+        });
+        let cut = Cut { format, layout, delimiter, max_record, oversize: self.on_oversize, encoding };
+        let nulls = self.null.map(OneOrMany::values).unwrap_or_default();
+        Meaning { cut, header: format == Format::Csv && self.header.unwrap_or(true), nulls }
     }
 }
 
 impl Meaning {
     /// What the check answers.
-    pub(crate) fn facts(&self, bounded: bool) -> SourceFacts {
+    pub(crate) fn facts(&self, bounded: bool, reads: Vec<(FileSet, Place)>) -> SourceFacts {
         let (schema, format) = match self.cut.format {
             Format::Json => (None, SourceFormat::Json),
-            Format::Csv => (None, SourceFormat::Csv { delimiter: self.cut.delimiter, columns: None }),
+            Format::Csv => {
+                (None, SourceFormat::Csv { delimiter: self.cut.delimiter, columns: None, nulls: self.nulls.clone() })
+            }
             Format::Text => (Some(Schema::new([Field::required("line", DataType::String)])), SourceFormat::Text),
         };
-        SourceFacts { schema, format, bounded, at_rest: false }
+        SourceFacts { schema, format, bounded, at_rest: false, reads }
     }
 
     /// How the payloads are written.

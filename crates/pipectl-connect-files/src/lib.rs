@@ -5,18 +5,23 @@
 
 mod blocks;
 mod columns;
+mod documents;
+mod encoding;
 mod file;
+mod file_id;
 mod follow;
 mod glob;
+mod in_use;
 mod input;
 mod mark;
+mod paths;
 mod sink;
 mod stdin;
 mod tail;
 mod worker;
 
 pub use file::{FileOptions, FileSource};
-pub use input::{Format, OneOrMany, SourceCompression};
+pub use input::{Format, Layout, OnError, OneOrMany, Oversize, SourceCompression};
 pub use sink::{
     file::{FileSink, FileSinkOptions, OnExisting, SinkCompression},
     format::SinkFormat,

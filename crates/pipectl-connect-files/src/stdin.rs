@@ -2,12 +2,11 @@
 
 use std::io;
 
-use arrow_array::Int64Array;
 use async_trait::async_trait;
 use pipectl_contract::{
     Checked, ConnectorError, ErrorKind, NodeContext, Read, Source, SourceContext, SourceFacts, SourceReader,
 };
-use pipectl_data::{Batch, PayloadFormat, Schema, units::Size};
+use pipectl_data::{PayloadFormat, Schema, units::Size};
 use pipectl_diag::Diagnostics;
 use pipectl_host::Host;
 use schemars::JsonSchema;
@@ -17,7 +16,9 @@ use serde_json::{Value, json};
 use crate::{
     blocks::{Block, BlockError, Blocks},
     columns::Columns,
-    input::{Format, Meaning, Shape},
+    encoding::Utf8,
+    input::{Format, Layout, Meaning, OneOrMany, Oversize, Shape},
+    mark::Ends,
     worker::Worker,
 };
 
@@ -29,6 +30,11 @@ pub struct StdinOptions {
     /// How records are written; `json` if not given.
     pub format: Option<Format>,
 
+    /// How JSON documents follow each other: `lines` (the default), `array` for the elements of an array, `concatenated` for
+    /// documents one after another. The latter two may be written over several lines, and an array may be of any size.
+    #[serde(default)]
+    pub layout: Layout,
+
     /// The character between the fields of CSV; a comma if not given.
     #[schemars(example = &";")]
     pub delimiter: Option<String>,
@@ -37,8 +43,23 @@ pub struct StdinOptions {
     /// in its order.
     pub header: Option<bool>,
 
-    /// The longest record; a longer one stops the run. 16MiB if not given.
+    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
+    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    #[schemars(example = &"latin1")]
+    pub encoding: Option<String>,
+
+    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
     pub max_record: Option<Size>,
+
+    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
+    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    #[serde(default)]
+    pub on_oversize: Oversize,
+
+    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
+    /// given, a value without any text is null unless its column is a string.
+    #[schemars(example = &"NA")]
+    pub null: Option<OneOrMany>,
 }
 
 impl StdinOptions {
@@ -48,6 +69,10 @@ impl StdinOptions {
             delimiter: self.delimiter.as_deref(),
             header: self.header,
             max_record: self.max_record,
+            on_oversize: self.on_oversize,
+            encoding: self.encoding.as_deref(),
+            layout: self.layout,
+            null: self.null.as_ref(),
         };
         shape.meaning(None, diagnostics)
     }
@@ -66,7 +91,7 @@ impl Source for StdinSource {
     fn check(&self, options: &StdinOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
         let mut diagnostics = Diagnostics::new();
         let meaning = options.meaning(&mut diagnostics);
-        Checked::new(meaning.facts(true), diagnostics)
+        Checked::new(meaning.facts(true, Vec::new()), diagnostics)
     }
 
     async fn open(
@@ -79,10 +104,13 @@ impl Source for StdinSource {
     }
 }
 
+/// Records, and the names of the values in them where the input says them.
+type Named = (Block, Option<Vec<String>>);
+
 struct Reader {
     host: Host,
     payload: PayloadFormat,
-    worker: Worker<Input, Result<Option<Block>, ConnectorError>>,
+    worker: Worker<Input, Result<Option<Named>, ConnectorError>>,
     /// Records delivered, of earlier runs too.
     record: i64,
 }
@@ -91,8 +119,12 @@ impl Reader {
     fn new(input: Box<dyn io::Read + Send>, meaning: Meaning, context: SourceContext) -> Self {
         let position = context.positions.first().and_then(|position| position.get("record")).and_then(Value::as_i64);
         let payload = meaning.payload();
+        let input: Box<dyn io::Read + Send> = match meaning.cut.encoding {
+            None => input,
+            Some(encoding) => Box::new(Utf8::new(input, encoding)),
+        };
         let input = Input {
-            blocks: Blocks::new(input, meaning.cut.clone(), 0, true),
+            blocks: Blocks::new(input, meaning.cut.clone(), Ends::default(), true),
             meaning,
             schema: context.schema,
             columns: None,
@@ -109,16 +141,10 @@ impl Reader {
 #[async_trait]
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
-        let Some(block) = self.worker.run(Input::next_block).await?? else { return Ok(Read::End) };
-        let count = block.records.len();
-        let payload = block.into_payload().map_err(|error| {
-            ConnectorError::new(ErrorKind::Internal, format!("cannot view a block as records: {error}"))
-        })?;
-        let end = self.record + count as i64;
-        let offsets = Int64Array::from_iter_values(self.record..end);
-        let arrival = Int64Array::from(vec![self.host.now(); count]);
-        self.record = end;
-        Ok(Read::Records(Batch::raw(0, offsets, arrival, payload, self.payload)))
+        let Some((block, fields)) = self.worker.run(Input::next_block).await?? else { return Ok(Read::End) };
+        let first = self.record;
+        self.record += block.records.len() as i64;
+        Ok(Read::Records(block.into_batch(first, self.host.now(), self.payload, fields.as_deref())?))
     }
 
     fn position(&self) -> Value {
@@ -134,11 +160,14 @@ struct Input {
 }
 
 impl Input {
-    fn next_block(&mut self) -> Result<Option<Block>, ConnectorError> {
+    fn next_block(&mut self) -> Result<Option<Named>, ConnectorError> {
         loop {
             let Some(mut block) = self.blocks.next().map_err(describe)? else { return Ok(None) };
             if self.meaning.header && self.columns.is_none() {
                 let first = block.records.remove(0);
+                for (record, _) in &mut block.rejected {
+                    *record = record.saturating_sub(1);
+                }
                 let header = block.bytes.get(first).unwrap_or_default();
                 let columns = Columns::of_header(header, self.meaning.cut.delimiter, &self.schema, "standard input")?;
                 self.columns = Some(columns);
@@ -146,10 +175,7 @@ impl Input {
             if block.records.is_empty() {
                 continue;
             }
-            return Ok(Some(match &self.columns {
-                Some(columns) => columns.arrange(block),
-                None => block,
-            }));
+            return Ok(Some((block, self.columns.as_ref().map(|columns| columns.names().to_vec()))));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Source `tail`: follows files while others write and rotate them.
 
-use arrow_array::Int64Array;
+use std::collections::VecDeque;
+
 use async_trait::async_trait;
 use pipectl_contract::{
     Checked, ConnectorError, ErrorKind, NodeContext, Read, Source, SourceContext, SourceFacts, SourceReader,
@@ -16,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    blocks::Block,
     file::check_pattern,
-    follow::{Follow, Pass, Place},
+    follow::{Follow, Pass, Place, Problem},
     glob::Pattern,
-    input::{Format, Meaning, OneOrMany, Shape},
+    input::{Format, Layout, Meaning, OnError, OneOrMany, Oversize, Shape},
     worker::Worker,
 };
 
@@ -43,7 +45,10 @@ pub struct TailOptions {
     /// yet. Compressed files among them are left out. Where logs are rotated by copying and truncating, the pattern must
     /// not match the copies, or they are read as new files.
     #[schemars(example = &"/var/log/nginx/access.log")]
-    pub paths: OneOrMany,
+    pub path: Option<OneOrMany>,
+
+    /// The former name of `path`.
+    pub paths: Option<OneOrMany>,
 
     /// Where to begin at the first start; files that appear later are read from their start.
     #[serde(default)]
@@ -64,8 +69,28 @@ pub struct TailOptions {
     #[schemars(example = &"3s")]
     pub until_idle: Option<Duration>,
 
-    /// The longest record; a longer one stops the run. 16MiB if not given.
+    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
+    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    #[schemars(example = &"latin1")]
+    pub encoding: Option<String>,
+
+    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
     pub max_record: Option<Size>,
+
+    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
+    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    #[serde(default)]
+    pub on_oversize: Oversize,
+
+    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
+    /// given, a value without any text is null unless its column is a string.
+    #[schemars(example = &"NA")]
+    pub null: Option<OneOrMany>,
+
+    /// What becomes of a file or folder that cannot be read. `skip` (the default) warns, follows the others and tries it
+    /// again every few seconds; `dead_letter` does the same, and makes its name a dead letter with the reason; `fail` ends the
+    /// run with an error.
+    pub on_error: Option<OnError>,
 }
 
 fn default_poll() -> Duration {
@@ -73,13 +98,29 @@ fn default_poll() -> Duration {
 }
 
 impl TailOptions {
+    /// The patterns, with the key that they were given under.
+    fn path(&self) -> (&'static str, Option<&OneOrMany>) {
+        match (&self.path, &self.paths) {
+            (None, Some(paths)) => ("paths", Some(paths)),
+            (path, _) => ("path", path.as_ref()),
+        }
+    }
+
     fn meaning(&self, diagnostics: &mut Diagnostics) -> Meaning {
-        let entries = self.paths.entries(&Path::keys(["paths"]));
+        let (key, given) = self.path();
+        let place = given.map_or_else(Path::here, |_| Path::keys([key]));
+        let entries = given.map(|given| given.entries(&place)).unwrap_or_default();
         if entries.is_empty() {
             diagnostics.push(
-                Diagnostic::error(INVALID_OPTION, "`paths` names no file")
-                    .at(&Path::keys(["paths"]), "")
-                    .help("write a path or a pattern, as in `paths: /var/log/app/*.log`"),
+                Diagnostic::error(INVALID_OPTION, format!("`{key}` names no file"))
+                    .at(&place, "")
+                    .help("write a path or a pattern, as in `path: /var/log/app/*.log`"),
+            );
+        } else if self.path.is_some() && self.paths.is_some() {
+            diagnostics.push(
+                Diagnostic::error(INVALID_OPTION, "`paths` is the former name of `path`, which is there too")
+                    .at_key(&Path::keys(["paths"]), "")
+                    .help("write all of them into `path: [one, other]`"),
             );
         }
         for (path, place) in entries {
@@ -97,6 +138,10 @@ impl TailOptions {
             delimiter: self.delimiter.as_deref(),
             header: None,
             max_record: self.max_record,
+            on_oversize: self.on_oversize,
+            encoding: self.encoding.as_deref(),
+            layout: Layout::Lines,
+            null: self.null.as_ref(),
         };
         Meaning { header: false, ..shape.meaning(None, diagnostics) }
     }
@@ -115,7 +160,9 @@ impl Source for TailSource {
     fn check(&self, options: &TailOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
         let mut diagnostics = Diagnostics::new();
         let meaning = options.meaning(&mut diagnostics);
-        Checked::new(meaning.facts(options.until_idle.is_some()), diagnostics)
+        let (key, given) = options.path();
+        let reads = given.map(|given| given.files(&Path::keys([key]))).unwrap_or_default();
+        Checked::new(meaning.facts(options.until_idle.is_some(), reads), diagnostics)
     }
 
     async fn open(
@@ -138,6 +185,8 @@ struct Position {
 
 struct Reader {
     host: Host,
+    node: String,
+    on_error: OnError,
     payload: PayloadFormat,
     worker: Worker<Follow, Result<Pass, ConnectorError>>,
     delivered: Position,
@@ -149,12 +198,14 @@ struct Reader {
     idle_since: Option<Micros>,
     /// Whether a poll was waited for since the last answer.
     waited: bool,
+    /// What is to become dead letters.
+    rejected: VecDeque<Problem>,
 }
 
 impl Reader {
     fn new(options: &TailOptions, context: SourceContext) -> Result<Self, ConnectorError> {
         let meaning = options.meaning(&mut Diagnostics::new());
-        let patterns = options.paths.values();
+        let patterns = options.path().1.map(OneOrMany::values).unwrap_or_default();
         let patterns = patterns.iter().map(|pattern| Pattern::new(pattern, &context.directory));
         let patterns = patterns
             .collect::<Result<Vec<_>, _>>()
@@ -168,18 +219,29 @@ impl Reader {
             })?;
         let from_end = restored.is_none() && options.from == StartFrom::End;
         let delivered = restored.unwrap_or_default();
-        let follow = Follow::new(patterns, meaning.cut.clone(), from_end, delivered.files.clone());
+        let follow = Follow::new(patterns, meaning.cut.clone(), from_end, delivered.files.clone(), &context.node);
         Ok(Self {
             payload: meaning.payload(),
             worker: Worker::new(context.host.clone(), follow),
             next_scan: context.host.now(),
             host: context.host,
+            node: context.node,
+            on_error: options.on_error.unwrap_or(OnError::Skip),
             delivered,
             poll: options.poll.micros(),
             until_idle: options.until_idle.map(Duration::micros),
             idle_since: None,
             waited: false,
+            rejected: VecDeque::new(),
         })
+    }
+
+    /// A file that cannot be read as a dead letter.
+    fn reject(&mut self, problem: Problem) -> Result<Batch, ConnectorError> {
+        let first = self.delivered.record;
+        self.delivered.record += 1;
+        let name = problem.path.to_string_lossy().into_owned();
+        Block::rejected(&name, problem.message).into_batch(first, self.host.now(), self.payload, None)
     }
 }
 
@@ -187,6 +249,9 @@ impl Reader {
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
         loop {
+            if let Some(problem) = self.rejected.pop_front() {
+                return Ok(Read::Records(self.reject(problem)?));
+            }
             let now = self.host.now();
             let scan = now >= self.next_scan;
             if scan {
@@ -198,20 +263,29 @@ impl SourceReader for Reader {
             if let Some(files) = pass.places {
                 self.delivered.files = files;
             }
+            for problem in pass.problems {
+                match self.on_error {
+                    OnError::Fail => return Err(problem.into_error()),
+                    OnError::DeadLetter => self.rejected.push_back(problem),
+                    OnError::Skip => {
+                        tracing::warn!(node = %self.node, "{}; the other files are read, and this one is tried again", problem.message);
+                    }
+                }
+            }
             if let Some(block) = pass.block {
                 self.idle_since = None;
                 self.waited = false;
                 let first = self.delivered.record;
                 self.delivered.record += block.records.len() as i64;
-                let count = block.records.len();
-                let payload = block.into_payload().map_err(|error| {
-                    ConnectorError::new(ErrorKind::Internal, format!("cannot view a block as records: {error}"))
-                })?;
-                let offsets = Int64Array::from_iter_values(first..self.delivered.record);
-                let arrival = Int64Array::from(vec![self.host.now(); count]);
-                return Ok(Read::Records(Batch::raw(0, offsets, arrival, payload, self.payload)));
+                return Ok(Read::Records(block.into_batch(first, self.host.now(), self.payload, None)?));
+            }
+            if let Some(problem) = self.rejected.pop_front() {
+                return Ok(Read::Records(self.reject(problem)?));
             }
             if pass.finished {
+                for problem in pass.unreadable {
+                    tracing::warn!(node = %self.node, "ended without a file: {}", problem.message);
+                }
                 return Ok(Read::End);
             }
             self.idle_since.get_or_insert(now);

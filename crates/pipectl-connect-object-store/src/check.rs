@@ -1,6 +1,6 @@
 //! The pure check of the options.
 
-use pipectl_contract::{Checked, ColumnNeed, NodeContext, Parallelism, SinkFacts};
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Parallelism, SinkFacts};
 use pipectl_data::{DataType, Schema};
 use pipectl_diag::{
     Diagnostic, Diagnostics, Path,
@@ -71,7 +71,8 @@ pub(crate) fn check(
         needs,
         needs_event_time: template.as_ref().is_some_and(Template::needs_event_time).then_some(prefix_path),
         takes_payload: options.format == Format::Jsonl,
-        exclusive: vec![(format!("files named `{stem}-…` in `{directory}`"), owner)],
+        exclusive: vec![(format!("files named `{stem}-…` in `{directory}`"), owner.clone())],
+        writes: vec![(FileSet::below(&directory, &format!("{stem}-")), owner)],
         parallelism: Parallelism::PerPartition,
         idempotent: true,
         shareable: false,

@@ -34,6 +34,7 @@ impl Source for Simulate {
             format: options.model.format(),
             bounded: options.records.is_some() || options.span.is_some(),
             at_rest: options.pace == Pace::Fast,
+            reads: Vec::new(),
         };
         Checked::new(facts, check::problems(options))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_contract::{Checked, ColumnNeed, NodeContext, Parallelism, SinkFacts};
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Parallelism, SinkFacts};
 use pipectl_data::Schema;
 use pipectl_diag::{
     Diagnostic, Diagnostics, Part, Path, Place,
@@ -37,7 +37,11 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
         needs_event_time: None,
         takes_payload: false,
         // SQLite does not tell upper from lower case in names.
-        exclusive: vec![(format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.output)), name_path)],
+        exclusive: vec![(
+            format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.output)),
+            name_path.clone(),
+        )],
+        writes: vec![(FileSet::file(&binding.path(node.output)), name_path)],
         parallelism: Parallelism::Single,
         idempotent: true,
         shareable: false,

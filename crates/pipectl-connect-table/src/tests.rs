@@ -44,6 +44,7 @@ fn with_columns(schema: &Schema, columns: Vec<ArrayRef>, event_time: Option<Int6
         positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
+        notes: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod backend;
 mod check;
 mod clock;
 mod error;
+mod files;
 mod network;
 mod output;
 mod processor;
@@ -20,6 +21,7 @@ pub mod told;
 pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, StreamNeeds};
 pub use check::{Checked, NodeContext, options_schema};
 pub use error::{ConnectorError, ErrorKind};
+pub use files::FileSet;
 pub use output::{
     DEFAULT_ENVIRONMENT, Earlier, EarlierOutput, OutputContext, file_identity, output_folder, remove_file,
 };

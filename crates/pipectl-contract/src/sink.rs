@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, NodeContext, OutputContext, check};
+use crate::{Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, FileSet, NodeContext, OutputContext, check};
 
 /// A column that a sink must get, and which option says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct SinkFacts {
     /// What it must own alone, in words that two sinks would share (`file out/a.jsonl`), and the option that says so;
     /// two sinks of a run with the same one are an error.
     pub exclusive: Vec<(String, Path)>,
+    /// The files that it writes, and the option that says so.
+    pub writes: Vec<(FileSet, Path)>,
     /// How many writers.
     pub parallelism: Parallelism,
     /// Whether writing the same records again after a crash leaves the same result.

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use pipectl_data::{Batch, Schema};
+use pipectl_diag::Path;
 use pipectl_host::Host;
 use pipectl_ir::dag::SourceFormat;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Checked, ConnectorError, NodeContext, check};
+use crate::{Checked, ConnectorError, FileSet, NodeContext, check};
 
 /// What a source's options mean.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct SourceFacts {
     /// Whether its records are there before the run and are read as fast as they can be processed (files, but not a pipe):
     /// where the spec gives no `lateness`, windows over them close when the input ends.
     pub at_rest: bool,
+    /// The files that it reads, and the option that says so: a sink of the same run that writes one of them is an error.
+    pub reads: Vec<(FileSet, Path)>,
 }
 
 /// What a source gets when it is opened.

@@ -23,6 +23,16 @@ pub enum PayloadFormat {
     Opaque,
 }
 
+/// What a source says of its records beside their bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceNotes {
+    /// The names of the values of each payload in CSV, where its file says them in an order of its own.
+    pub fields: Option<Vec<String>>,
+    /// Records that are not what they should be and go to the dead letters, by their [`Batch::offsets`] in ascending
+    /// order: why, in one line.
+    pub rejected: Vec<(i64, String)>,
+}
+
 /// Records of one partition, in order.
 ///
 /// All columns have [`Batch::len`] rows. Payload and columns may each be missing: a source delivers payloads only, a
@@ -50,6 +60,8 @@ pub struct Batch {
     pub format: PayloadFormat,
     /// The decoded columns.
     pub columns: Option<RecordBatch>,
+    /// What the source says of them; `None` for nothing.
+    pub notes: Option<Arc<SourceNotes>>,
 }
 
 impl Batch {
@@ -72,7 +84,27 @@ impl Batch {
             positions: None,
             format,
             columns: None,
+            notes: None,
         }
+    }
+
+    /// The records that the source rejects, with the reason of each, apart from the others.
+    pub fn split_rejected(self) -> Result<(Self, Option<(Self, Vec<String>)>), ArrowError> {
+        let Some(notes) = self.notes.clone().filter(|notes| !notes.rejected.is_empty()) else {
+            return Ok((self, None));
+        };
+        let reason = |offset: &i64| {
+            let found = notes.rejected.binary_search_by_key(offset, |(rejected, _)| *rejected).ok()?;
+            notes.rejected.get(found).map(|(_, reason)| reason.clone())
+        };
+        let offsets = self.offsets.values();
+        let reasons: Vec<String> = offsets.iter().filter_map(reason).collect();
+        let keep: Vec<bool> = offsets.iter().map(|offset| reason(offset).is_none()).collect();
+        let reject: Vec<bool> = keep.iter().map(|keep| !keep).collect();
+        let rejected = self.filter(&BooleanArray::from(reject))?;
+        let mut kept = self.filter(&BooleanArray::from(keep))?;
+        kept.notes = Some(Arc::new(SourceNotes { fields: notes.fields.clone(), rejected: Vec::new() }));
+        Ok((kept, Some((rejected, reasons))))
     }
 
     /// How many records.
@@ -170,6 +202,8 @@ impl Batch {
             positions: concat_all(batches, |batch| batch.positions.as_ref())?,
             format: first.format,
             columns,
+            // Only of use before records are decoded, where batches are not joined.
+            notes: None,
         }))
     }
 
@@ -192,6 +226,7 @@ impl Batch {
             positions: self.positions.as_ref().map(|positions| typed(&column(positions)?)).transpose()?,
             format: self.format,
             columns: self.columns.as_ref().map(columns).transpose()?,
+            notes: self.notes.clone(),
         })
     }
 }
@@ -262,6 +297,26 @@ fn typed<A: Array + Clone + 'static>(array: &Arc<dyn Array>) -> Result<A, ArrowE
 mod tests {
     use super::*;
     use crate::{DataType, Field, Schema};
+
+    #[test]
+    fn what_the_source_rejects_is_split_off() {
+        let payload = BinaryViewArray::from_iter_values(["a", "b", "c", "d"]);
+        let numbers = Int64Array::from_iter_values(10..14);
+        let mut batch = Batch::raw(0, numbers.clone(), numbers, payload, PayloadFormat::Opaque);
+        assert!(batch.clone().split_rejected().unwrap().1.is_none());
+        let rejected = vec![(9, "gone".to_owned()), (11, "bad".to_owned()), (13, "worse".to_owned())];
+        batch.notes = Some(Arc::new(SourceNotes { fields: Some(vec!["x".to_owned()]), rejected }));
+        let (kept, rejected) = batch.slice(1, 3).unwrap().split_rejected().unwrap();
+        assert_eq!(kept.offsets.values(), &[12]);
+        assert!(kept.clone().split_rejected().unwrap().1.is_none());
+        assert_eq!(kept.notes.unwrap().fields, Some(vec!["x".to_owned()]));
+        let (dead, reasons) = rejected.unwrap();
+        assert_eq!(
+            (dead.offsets.values().to_vec(), reasons),
+            (vec![11, 13], vec!["bad".to_owned(), "worse".to_owned()])
+        );
+        assert_eq!(dead.payload.unwrap().value(0), b"b");
+    }
 
     #[test]
     fn few_rows_of_a_block_do_not_keep_it() {

@@ -27,9 +27,11 @@ pub enum SourceFormat {
     Csv {
         /// The byte between fields.
         delimiter: u8,
-        /// The columns in the order of the file, where the file has no header; with a header the source sends the
-        /// rows in the order of the schema's fields that it finds there.
+        /// The columns in the order of the file, where the file has no header; with a header each batch says them.
         columns: Option<Vec<String>>,
+        /// Texts without quotes that stand for null.
+        #[serde(default)]
+        nulls: Vec<String>,
     },
     /// One line of text a record: a single column `line` of type string.
     Text,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_ir::physical::{Operation, PhysicalPlan, Stage, StageInput, Target};
-use pipectl_process::{DeadLetters, Operator, OperatorError, Output};
+use pipectl_process::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 use crate::{
     counters::TaskCounts,
@@ -130,6 +130,20 @@ impl Chain {
     /// Takes a batch from the input.
     pub(crate) async fn batch(&mut self, batch: Batch) -> Result<(), Halt> {
         self.feed_roots(&batch)?;
+        self.flush().await
+    }
+
+    /// The source of this number rejects records: they go to the dead letters.
+    pub(crate) async fn reject(&mut self, node: usize, batch: Batch, reasons: Vec<String>) -> Result<(), Halt> {
+        self.counts.node(node).dead_lettered += batch.len() as u64;
+        self.counts.add_reason(node, "source", batch.len() as u64);
+        if let Some(route) = self.dead_letters {
+            let reasons = reasons.into_iter().map(|message| Reason { code: "source", message }).collect();
+            let name = &self.nodes[node];
+            let dead = DeadLetters { batch, reasons };
+            let batch = dead_letter::to_batch(name, &dead).map_err(|error| RunError::operator(name, &error))?;
+            self.outgoing.push((route, Outgoing::Batch(batch)));
+        }
         self.flush().await
     }
 

@@ -53,6 +53,7 @@ pub(crate) fn to_batch(node: &str, dead: &DeadLetters) -> Result<Batch, Operator
         positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
+        notes: None,
     })
 }
 

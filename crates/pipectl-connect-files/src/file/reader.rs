@@ -1,49 +1,48 @@
-//! Reads the files of one source one after another.
+//! The reader of the source `file`: delivers what its files bring, and ends with an error if some of them cannot be read.
 
-use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _},
-    path::{Path, PathBuf},
-};
+use std::{collections::VecDeque, path::PathBuf, time::Duration};
 
-use arrow_array::Int64Array;
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Read, SourceContext, SourceReader};
-use pipectl_data::{Batch, PayloadFormat, Schema, compress::Compression};
+use pipectl_data::{Batch, Micros, PayloadFormat};
 use pipectl_host::Host;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::{
+    files::{Files, Listing, Problem, Step},
+    ledger::Ledger,
+};
 use crate::{
-    blocks::{Block, BlockError, Blocks},
-    columns::Columns,
-    glob::tidy,
-    input::{Meaning, SourceCompression},
-    mark::{self, Mark},
+    blocks::Block,
+    input::{Meaning, OnError, SourceCompression},
     worker::Worker,
 };
 
-/// Where reading goes on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Position {
-    /// The file, as its pattern found it, relative to the spec's folder where it is inside.
-    file: Option<String>,
-    /// Bytes of it that have been delivered, after decompression.
-    byte: u64,
-    /// Records delivered, of all files.
-    record: i64,
-    /// The fingerprint of those bytes' beginning.
-    mark: Option<Mark>,
-    /// The header of a CSV file.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    columns: Option<Vec<String>>,
-}
+/// How long the end of a run with an error waits for a checkpoint that keeps what was read before.
+const CHECKPOINT_WAIT: Micros = 10_000_000;
 
 pub(super) struct Reader {
     host: Host,
+    node: String,
     payload: PayloadFormat,
-    worker: Worker<Files, Result<Option<(Block, Position)>, ConnectorError>>,
-    delivered: Position,
+    on_error: OnError,
+    worker: Worker<Files, Result<Step, ConnectorError>>,
+    delivered: Ledger,
+    /// Whether the last file was read to its end.
+    over: bool,
+    failed: Option<Failed>,
+    /// Files that are to become dead letters.
+    rejected: VecDeque<Problem>,
+}
+
+/// The error with which the run ends.
+struct Failed {
+    problems: Vec<String>,
+    kind: ErrorKind,
+    /// Whether a checkpoint holds everything that was read.
+    is_kept: bool,
+    /// When to wait for one no longer.
+    until: Micros,
 }
 
 impl Reader {
@@ -51,244 +50,130 @@ impl Reader {
         files: Vec<PathBuf>,
         meaning: Meaning,
         compression: SourceCompression,
+        on_error: OnError,
         context: SourceContext,
     ) -> Result<Self, ConnectorError> {
-        let delivered: Position = match context.positions.into_iter().next() {
-            None => Position::default(),
-            Some(position) => serde_json::from_value(position).map_err(|error| {
-                ConnectorError::new(
-                    ErrorKind::Invalid,
-                    format!("the checkpoint's position in the files cannot be read: {error}"),
-                )
-            })?,
+        let (mut delivered, last) = match context.positions.into_iter().next() {
+            None => (Ledger::default(), None),
+            Some(position) => Ledger::restore(position)?,
         };
+        let listing = Listing::new(files, context.directory, &context.node)?;
+        delivered.forget_vanished(|entry| listing.has(entry));
         let payload = meaning.payload();
-        let directory = tidy(&context.directory);
-        let mut files = Files {
-            paths: files,
-            directory,
-            meaning,
-            compression,
-            schema: context.schema,
-            next: 0,
-            open: None,
-            record: delivered.record,
-            resume: None,
-        };
-        files.resume_at(&delivered)?;
-        Ok(Self { worker: Worker::new(context.host.clone(), files), host: context.host, payload, delivered })
+        let files = Files::new(listing, meaning, compression, context.schema, delivered.clone(), last);
+        Ok(Self {
+            worker: Worker::new(context.host.clone(), files),
+            host: context.host,
+            node: context.node,
+            payload,
+            on_error,
+            delivered,
+            over: false,
+            failed: None,
+            rejected: VecDeque::new(),
+        })
+    }
+
+    /// A file as a dead letter. It is not tried again until it changes.
+    fn reject(&mut self, problem: Problem) -> Result<Batch, ConnectorError> {
+        match problem.entry {
+            Some(entry) if problem.is_gone => self.delivered.forget(|known| known.name == entry.name),
+            Some(entry) => self.delivered.put(entry),
+            None => {}
+        }
+        let first = self.delivered.record;
+        self.delivered.record += 1;
+        Block::rejected(&problem.name, problem.message).into_batch(first, self.host.now(), self.payload, None)
+    }
+
+    /// Reports files that could not be read; those for which the run must fail are kept for its end.
+    fn report(&mut self, problems: Vec<Problem>) {
+        for problem in problems {
+            match self.on_error {
+                OnError::Skip => {
+                    tracing::warn!(node = %self.node, "{}; the other files are read, and the next run tries this one again", problem.message);
+                    if problem.is_gone {
+                        self.delivered.forget(|entry| entry.name == problem.name);
+                    }
+                }
+                OnError::DeadLetter => self.rejected.push_back(problem),
+                OnError::Fail => {
+                    tracing::warn!(node = %self.node, "{}; the other files are read before the run fails", problem.message);
+                    let failed = self.failed.get_or_insert_with(|| Failed {
+                        problems: Vec::new(),
+                        kind: problem.kind,
+                        is_kept: false,
+                        until: 0,
+                    });
+                    failed.problems.push(problem.message);
+                }
+            }
+        }
     }
 }
 
 #[async_trait]
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
-        let Some((block, position)) = self.worker.run(Files::next_block).await?? else { return Ok(Read::End) };
-        // While these records are worked on, the next block is read.
-        self.worker.ahead(Files::next_block);
-        let first = self.delivered.record;
-        let count = block.records.len();
-        let payload = block.into_payload().map_err(|error| {
-            ConnectorError::new(ErrorKind::Internal, format!("cannot view a block as records: {error}"))
-        })?;
-        let offsets = Int64Array::from_iter_values(first..position.record);
-        let arrival = Int64Array::from(vec![self.host.now(); count]);
-        self.delivered = position;
-        Ok(Read::Records(Batch::raw(0, offsets, arrival, payload, self.payload)))
+        if let Some(problem) = self.rejected.pop_front() {
+            return Ok(Read::Records(self.reject(problem)?));
+        }
+        if !self.over {
+            let step = self.worker.run(Files::next_step).await??;
+            for entry in step.entries {
+                self.delivered.put(entry);
+            }
+            self.report(step.problems);
+            if let Some(block) = step.block {
+                // While these records are worked on, the next block is read.
+                self.worker.ahead(Files::next_step);
+                let first = self.delivered.record;
+                self.delivered.record += block.records.len() as i64;
+                let batch = block.into_batch(first, self.host.now(), self.payload, step.fields.as_deref())?;
+                return Ok(Read::Records(batch));
+            }
+            self.over = true;
+            if let Some(problem) = self.rejected.pop_front() {
+                return Ok(Read::Records(self.reject(problem)?));
+            }
+            if let Some(failed) = &mut self.failed {
+                failed.until = self.host.now() + CHECKPOINT_WAIT;
+            }
+        }
+        let Some(failed) = &self.failed else { return Ok(Read::End) };
+        if failed.is_kept || self.host.now() >= failed.until {
+            return Err(failed.error());
+        }
+        self.host.sleep(Duration::from_millis(100)).await;
+        Ok(Read::Quiet)
     }
 
     fn position(&self) -> Value {
-        serde_json::to_value(&self.delivered).unwrap_or_default()
+        self.delivered.position()
     }
-}
 
-struct Files {
-    paths: Vec<PathBuf>,
-    directory: PathBuf,
-    meaning: Meaning,
-    compression: SourceCompression,
-    schema: Schema,
-    /// The file to open next.
-    next: usize,
-    open: Option<Open>,
-    /// Records delivered.
-    record: i64,
-    /// Where to go on in the next file to open.
-    resume: Option<Position>,
-}
+    fn wants_checkpoint(&self) -> bool {
+        self.over && self.failed.as_ref().is_some_and(|failed| !failed.is_kept)
+    }
 
-/// The file being read.
-struct Open {
-    name: String,
-    blocks: Blocks,
-    /// Its first bytes, as far as they have been read.
-    head: Head,
-    columns: Option<Columns>,
-}
-
-impl Files {
-    fn resume_at(&mut self, position: &Position) -> Result<(), ConnectorError> {
-        let Some(file) = &position.file else { return Ok(()) };
-        let Some(index) = self.paths.iter().position(|path| self.name(path) == *file) else {
-            let message = format!(
-                "`{file}`, which the last run was reading, is gone: put it back, or start anew without the checkpoint"
-            );
-            return Err(ConnectorError::new(ErrorKind::NotFound, message));
-        };
-        self.next = index;
-        self.resume = Some(position.clone());
+    async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
+        if self.wants_checkpoint() && *position == self.position() {
+            self.failed.iter_mut().for_each(|failed| failed.is_kept = true);
+        }
         Ok(())
     }
+}
 
-    fn name(&self, path: &Path) -> String {
-        path.strip_prefix(&self.directory).unwrap_or(path).to_string_lossy().into_owned()
-    }
-
-    /// The next records and the position after them; `None` at the end of the last file.
-    fn next_block(&mut self) -> Result<Option<(Block, Position)>, ConnectorError> {
-        loop {
-            if self.open.is_none() {
-                let Some(path) = self.paths.get(self.next).cloned() else { return Ok(None) };
-                self.open = Some(self.open_file(&path)?);
-                self.resume = None;
-                self.next += 1;
-            }
-            let Some(open) = &mut self.open else { continue };
-            let Some(mut block) = open.blocks.next().map_err(|error| describe(&open.name, error))? else {
-                self.open = None;
-                continue;
-            };
-            if self.meaning.header && open.columns.is_none() {
-                let first = block.records.remove(0);
-                let header = block.bytes.get(first).unwrap_or_default();
-                let delimiter = self.meaning.cut.delimiter;
-                open.columns = Some(Columns::of_header(header, delimiter, &self.schema, &open.name)?);
-            }
-            if block.records.is_empty() {
-                continue;
-            }
-            self.record += block.records.len() as i64;
-            let position = Position {
-                file: Some(open.name.clone()),
-                byte: block.end,
-                record: self.record,
-                mark: Some(open.head.mark(block.end)),
-                columns: open.columns.as_ref().map(|columns| columns.names().to_vec()),
-            };
-            if let Some(columns) = &open.columns {
-                block = columns.arrange(block);
-            }
-            return Ok(Some((block, position)));
+impl Failed {
+    fn error(&self) -> ConnectorError {
+        const LISTED: usize = 3;
+        let mut listed = self.problems.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
+        if let Some(more @ 1..) = self.problems.len().checked_sub(LISTED) {
+            listed = format!("{listed}; and {more} more files");
         }
-    }
-
-    fn open_file(&self, path: &Path) -> Result<Open, ConnectorError> {
-        let name = self.name(path);
-        let failed = |error| ConnectorError::io(format_args!("read `{name}`"), error);
-        let compression = self.compression.of(path);
-        let mut file = File::open(path).map_err(failed)?;
-        let head = Head::default();
-        let Some(position) = &self.resume else {
-            let input = head.watch(compression.reader(file));
-            return Ok(Open {
-                blocks: Blocks::new(input, self.meaning.cut.clone(), 0, false),
-                name,
-                head,
-                columns: None,
-            });
-        };
-        let changed = |how: &str| {
-            let message = format!(
-                "`{name}` {how} since the last run read {} bytes of it: put the old file back, or start anew without the checkpoint",
-                position.byte
-            );
-            ConnectorError::new(ErrorKind::Conflict, message)
-        };
-        let mark = position.mark.clone().unwrap_or_else(|| Mark::of(b""));
-        let mut input: Box<dyn io::Read + Send>;
-        if compression == Compression::None {
-            let mut first = Vec::new();
-            (&file).take(mark.length as u64).read_to_end(&mut first).map_err(failed)?;
-            if file.metadata().map_err(failed)?.len() < position.byte {
-                return Err(changed("has shrunk"));
-            }
-            if !mark.matches(&first) {
-                return Err(changed("was replaced"));
-            }
-            head.set(first);
-            file.seek(io::SeekFrom::Start(position.byte)).map_err(failed)?;
-            // The head is complete, or the file goes on right after it.
-            input = head.watch(Box::new(file));
-        } else {
-            input = head.watch(compression.reader(file));
-            let skipped = io::copy(&mut input.by_ref().take(position.byte), &mut io::sink()).map_err(failed)?;
-            if skipped < position.byte {
-                return Err(changed("has shrunk"));
-            }
-            if !head.matches(&mark) {
-                return Err(changed("was replaced"));
-            }
-        }
-        let columns = position
-            .columns
-            .clone()
-            .map(|names| Columns::new(names, self.meaning.cut.delimiter, &self.schema, &name))
-            .transpose()?;
-        Ok(Open { blocks: Blocks::new(input, self.meaning.cut.clone(), position.byte, false), name, head, columns })
-    }
-}
-
-fn describe(name: &str, error: BlockError) -> ConnectorError {
-    match error {
-        BlockError::Io(error) => ConnectorError::io(format_args!("read `{name}`"), error),
-        BlockError::TooLong(byte) => ConnectorError::new(
-            ErrorKind::Invalid,
-            format!(
-                "the record at byte {byte} of `{name}` is longer than `max_record`: check `format`, or raise the limit"
-            ),
-        ),
-    }
-}
-
-/// The first bytes that go through a reader.
-#[derive(Debug, Clone, Default)]
-struct Head(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl Head {
-    fn with<T>(&self, look: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
-
-    fn set(&self, bytes: Vec<u8>) {
-        self.with(|head| *head = bytes);
-    }
-
-    fn matches(&self, mark: &Mark) -> bool {
-        self.with(|head| mark.matches(head))
-    }
-
-    /// The fingerprint of the bytes before `end`.
-    fn mark(&self, end: u64) -> Mark {
-        self.with(|head| Mark::of(head.get(..end as usize).unwrap_or(head)))
-    }
-
-    fn watch(&self, input: Box<dyn io::Read + Send>) -> Box<dyn io::Read + Send> {
-        Box::new(Watched { input, head: self.clone() })
-    }
-}
-
-struct Watched {
-    input: Box<dyn io::Read + Send>,
-    head: Head,
-}
-
-impl io::Read for Watched {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(out)?;
-        self.head.with(|head| {
-            let missing = mark::LENGTH.saturating_sub(head.len());
-            head.extend_from_slice(out.get(..read.min(missing)).unwrap_or_default());
-        });
-        Ok(read)
+        let message = format!(
+            "{listed} (all other files were read; the next run tries again what is missing, and with `on_error: skip` it is left out)"
+        );
+        ConnectorError::new(self.kind, message)
     }
 }

@@ -2,40 +2,26 @@
 
 use std::{
     collections::BTreeSet,
-    fs::Metadata,
     path::{Path, PathBuf},
 };
 
 use pipectl_data::compress::Compression;
 
-use super::{Id, Place, followed::Followed};
-
-/// Device and inode of the file at `path`; `None` if there is none.
-pub(super) fn id(path: &Path) -> Option<Id> {
-    std::fs::metadata(path).ok().map(|metadata| id_of(path, &metadata))
-}
-
-#[cfg(unix)]
-pub(super) fn id_of(_path: &Path, metadata: &Metadata) -> Id {
-    use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino())
-}
-
-/// Without inodes the name stands for the file; a rename then looks like a truncation.
-#[cfg(not(unix))]
-pub(super) fn id_of(path: &Path, _metadata: &Metadata) -> Id {
-    (0, xxhash_rust::xxh3::xxh3_64(path.to_string_lossy().as_bytes()))
-}
+use super::{Place, followed::Followed};
+use crate::{
+    file_id::{self, FileId},
+    paths::{folder_of, usable},
+};
 
 /// The same file under another name beside `path`.
-pub(super) fn renamed(place: &Place, path: &Path, known: &BTreeSet<Id>) -> Option<Followed> {
-    let candidates = siblings(path).filter(|sibling| id(sibling) == Some((place.dev, place.inode)));
+pub(super) fn renamed(place: &Place, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
+    let candidates = siblings(path).filter(|sibling| file_id::of(sibling) == Some((place.dev, place.inode)));
     first_that_resumes(candidates, place, known)
 }
 
 /// Another file beside `path` that begins with what was read. Nothing is found for a place at a file's very start,
 /// where every file would fit.
-pub(super) fn copy(place: &Place, path: &Path, known: &BTreeSet<Id>) -> Option<Followed> {
+pub(super) fn copy(place: &Place, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
     if place.mark.length == 0 {
         return None;
     }
@@ -51,7 +37,7 @@ pub(super) fn compressed(path: &Path) -> Option<PathBuf> {
 fn first_that_resumes(
     mut candidates: impl Iterator<Item = PathBuf>,
     place: &Place,
-    known: &BTreeSet<Id>,
+    known: &BTreeSet<FileId>,
 ) -> Option<Followed> {
     candidates.find_map(|candidate| {
         let mut file = Followed::open(&candidate).ok().flatten()?;
@@ -59,16 +45,26 @@ fn first_that_resumes(
     })
 }
 
+/// Whether a file may be another after a rotation, renamed or copied.
+pub(crate) fn is_sibling(path: &Path, of: &Path) -> bool {
+    let (Some(name), Some(stem)) = (path.file_name(), of.file_stem()) else { return false };
+    folder_of(path) == folder_of(of) && name.as_encoded_bytes().starts_with(stem.as_encoded_bytes())
+}
+
 /// Files in the same folder whose names begin like this one: `access.log.1`, `access.log-20260131`, `access-1.log`;
 /// and the file itself. The latest changed come first, since the last rotation is the likeliest.
 fn siblings(path: &Path) -> impl Iterator<Item = PathBuf> {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let folder = folder_of(path);
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let fits = entry.file_name().to_string_lossy().starts_with(&stem);
+    let entries = std::fs::read_dir(folder);
+    if let Err(error) = &entries {
+        tracing::warn!(folder = %folder.display(), %error, "cannot look for the rotated file");
+    }
+    for entry in entries.into_iter().flatten().flatten() {
+        let sibling = usable(folder, entry.file_name());
+        let fits = is_sibling(&sibling, path);
         if let Some(metadata) = entry.metadata().ok().filter(|metadata| fits && metadata.is_file()) {
-            found.push((std::cmp::Reverse(metadata.modified().ok()), entry.path()));
+            found.push((std::cmp::Reverse(metadata.modified().ok()), sibling));
         }
     }
     found.sort();

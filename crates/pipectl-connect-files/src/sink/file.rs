@@ -12,8 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, NodeContext, OutputContext, Parallelism, Rejection,
-    Sink, SinkContext, SinkFacts, SinkWriter, file_identity, remove_file,
+    Checked, ConnectorError, Earlier, EarlierOutput, ErrorKind, FileSet, NodeContext, OutputContext, Parallelism,
+    Rejection, Sink, SinkContext, SinkFacts, SinkWriter, file_identity, remove_file,
 };
 use pipectl_data::{Batch, compress::Compression};
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};
@@ -22,7 +22,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::format::{Formatter, SinkFormat};
-use crate::{glob::tidy, input::Format};
+use crate::{
+    file_id::{self, FileId},
+    in_use::InUse,
+    input::Format,
+    paths::{folder_of, usable},
+};
 
 /// How the file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -57,7 +62,7 @@ pub struct FileSinkOptions {
     #[schemars(example = &"out/alerts.jsonl")]
     pub path: String,
 
-    /// How records are written; if not given, `csv` for a name with `.csv`, otherwise `jsonl`.
+    /// How records are written; if not given, `csv` for a name with `.csv`, otherwise `json`.
     pub format: Option<SinkFormat>,
 
     /// How the file is compressed; if not given, as its name says (`.gz`, `.zst`).
@@ -73,7 +78,7 @@ impl FileSinkOptions {
     fn format(&self) -> SinkFormat {
         self.format.unwrap_or(match Format::detect(&self.path) {
             Some((Format::Csv, _)) => SinkFormat::Csv,
-            _ => SinkFormat::Jsonl,
+            _ => SinkFormat::Json,
         })
     }
 
@@ -123,12 +128,13 @@ impl Sink for FileSink {
     const KIND: &'static str = "file";
 
     fn check(&self, options: &FileSinkOptions, _binding: &(), _node: NodeContext<'_>) -> Checked<SinkFacts> {
-        let file = tidy(std::path::Path::new(&options.path));
+        let file = usable(std::path::Path::new(""), &options.path);
         let facts = SinkFacts {
             needs: Vec::new(),
             needs_event_time: None,
-            takes_payload: options.format() == SinkFormat::Jsonl,
+            takes_payload: options.format().is_json(),
             exclusive: vec![(format!("file {}", file.display()), Path::keys(["path"]))],
+            writes: vec![(FileSet::file(&options.path), Path::keys(["path"]))],
             parallelism: Parallelism::Single,
             idempotent: true,
             shareable: false,
@@ -215,6 +221,9 @@ struct Writer {
     compression: Compression,
     /// Open from the first write on, so that a run that fails earlier leaves the old file alone.
     file: Option<Arc<File>>,
+    /// Keeps sources from reading it, as long as it is open.
+    in_use: Option<InUse>,
+    node: String,
     /// Where the next bytes go.
     length: u64,
     buffer: Vec<u8>,
@@ -232,11 +241,13 @@ struct Writer {
 impl Writer {
     async fn open(options: &FileSinkOptions, context: SinkContext) -> Result<Self, ConnectorError> {
         let mut writer = Self {
-            path: tidy(&context.directory.join(&options.path)),
+            path: usable(&context.directory, &options.path),
             formatter: Formatter::new(options.format(), &context),
             compression: options.compression(),
             host: context.host,
             file: None,
+            in_use: None,
+            node: context.node,
             length: 0,
             buffer: Vec::new(),
             held: Vec::new(),
@@ -319,9 +330,13 @@ impl Writer {
             return Ok(file.clone());
         }
         let (path, length) = (self.path.clone(), self.length);
-        let opened = self.host.blocking(move || open_at(&path, length)).await;
-        let file = Arc::new(opened.map_err(|error| self.failed(error))?);
-        self.file = Some(file.clone());
+        let opened = self.host.blocking(move || open(&path)).await;
+        let (file, id) = opened.map_err(|error| self.failed(error))?;
+        let in_use = InUse::write(id, &self.path.display().to_string(), &self.node)?;
+        let path = self.path.clone();
+        let cut = self.host.blocking(move || cut(&file, &path, length).map(|()| file)).await;
+        let file = Arc::new(cut.map_err(|error| self.failed(error))?);
+        (self.file, self.in_use) = (Some(file.clone()), Some(in_use));
         Ok(file)
     }
 
@@ -361,19 +376,23 @@ impl Writer {
     }
 }
 
-fn open_at(path: &std::path::Path, length: u64) -> io::Result<File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if let Some(folder) = folder {
-        std::fs::create_dir_all(folder)?;
-    }
+/// Opens or makes a file, and changes nothing in it.
+fn open(path: &std::path::Path) -> io::Result<(File, FileId)> {
+    std::fs::create_dir_all(folder_of(path))?;
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let id = file_id::of_metadata(path, &file.metadata()?);
+    Ok((file, id))
+}
+
+/// Cuts a file to the length that counts.
+fn cut(file: &File, path: &std::path::Path, length: u64) -> io::Result<()> {
     file.set_len(length)?;
     file.sync_all()?;
     // The entry in the folder must outlive a crash too; where folders cannot be synced, there is no more to do.
-    if let Some(folder) = folder.and_then(|folder| File::open(folder).ok()) {
+    if let Ok(folder) = File::open(folder_of(path)) {
         let _unsupported = folder.sync_all();
     }
-    Ok(file)
+    Ok(())
 }
 
 fn write_at(mut file: &File, start: u64, compression: Compression, bytes: &[u8]) -> io::Result<u64> {

@@ -17,9 +17,18 @@ use serde::{Deserialize, Serialize};
 pub enum SinkFormat {
     /// One JSON object a line.
     #[default]
-    Jsonl,
+    Json,
     /// Comma-separated values with a header.
     Csv,
+    /// The former name of `json`.
+    Jsonl,
+}
+
+impl SinkFormat {
+    /// Whether it is JSON, by either name.
+    pub(crate) fn is_json(self) -> bool {
+        self != Self::Csv
+    }
 }
 
 /// Turns batches into bytes.
@@ -37,7 +46,7 @@ impl Formatter {
         Self {
             format,
             schema: context.schema.clone(),
-            raw: format == SinkFormat::Jsonl && context.payload == Some(PayloadFormat::Json),
+            raw: format.is_json() && context.payload == Some(PayloadFormat::Json),
             ends: Vec::new(),
         }
     }
@@ -87,7 +96,7 @@ impl Formatter {
         self.ends.clear();
         let before = out.len();
         let written = match self.format {
-            SinkFormat::Jsonl => jsonl::write_rows(columns, &self.schema, out, &mut self.ends),
+            SinkFormat::Json | SinkFormat::Jsonl => jsonl::write_rows(columns, &self.schema, out, &mut self.ends),
             SinkFormat::Csv => csv::write_rows(columns, &self.schema, out, &mut self.ends),
         };
         written.map_err(|error| {

@@ -18,7 +18,7 @@ use crate::worker::Worker;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdoutOptions {
-    /// How records are written; `jsonl` if not given.
+    /// How records are written; `json` if not given.
     #[serde(default)]
     pub format: SinkFormat,
 }
@@ -38,8 +38,9 @@ impl Sink for StdoutSink {
         Checked::ok(SinkFacts {
             needs: Vec::new(),
             needs_event_time: None,
-            takes_payload: options.format == SinkFormat::Jsonl,
+            takes_payload: options.format.is_json(),
             exclusive: vec![("standard output".to_owned(), Path::here())],
+            writes: Vec::new(),
             parallelism: Parallelism::Single,
             idempotent: false,
             shareable: true,

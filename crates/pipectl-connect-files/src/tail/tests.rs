@@ -8,7 +8,9 @@ use super::*;
 
 fn options(mut given: Value) -> TailOptions {
     if let Some(given) = given.as_object_mut() {
-        given.entry("paths").or_insert(json!("*.log"));
+        if !given.contains_key("paths") {
+            given.entry("path").or_insert(json!("*.log"));
+        }
     }
     serde_json::from_value(given).expect("options")
 }
@@ -90,7 +92,7 @@ fn several_rotated_files_are_read_by_age() {
         age("a.log", 1);
         age("a.log.1", 2);
         age("a.log.2", 3);
-        let given = json!({ "paths": "a.log*" });
+        let given = json!({ "path": "a.log*" });
         let mut reader = open(folder, given.clone(), Vec::new());
         assert_eq!(drain(&mut reader).await, ["1", "2", "3"]);
         let position = reader.position();
@@ -125,7 +127,241 @@ fn truncation_starts_anew_and_the_copy_gives_the_rest() {
         std::fs::copy(&log, folder.join("a.log.1")).expect("copies");
         std::fs::write(&log, "7\n8\n9\n10\n").expect("writes");
         assert_eq!(drain(&mut reader).await, ["5", "6", "7", "8", "9", "10"]);
+        // Once more, over the copy of before.
+        append(&log, "11\n");
+        std::fs::copy(&log, folder.join("a.log.1")).expect("copies");
+        std::fs::write(&log, "12\n").expect("writes");
+        assert_eq!(drain(&mut reader).await, ["11", "12"]);
     });
+}
+
+/// Truncated and rewritten with more than there was, and the same first bytes: an application that was started again.
+#[test]
+fn a_file_that_was_rewritten_with_the_same_beginning_is_read_anew() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        let banner = "# the same banner at each start\n".repeat(60);
+        let content = |run: u32, count: usize| {
+            let events =
+                (0..count).map(|number| format!("run {run} event {number} {}\n", "x".repeat(run as usize * 10)));
+            banner.clone() + &events.collect::<String>()
+        };
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let mut written = content(1, 20);
+        append(&log, &written);
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, lines(&written));
+        for (run, restarts) in [(2, false), (3, true), (4, false), (5, true)] {
+            written = content(run, 40 + run as usize);
+            std::fs::write(&log, &written).expect("writes");
+            if restarts {
+                reader = open(folder, json!({}), vec![reader.position()]);
+            }
+            assert_eq!(drain(&mut reader).await, lines(&written), "run {run}");
+        }
+        // What is the same up to the place is taken for the same file.
+        std::fs::write(&log, written + "more\n").expect("writes");
+        assert_eq!(drain(&mut reader).await, ["more"]);
+    });
+}
+
+#[test]
+fn positions_without_the_later_fingerprint_are_read() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        append(&log, &"line\n".repeat(500));
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await.len(), 500);
+        let mut position = reader.position();
+        let place = position["files"][0].as_object_mut().expect("a place");
+        assert!(place.remove("before").is_some() && !place.contains_key("open_line"));
+        append(&log, "new\n");
+        let mut reader = open(folder, json!({}), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["new"]);
+    });
+}
+
+/// Ends when idle, as a scheduled run does.
+async fn scheduled(folder: &FilePath, position: Option<Value>) -> (Vec<String>, Value) {
+    let mut reader = open(folder, json!({ "until_idle": "1s" }), position.into_iter().collect());
+    to_the_end(&mut reader).await
+}
+
+async fn to_the_end(reader: &mut Reader) -> (Vec<String>, Value) {
+    let mut lines = Vec::new();
+    loop {
+        match reader.next().await.expect("reads") {
+            Read::Records(batch) => {
+                let payload = batch.payload.expect("payload");
+                lines.extend(payload.iter().flatten().map(|line| String::from_utf8_lossy(line).into_owned()));
+            }
+            Read::Quiet => {}
+            Read::End => return (lines, reader.position()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_run_that_ended_goes_on_with_what_came_since() {
+    run(async |folder| {
+        let log = folder.join("a.log");
+        append(&log, "1\n2\n");
+        let (lines, position) = scheduled(folder, None).await;
+        assert_eq!(lines, ["1", "2"]);
+        let (lines, position) = scheduled(folder, Some(position)).await;
+        assert!(lines.is_empty());
+        append(&log, "3\n4");
+        append(&folder.join("b.log"), "5\n");
+        let (mut lines, position) = scheduled(folder, Some(position)).await;
+        lines.sort();
+        assert_eq!(lines, ["3", "4", "5"]);
+        // The line end of the last line comes later, or more of the line.
+        append(&log, "\n6");
+        let (lines, position) = scheduled(folder, Some(position)).await;
+        assert_eq!(lines, ["6"]);
+        append(&log, " and more\r");
+        let (lines, position) = scheduled(folder, Some(position)).await;
+        assert_eq!(lines, ["6 and more"]);
+        append(&log, "\n\n7\n");
+        let (lines, position) = scheduled(folder, Some(position)).await;
+        assert_eq!(lines, ["", "7"]);
+        assert_eq!(position["record"], 9);
+    });
+}
+
+/// A link to the memory of the process that reads it is a file that can be opened, and not be read.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_unreadable_file_is_left_out_and_tried_again() {
+    run(async |folder| {
+        let (log, secret) = (folder.join("a.log"), folder.join("secret.log"));
+        let hide = || std::os::unix::fs::symlink("/proc/self/mem", &secret).expect("a link");
+        append(&log, "1\n");
+        append(&secret, "s1\n");
+        let mut reader = open(folder, json!({}), Vec::new());
+        let mut lines = drain(&mut reader).await;
+        lines.sort();
+        assert_eq!(lines, ["1", "s1"]);
+        let position = reader.position();
+        // At a restart.
+        let kept = folder.join("kept");
+        std::fs::rename(&secret, &kept).expect("renames");
+        hide();
+        append(&log, "2\n");
+        let mut reader = open(folder, json!({}), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["2"]);
+        std::fs::remove_file(&secret).expect("removes");
+        append(&secret, "s2\n");
+        reader.host.sleep(std::time::Duration::from_secs(6)).await;
+        assert_eq!(drain(&mut reader).await, ["s2"]);
+        // While it runs.
+        std::fs::remove_file(&secret).expect("removes");
+        hide();
+        append(&log, "3\n");
+        assert_eq!(drain(&mut reader).await, ["3"]);
+        let mut reader = open(folder, json!({ "on_error": "fail" }), Vec::new());
+        let error = loop {
+            match reader.next().await {
+                Ok(Read::End) => panic!("ended"),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert!(error.message.contains("secret.log"), "{error}");
+    });
+}
+
+#[test]
+fn what_a_sink_writes_is_not_followed() {
+    run(async |folder| {
+        append(&folder.join("a.log"), "1\n");
+        append(&folder.join("out.log"), "1\n");
+        let id = crate::file_id::of(&folder.join("out.log")).expect("a file");
+        let _written = crate::in_use::InUse::write(id, "out.log", "out").expect("free");
+        let mut reader = open(folder, json!({}), Vec::new());
+        let error = reader.next().await.map(|_| ()).expect_err("a circle");
+        assert!(error.message.contains("sink `out` writes") && error.message.contains("source `n` reads"), "{error}");
+    });
+}
+
+fn append_bytes(path: &FilePath, bytes: &[u8]) {
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("opens");
+    file.write_all(bytes).expect("writes");
+}
+
+#[test]
+fn text_in_other_encodings_becomes_utf_8() {
+    run(async |folder| {
+        append_bytes(&folder.join("a.log"), b"caf\xe9\nhal");
+        let given = json!({ "encoding": "latin1" });
+        let mut reader = open(folder, given.clone(), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["café"]);
+        append_bytes(&folder.join("a.log"), b"f \xfc\n\xdf\n");
+        let mut reader = open(folder, given, vec![reader.position()]);
+        assert_eq!(drain(&mut reader).await, ["half ü", "ß"]);
+    });
+}
+
+#[test]
+fn utf_16_is_followed_byte_by_byte() {
+    for (given, big) in [("utf-16", false), ("utf-16", true), ("utf-16le", false), ("utf-16be", true)] {
+        run(async |folder| {
+            // ਊ is U+0A0A: its bytes look like line ends.
+            let text = "one\r\ntwo ü 😀 ਊ\n\nthree\n".to_owned() + &"x".repeat(30) + "\nlast\nopen";
+            let unit = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            let marked = if given == "utf-16" { "\u{feff}".to_owned() + &text } else { text.clone() };
+            let bytes: Vec<u8> = marked.encode_utf16().flat_map(unit).collect();
+            let options = json!({ "encoding": given, "max_record": "20B", "on_oversize": "truncate" });
+            let mut expected: Vec<String> = text.lines().map(|line| line.chars().take(20).collect()).collect();
+            let log = folder.join("a.log");
+            let mut seen = Vec::new();
+            let mut position = Vec::new();
+            for byte in &bytes {
+                append_bytes(&log, &[*byte]);
+                let mut reader = open(folder, options.clone(), position);
+                seen.extend(drain(&mut reader).await);
+                position = vec![reader.position()];
+            }
+            let open_line = expected.pop();
+            assert_eq!(seen, expected, "{given}");
+            let mut finishing = options.clone();
+            finishing["until_idle"] = json!("1s");
+            let mut reader = open(folder, finishing.clone(), position);
+            let (lines, position) = to_the_end(&mut reader).await;
+            assert_eq!(lines.first(), open_line.as_ref());
+            append_bytes(&log, &"\n".encode_utf16().flat_map(unit).collect::<Vec<_>>());
+            let mut reader = open(folder, finishing, vec![position]);
+            assert!(to_the_end(&mut reader).await.0.is_empty());
+            // At once, and from the end.
+            let mut reader = open(folder, options.clone(), Vec::new());
+            assert_eq!(drain(&mut reader).await.len(), 7);
+            let mut from_end = options;
+            from_end["from"] = json!("end");
+            let mut reader = open(folder, from_end, Vec::new());
+            assert!(drain(&mut reader).await.is_empty());
+            append_bytes(&log, &"new\n".encode_utf16().flat_map(unit).collect::<Vec<_>>());
+            assert_eq!(drain(&mut reader).await, ["new"]);
+        });
+    }
+}
+
+#[test]
+fn path_has_a_former_name() {
+    let titles = |given: Value| {
+        let node = NodeContext { pipeline: "p", node: "n", input: None, keys: &[] };
+        let options = serde_json::from_value(given).expect("options");
+        let checked = Source::check(&TailSource, &options, node);
+        checked.diagnostics.iter().map(|found| found.title.clone()).collect::<Vec<_>>()
+    };
+    assert!(titles(json!({ "path": "a.log" })).is_empty());
+    assert!(titles(json!({ "paths": ["a.log", "b.log"] })).is_empty());
+    assert_eq!(titles(json!({})), ["`path` names no file"]);
+    assert_eq!(titles(json!({ "paths": [] })), ["`paths` names no file"]);
+    assert_eq!(
+        titles(json!({ "path": "a", "paths": "b" })),
+        ["`paths` is the former name of `path`, which is there too"]
+    );
 }
 
 #[test]
@@ -222,17 +458,32 @@ fn a_restart_finds_files_that_moved_meanwhile() {
 }
 
 #[test]
-fn a_line_without_end_stops_the_run() {
+fn a_line_that_is_too_long_is_left_out_once_it_ends() {
     run(async |folder| {
-        append(&folder.join("a.log"), &format!("ok\n{}", "x".repeat(3_000_000)));
-        let mut reader = open(folder, json!({ "max_record": "2MiB" }), Vec::new());
+        let log = folder.join("a.log");
+        append(&log, &format!("ok\n{}", "x".repeat(3_000_000)));
+        let mut reader = open(folder, json!({ "max_record": "2MiB", "on_oversize": "fail" }), Vec::new());
         assert!(matches!(reader.next().await, Ok(Read::Records(_))));
         let error = reader.next().await.map(|_| ()).expect_err("too long");
         assert!(error.message.contains("byte 3 of") && error.message.contains("a.log"), "{error}");
         let mut reader = open(folder, json!({}), Vec::new());
         assert_eq!(drain(&mut reader).await, ["ok"], "a long line may still be in the making");
-        append(&folder.join("a.log"), "\n");
-        assert_eq!(drain(&mut reader).await[0].len(), 3_000_000);
+        let mut shorter = open(folder, json!({ "max_record": "2MiB" }), Vec::new());
+        assert_eq!(drain(&mut shorter).await, ["ok"]);
+        append(&log, "xx");
+        assert!(drain(&mut shorter).await.is_empty());
+        append(&log, "\nnext\n");
+        let Ok(Read::Records(batch)) = shorter.next().await else { panic!("a record") };
+        let (kept, rejected) = batch.split_rejected().expect("splits");
+        assert!(kept.is_empty());
+        let (dead, reasons) = rejected.expect("rejected");
+        assert_eq!((dead.offsets.values().to_vec(), dead.payload.expect("an excerpt").value(0).len()), (vec![1], 1024));
+        assert!(reasons[0].contains("3000002 bytes"), "{reasons:?}");
+        let position = shorter.position();
+        assert_eq!(drain(&mut shorter).await, ["next"]);
+        let mut again = open(folder, json!({ "max_record": "2MiB" }), vec![position]);
+        assert_eq!(drain(&mut again).await, ["next"]);
+        assert_eq!(drain(&mut reader).await[0].len(), 3_000_002);
     });
 }
 

@@ -9,12 +9,23 @@ pub(super) struct Rows {
     delimiter: u8,
     columns: Vec<String>,
     fields: Vec<Option<usize>>,
+    /// Texts without quotes that stand for null.
+    nulls: Vec<String>,
 }
 
 impl Rows {
-    pub(super) fn new(schema: &Schema, delimiter: u8, columns: Vec<String>) -> Self {
-        let fields = columns.iter().map(|name| schema.find(name).map(|(field, _)| field)).collect();
-        Self { delimiter, columns, fields }
+    pub(super) fn new(schema: &Schema, delimiter: u8, columns: Vec<String>, nulls: Vec<String>) -> Self {
+        let mut rows = Self { delimiter, columns: Vec::new(), fields: Vec::new(), nulls };
+        rows.set_columns(schema, &columns);
+        rows
+    }
+
+    /// From now on, rows have these columns.
+    pub(super) fn set_columns(&mut self, schema: &Schema, columns: &[String]) {
+        if self.columns != columns || self.fields.len() != columns.len() {
+            self.fields = columns.iter().map(|name| schema.find(name).map(|(field, _)| field)).collect();
+            self.columns = columns.to_vec();
+        }
     }
 
     pub(super) fn parse<'a>(&self, record: &'a str, slots: &mut Slots<'a>) -> Result<(), String> {
@@ -27,6 +38,14 @@ impl Rows {
             })?;
             if let Some(field) = self.fields.get(count).copied().flatten() {
                 match value {
+                    // Quotes say that the text is meant as it is.
+                    Value::Plain(value)
+                        if !self.nulls.is_empty()
+                            && !at.starts_with('"')
+                            && self.nulls.iter().any(|null| null == value) =>
+                    {
+                        slots.set_null(field);
+                    }
                     Value::Plain(value) => text::set(slots, field, value),
                     Value::Doubled(value) => text::set_copied(slots, field, &value.replace("\"\"", "\"")),
                 }

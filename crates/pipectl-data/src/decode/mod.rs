@@ -29,8 +29,10 @@ pub enum DecodeFormat {
     Csv {
         /// The byte between fields.
         delimiter: u8,
-        /// The names of the row's fields, in order.
+        /// The names of the row's fields, in order, where the batch does not say them.
         columns: Vec<String>,
+        /// Texts without quotes that stand for null.
+        nulls: Vec<String>,
     },
     /// One line of UTF-8 text a record: a single column `line`.
     Text,
@@ -73,6 +75,8 @@ pub struct Decoder {
     arrow: SchemaRef,
     schema: Schema,
     format: Parser,
+    /// The columns of CSV where the batch does not say them.
+    default_fields: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -85,12 +89,16 @@ enum Parser {
 impl Decoder {
     /// A decoder of these fields; give it only those that are needed.
     pub fn new(schema: &Schema, format: DecodeFormat) -> Self {
+        let mut default_fields = None;
         let format = match format {
             DecodeFormat::Json => Parser::Json(json::Keys::new(schema)),
-            DecodeFormat::Csv { delimiter, columns } => Parser::Csv(csv::Rows::new(schema, delimiter, columns)),
+            DecodeFormat::Csv { delimiter, columns, nulls } => {
+                default_fields = Some(columns.clone());
+                Parser::Csv(csv::Rows::new(schema, delimiter, columns, nulls))
+            }
             DecodeFormat::Text => Parser::Text,
         };
-        Self { arrow: schema.arrow(), schema: schema.clone(), format }
+        Self { arrow: schema.arrow(), schema: schema.clone(), format, default_fields }
     }
 
     /// Decodes a block of payloads.
@@ -98,6 +106,17 @@ impl Decoder {
     /// # Errors
     /// Only for faults of our own: bad records are in the answer.
     pub fn decode(&mut self, payload: &BinaryViewArray) -> Result<Decoded, ArrowError> {
+        self.decode_with(payload, None)
+    }
+
+    /// The same for CSV whose values have these names, in this order, if they are given.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    pub fn decode_with(&mut self, payload: &BinaryViewArray, fields: Option<&[String]>) -> Result<Decoded, ArrowError> {
+        if let (Parser::Csv(rows), Some(default)) = (&mut self.format, &self.default_fields) {
+            rows.set_columns(&self.schema, fields.unwrap_or(default));
+        }
         let mut columns: Vec<Column> =
             self.schema.fields().iter().map(|field| Column::new(field.data_type, payload.len())).collect();
         let mut slots = Slots::new(&self.schema);

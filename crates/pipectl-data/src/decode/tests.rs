@@ -31,7 +31,59 @@ fn one(data_type: DataType, format: DecodeFormat, record: &str) -> Result<Option
 }
 
 fn csv(columns: &[&str]) -> DecodeFormat {
-    DecodeFormat::Csv { delimiter: b',', columns: columns.iter().map(|name| (*name).to_owned()).collect() }
+    DecodeFormat::Csv {
+        delimiter: b',',
+        columns: columns.iter().map(|name| (*name).to_owned()).collect(),
+        nulls: Vec::new(),
+    }
+}
+
+#[test]
+fn texts_that_stand_for_null_are_null_unless_quoted() {
+    let nulls = |nulls: &[&str]| DecodeFormat::Csv {
+        delimiter: b',',
+        columns: vec!["a".to_owned(), "b".to_owned()],
+        nulls: nulls.iter().map(|null| (*null).to_owned()).collect(),
+    };
+    for (data_type, given, record, expected) in [
+        (DataType::String, &[][..], ",x", Some("")),
+        (DataType::String, &["", "NA"], ",x", None),
+        (DataType::String, &["", "NA"], "NA,x", None),
+        (DataType::String, &["", "NA"], "\"NA\",x", Some("NA")),
+        (DataType::String, &["NA"], ",x", Some("")),
+        (DataType::String, &["NA"], "NAN,x", Some("NAN")),
+        (DataType::Int64, &["NA"], "NA,x", None),
+        (DataType::Int64, &["-1"], "-1,x", None),
+        (DataType::Int64, &["NA"], ",x", None),
+    ] {
+        let found = one(data_type, nulls(given), record).expect("a good record");
+        let found = found.map(|text| if text == "\"\"" { String::new() } else { text });
+        assert_eq!(found.as_deref(), expected, "{given:?} {record}");
+    }
+    let error = one(DataType::Int64, nulls(&["NA"]), "N/A,x").expect_err("no number");
+    assert!(error.contains("N/A"), "{error}");
+}
+
+#[test]
+fn a_batch_may_have_its_own_columns() {
+    let schema = schema(&[("a", DataType::Int64), ("b", DataType::String)]);
+    let mut decoder = Decoder::new(&schema, csv(&["a", "b"]));
+    let mut decode = |fields: Option<&[&str]>, row: &str| {
+        let fields: Option<Vec<String>> = fields.map(|fields| fields.iter().map(|name| (*name).to_owned()).collect());
+        let decoded =
+            decoder.decode_with(&BinaryViewArray::from_iter_values([row]), fields.as_deref()).expect("decodes");
+        let (mut out, mut ends) = (Vec::new(), Vec::new());
+        crate::encode::csv::write_rows(&decoded.columns, &schema, &mut out, &mut ends).expect("writes");
+        let bad = decoded.bad.first().map(|bad| bad.message.clone());
+        bad.unwrap_or_else(|| String::from_utf8_lossy(&out).trim_end().to_owned())
+    };
+    let own = Some(&["b", "extra", "a"][..]);
+    assert_eq!(decode(None, "1,x"), "1,x");
+    assert_eq!(decode(own, "x,keep,1"), "1,x");
+    assert_eq!(decode(own, "only,two"), "found 2 fields, expected 3: b, extra, a");
+    assert!(decode(own, "x,keepme,notanumber").contains("notanumber"));
+    assert_eq!(decode(Some(&["a", "b"]), "2,y"), "2,y");
+    assert_eq!(decode(None, "3,z"), "3,z");
 }
 
 #[test]

@@ -87,7 +87,7 @@ proptest! {
         let (mut out, mut ends) = (Vec::new(), Vec::new());
         csv::write_rows(&batch(&rows), &schema(), &mut out, &mut ends).expect("writes");
         let columns = schema().names().map(str::to_owned).collect();
-        let format = DecodeFormat::Csv { delimiter: b',', columns };
+        let format = DecodeFormat::Csv { delimiter: b',', columns, nulls: Vec::new() };
         let decoded = Decoder::new(&schema(), format).decode(&payload(&out, &ends)).expect("decodes");
         prop_assert_eq!(decoded.bad, []);
         prop_assert_eq!(decoded.columns, batch(&rows));

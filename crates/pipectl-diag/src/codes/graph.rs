@@ -41,4 +41,8 @@ crate::codes::codes! {
         cause: "A stream is carried by a backend, and what comes before it and what comes after it both write to one memory stream. The two sides run and are checkpointed apart, so memory cannot join them.";
         example: "spec:\n  streams: { orders: {}, all: {} }   # `orders` on Kafka, `all` in memory, written from both sides of `orders`\n";
         fix: "Carry the joining stream by a backend too.";
+    OUTPUT_IS_INPUT = "PC0311", "output-is-input";
+        cause: "A sink writes a file that a source of the same run reads: the sink would destroy the input, or the source would read the output again and again.";
+        example: "sources:\n  logs: { tail: { path: \"logs/*.log\" } }\nsinks:\n  out: { from: logs, file: { path: logs/out.log } }\n";
+        fix: "Let the sink write to a place that no source reads, or narrow the source's pattern.";
 }

@@ -177,7 +177,7 @@ fn csv_plan(csv: &CsvOptions, options: &ParseOptions, found: &mut Diagnostics) -
     }
     let names = csv.columns.iter().filter(wanted).map(|name| (name.as_str(), None));
     let columns = typed(names, options, found);
-    let format = DecodeFormat::Csv { delimiter: delimiter?, columns: csv.columns.clone() };
+    let format = DecodeFormat::Csv { delimiter: delimiter?, columns: csv.columns.clone(), nulls: Vec::new() };
     Some(Plan { form: Form::Decode(format), columns })
 }
 

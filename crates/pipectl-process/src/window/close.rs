@@ -81,6 +81,7 @@ impl WindowOperator {
             positions: None,
             format: PayloadFormat::default(),
             columns: None,
+            notes: None,
         };
         // Positions are given before HAVING, so that they do not depend on what it keeps.
         self.sequence += rows as i64;

@@ -64,6 +64,7 @@ fn batch(rows: &[Row]) -> Batch {
         positions: None,
         format: PayloadFormat::Json,
         columns: Some(columns),
+        notes: None,
     }
 }
 

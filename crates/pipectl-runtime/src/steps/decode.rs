@@ -21,9 +21,10 @@ impl Decode {
         let format = match format {
             SourceFormat::Json => DecodeFormat::Json,
             SourceFormat::Text => DecodeFormat::Text,
-            SourceFormat::Csv { delimiter, columns } => DecodeFormat::Csv {
+            SourceFormat::Csv { delimiter, columns, nulls } => DecodeFormat::Csv {
                 delimiter: *delimiter,
                 columns: columns.clone().unwrap_or_else(|| all.names().map(str::to_owned).collect()),
+                nulls: nulls.clone(),
             },
         };
         Self { decoder: Decoder::new(needed, format) }
@@ -35,7 +36,8 @@ impl Operator for Decode {
         let Some(payload) = &batch.payload else {
             return Err(OperatorError("a batch without payloads reached the decoder".to_owned()));
         };
-        let decoded = self.decoder.decode(payload).map_err(broken)?;
+        let fields = batch.notes.as_ref().and_then(|notes| notes.fields.as_deref());
+        let decoded = self.decoder.decode_with(payload, fields).map_err(broken)?;
         if decoded.bad.is_empty() {
             out.batches.push(batch.with_columns(decoded.columns));
             return Ok(());

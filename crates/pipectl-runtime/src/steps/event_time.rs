@@ -261,6 +261,7 @@ mod tests {
             positions: None,
             format: PayloadFormat::Json,
             columns: Some(columns),
+            notes: None,
         }
     }
 

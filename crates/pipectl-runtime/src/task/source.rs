@@ -3,6 +3,7 @@
 use pipectl_contract::{Read, SourceReader};
 use pipectl_data::{Micros, START_OF_TIME};
 use pipectl_host::Host;
+use pipectl_process::OperatorError;
 use tokio::sync::mpsc;
 
 use crate::{
@@ -135,12 +136,19 @@ impl SourceTask {
                         self.line.tell(TaskEvent::Idle { task: self.line.task, since: None });
                     }
                     partitions.active(batch.partition, last_record);
-                    let counts = self.chain.counts.node(self.node);
-                    counts.input += batch.len() as u64;
-                    if self.leaves {
-                        counts.output += batch.len() as u64;
+                    self.chain.counts.node(self.node).input += batch.len() as u64;
+                    let (batch, rejected) = batch
+                        .split_rejected()
+                        .map_err(|error| RunError::operator(&self.name, &OperatorError(error.to_string())))?;
+                    if let Some((rejected, reasons)) = rejected {
+                        self.chain.reject(self.node, rejected, reasons).await?;
                     }
-                    self.chain.batch(batch).await?;
+                    if self.leaves {
+                        self.chain.counts.node(self.node).output += batch.len() as u64;
+                    }
+                    if !batch.is_empty() {
+                        self.chain.batch(batch).await?;
+                    }
                 }
                 Turn::Read(Read::Quiet) => {
                     let waited = self.host.now().saturating_sub(last_record);

@@ -121,6 +121,7 @@ fn meaning(code: &str) -> &'static str {
         "no_event_time" => "they have no event time",
         "too_far_ahead" => "their event time is beyond `max_ahead`",
         "cast" | "evaluate" => "an expression has no value for them",
+        "source" => "the source could not read them as records",
         "sink_rejected" => "the sink refused them",
         _ => "the dead letters give the reason of each",
     }

@@ -1,0 +1,443 @@
+//! The files of one source, read one after another, each of them once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{File, Metadata},
+    io,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use pipectl_contract::{ConnectorError, ErrorKind};
+use pipectl_data::Schema;
+
+use super::{
+    ledger::{Entry, LastFile, Ledger, fingerprint},
+    resume::{Known, Opening, Resumed, resume, whole},
+};
+use crate::{
+    blocks::{BYTE_ORDER_MARK, Block, BlockError, Blocks},
+    columns::Columns,
+    documents::looks_like,
+    file_id,
+    follow::is_sibling,
+    in_use::InUse,
+    input::{Format, Layout, Meaning, SourceCompression},
+    mark::Ends,
+    paths::short_name,
+};
+
+/// The files that there are when a run begins.
+pub(super) struct Listing {
+    paths: Vec<PathBuf>,
+    directory: PathBuf,
+    names: HashSet<String>,
+    inodes: HashSet<u64>,
+    /// Keeps sinks from writing them.
+    _in_use: Vec<InUse>,
+}
+
+impl Listing {
+    /// Files in the order in which they are read. Of several names of one file, the first counts.
+    pub(super) fn new(files: Vec<PathBuf>, directory: PathBuf, node: &str) -> Result<Self, ConnectorError> {
+        let mut ids = HashSet::new();
+        let mut paths = Vec::new();
+        let mut in_use = Vec::new();
+        for path in files {
+            if let Some(id) = file_id::of(&path) {
+                if !ids.insert(id) {
+                    continue;
+                }
+                in_use.push(InUse::read(id, &short_name(&path, &directory), node)?);
+            }
+            paths.push(path);
+        }
+        let names = paths.iter().map(|path| short_name(path, &directory)).collect();
+        let inodes = ids.into_iter().map(|(_, inode)| inode).collect();
+        Ok(Self { paths, directory, names, inodes, _in_use: in_use })
+    }
+
+    /// Whether the file of an entry is among them, perhaps under another name.
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        self.names.contains(&entry.name) || self.inodes.contains(&entry.inode)
+    }
+}
+
+/// What one call brings.
+pub(super) struct Step {
+    /// Records; `None` at the end of the last file.
+    pub(super) block: Option<Block>,
+    /// The names of the values in them, where the file says them.
+    pub(super) fields: Option<Vec<String>>,
+    /// Where reading goes on.
+    pub(super) entries: Vec<Entry>,
+    /// Files that could not be read, or not to their end.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// A file that could not be read.
+pub(super) struct Problem {
+    pub(super) message: String,
+    pub(super) kind: ErrorKind,
+    pub(super) name: String,
+    /// Whether the file is gone: nothing is remembered of it if the run goes on without it.
+    pub(super) is_gone: bool,
+    /// What is remembered of it if it is not to be tried again.
+    pub(super) entry: Option<Entry>,
+}
+
+/// The files and where each is read.
+pub(super) struct Files {
+    listing: Listing,
+    meaning: Meaning,
+    compression: SourceCompression,
+    schema: Schema,
+    /// What earlier runs read.
+    known: Ledger,
+    by_inode: HashMap<u64, Vec<usize>>,
+    /// The same in the words of an earlier version, until the first call.
+    last: Option<LastFile>,
+    started: bool,
+    /// The file to open next.
+    next: usize,
+    open: Option<Open>,
+    /// Entries whose files hold something else now: what they held may be in a copy.
+    rewritten: Vec<Entry>,
+    /// What the next step brings.
+    entries: Vec<Entry>,
+    problems: Vec<Problem>,
+}
+
+/// The file being read.
+struct Open {
+    name: String,
+    path: PathBuf,
+    /// Whether nothing has been read of it.
+    is_fresh: bool,
+    stat: Stat,
+    blocks: Blocks,
+    columns: Option<Columns>,
+    /// See [`Entry::open_line`].
+    open_line: u64,
+}
+
+impl Open {
+    /// Where reading goes on; `size` is 0 as long as there is more.
+    fn entry(&self, is_whole: bool) -> Entry {
+        let taken = self.blocks.taken();
+        Entry {
+            name: self.name.clone(),
+            inode: self.stat.inode,
+            size: if is_whole { self.stat.size } else { 0 },
+            modified: if is_whole { self.stat.modified } else { 0 },
+            byte: taken.length(),
+            open_line: self.open_line,
+            mark: fingerprint(taken),
+        }
+    }
+}
+
+/// What tells without a look inside that a file has not changed.
+#[derive(Debug, Clone, Copy)]
+struct Stat {
+    inode: u64,
+    size: u64,
+    modified: i64,
+    is_regular: bool,
+}
+
+impl Stat {
+    fn of(path: &Path, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        Self {
+            inode: file_id::of_metadata(path, metadata).1,
+            size: metadata.len(),
+            modified,
+            is_regular: metadata.is_file(),
+        }
+    }
+
+    fn is_unchanged(self, entry: &Entry) -> bool {
+        self.size > 0 && self.size == entry.size && self.modified == entry.modified && self.inode == entry.inode
+    }
+}
+
+impl Files {
+    pub(super) fn new(
+        listing: Listing,
+        meaning: Meaning,
+        compression: SourceCompression,
+        schema: Schema,
+        known: Ledger,
+        last: Option<LastFile>,
+    ) -> Self {
+        let mut by_inode: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (index, entry) in known.entries().iter().enumerate() {
+            by_inode.entry(entry.inode).or_default().push(index);
+        }
+        Self {
+            listing,
+            meaning,
+            compression,
+            schema,
+            known,
+            by_inode,
+            last,
+            started: false,
+            next: 0,
+            open: None,
+            rewritten: Vec::new(),
+            entries: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The next records, or the end.
+    pub(super) fn next_step(&mut self) -> Result<Step, ConnectorError> {
+        if !std::mem::replace(&mut self.started, true) {
+            self.start();
+        }
+        loop {
+            let Some(open) = &mut self.open else {
+                let Some(path) = self.listing.paths.get(self.next).cloned() else { return Ok(self.step(None)) };
+                self.next += 1;
+                match self.open_file(&path) {
+                    Ok(open) => self.open = open,
+                    Err(error) => self.problem(&path, None, error),
+                }
+                continue;
+            };
+            let mut block = match open.blocks.next() {
+                Ok(Some(block)) => block,
+                Ok(None) => {
+                    if open.stat.is_regular && open.blocks.taken().length() > 0 {
+                        self.entries.push(open.entry(true));
+                    }
+                    self.open = None;
+                    continue;
+                }
+                Err(BlockError::Io(error)) => {
+                    let path = open.path.clone();
+                    let entry = open.entry(true);
+                    self.open = None;
+                    self.problem(&path, Some(entry), error);
+                    continue;
+                }
+                Err(BlockError::TooLong(byte)) => return Err(too_long(&open.name, byte)),
+            };
+            open.open_line = block.open_line;
+            if std::mem::take(&mut open.is_fresh)
+                && self.meaning.cut.format == Format::Json
+                && self.meaning.cut.layout == Layout::Lines
+                && let Some(layout) =
+                    block.records.first().and_then(|first| looks_like(block.bytes.get(first.clone())?))
+            {
+                tracing::warn!(file = %open.name, "the file does not hold one JSON object a line; write `layout: {layout}` if that is what it is");
+            }
+            if self.meaning.header && open.columns.is_none() {
+                let first = block.records.remove(0);
+                for (record, _) in &mut block.rejected {
+                    *record = record.saturating_sub(1);
+                }
+                let header = block.bytes.get(first).unwrap_or_default();
+                let delimiter = self.meaning.cut.delimiter;
+                open.columns = Some(Columns::of_header(header, delimiter, &self.schema, &open.name)?);
+            }
+            if block.records.is_empty() {
+                continue;
+            }
+            // A pipe cannot be read again, so there is nothing to remember of it.
+            if open.stat.is_regular {
+                self.entries.push(open.entry(false));
+            }
+            let fields = open.columns.as_ref().map(|columns| columns.names().to_vec());
+            return Ok(Step { fields, ..self.step(Some(block)) });
+        }
+    }
+
+    fn step(&mut self, block: Option<Block>) -> Step {
+        Step {
+            block,
+            fields: None,
+            entries: std::mem::take(&mut self.entries),
+            problems: std::mem::take(&mut self.problems),
+        }
+    }
+
+    fn opening(&self, path: &Path) -> Opening {
+        Opening { compression: self.compression.of(path), encoding: self.meaning.cut.encoding }
+    }
+
+    fn name(&self, path: &Path) -> String {
+        short_name(path, &self.listing.directory)
+    }
+
+    fn problem(&mut self, path: &Path, entry: Option<Entry>, error: io::Error) {
+        let name = self.name(path);
+        let entry = entry.or_else(|| {
+            let Stat { inode, size, modified, .. } = Stat::of(path, &std::fs::metadata(path).ok()?);
+            let known = self.known.by_name(&name).filter(|known| known.inode == inode);
+            let nothing = Entry {
+                name: name.clone(),
+                inode,
+                size: 0,
+                modified: 0,
+                byte: 0,
+                open_line: 0,
+                mark: fingerprint(&Ends::default()),
+            };
+            Some(Entry { size, modified, ..known.cloned().unwrap_or(nothing) })
+        });
+        let ConnectorError { kind, message, .. } = ConnectorError::io(format_args!("read `{name}`"), error);
+        self.problems.push(Problem { message, kind, name, is_gone: false, entry });
+    }
+
+    /// Takes over what an earlier version knew, and looks for what is gone.
+    fn start(&mut self) {
+        if let Some(last) = self.last.take() {
+            self.upgrade(last);
+        }
+        for entry in self.known.entries() {
+            if entry.size == 0 && entry.byte > 0 && !self.listing.has(entry) {
+                let message = format!(
+                    "`{}` is gone, of which the last run had read {} bytes and perhaps not all",
+                    entry.name, entry.byte
+                );
+                self.problems.push(Problem {
+                    message,
+                    kind: ErrorKind::NotFound,
+                    name: entry.name.clone(),
+                    is_gone: true,
+                    entry: Some(entry.clone()),
+                });
+            }
+        }
+    }
+
+    /// An earlier version knew the file that was read last, in the order of names: those before it had been read.
+    fn upgrade(&mut self, last: LastFile) {
+        for path in self.listing.paths.clone() {
+            let name = self.name(&path);
+            let opening = self.opening(&path);
+            let Ok(metadata) = std::fs::metadata(&path) else { continue };
+            let stat = Stat::of(&path, &metadata);
+            if name == last.file {
+                break;
+            }
+            let (byte, mark) = whole(&path, opening).unwrap_or((stat.size, 0));
+            let entry =
+                Entry { name, inode: stat.inode, size: stat.size, modified: stat.modified, byte, open_line: 0, mark };
+            self.known.put(entry.clone());
+            self.entries.push(entry);
+        }
+        self.last = Some(last);
+    }
+
+    /// Opens a file where its records are new; `None` if there are none.
+    fn open_file(&mut self, path: &Path) -> io::Result<Option<Open>> {
+        let name = self.name(path);
+        let metadata = std::fs::metadata(path)?;
+        let stat = Stat::of(path, &metadata);
+        if stat.is_regular {
+            for entry in self.candidates(&name, stat) {
+                if stat.is_unchanged(&entry) && entry.name == name {
+                    return Ok(None);
+                }
+                if let Some(open) = self.try_resume(path, &name, stat, &Known::Entry(&entry))? {
+                    return Ok(open);
+                }
+                if entry.name == name {
+                    tracing::warn!(file = %name, read = entry.byte, "the file holds something else than what was read of it before; it is read from its start as a new file");
+                    self.rewritten.push(entry);
+                }
+            }
+            if let Some(last) = self.last.take_if(|last| last.file == name) {
+                if let Some(open) = self.try_resume(path, &name, stat, &Known::Last(&last))? {
+                    return Ok(open);
+                }
+                tracing::warn!(file = %name, read = last.byte, "the file holds something else than what was read of it before; it is read from its start as a new file");
+            }
+        }
+        let input = self.opening(path).reader(File::open(path)?);
+        let blocks = Blocks::new(input, self.meaning.cut.clone(), Ends::default(), false);
+        Ok(Some(Open { name, path: path.to_path_buf(), is_fresh: true, stat, blocks, columns: None, open_line: 0 }))
+    }
+
+    /// What is known of a file, perhaps under another name. Names decide where nothing else does: a new file may have got
+    /// the inode of a deleted one, and even the same content.
+    fn candidates(&self, name: &str, stat: Stat) -> Vec<Entry> {
+        let mut found: Vec<&Entry> = Vec::new();
+        let by_name = self.known.by_name(name);
+        found.extend(by_name.filter(|entry| entry.inode == stat.inode));
+        let same_inode = self.by_inode.get(&stat.inode).into_iter().flatten();
+        let moved = same_inode.filter_map(|index| self.known.entries().get(*index)).filter(|entry| {
+            entry.name != name && (stat.is_unchanged(entry) || is_sibling(Path::new(name), Path::new(&entry.name)))
+        });
+        found.extend(moved);
+        // Another file has taken the name: the old one may be in the listing under a name of its own.
+        found.extend(by_name.filter(|entry| entry.inode != stat.inode && !self.listing.inodes.contains(&entry.inode)));
+        if by_name.is_none() {
+            let is_copy = |entry: &&Entry| is_sibling(Path::new(name), Path::new(&entry.name));
+            found.extend(self.rewritten.iter().filter(is_copy));
+        }
+        found.into_iter().cloned().collect()
+    }
+
+    /// Goes on after what is known of a file: `None` if it is another one.
+    fn try_resume(
+        &mut self,
+        path: &Path,
+        name: &str,
+        stat: Stat,
+        known: &Known<'_>,
+    ) -> io::Result<Option<Option<Open>>> {
+        let (blocks, is_again) = match resume(path, self.opening(path), &self.meaning.cut, known)? {
+            Resumed::Other => return Ok(None),
+            Resumed::Nothing => {
+                if let Known::Entry(entry) = known {
+                    let Stat { inode, size, modified, .. } = stat;
+                    self.entries.push(Entry { name: name.to_owned(), inode, size, modified, ..(*entry).clone() });
+                }
+                return Ok(Some(None));
+            }
+            Resumed::Same(blocks) => (blocks, false),
+            Resumed::Again(blocks) => (blocks, true),
+        };
+        let start = blocks.taken().length();
+        if is_again {
+            tracing::warn!(file = %name, byte = start, "the last line had no end when it was read, and has grown since; it is delivered again as a whole");
+        }
+        let at_header = start <= BYTE_ORDER_MARK.len() as u64;
+        let columns = if self.meaning.header && !at_header { self.header(path, name)? } else { None };
+        Ok(Some(Some(Open {
+            name: name.to_owned(),
+            path: path.to_path_buf(),
+            is_fresh: false,
+            stat,
+            blocks,
+            columns,
+            open_line: 0,
+        })))
+    }
+
+    /// The columns that a CSV file starts with.
+    fn header(&self, path: &Path, name: &str) -> io::Result<Option<Columns>> {
+        let input = self.opening(path).reader(File::open(path)?);
+        let mut blocks = Blocks::new(input, self.meaning.cut.clone(), Ends::default(), false);
+        let block = match blocks.next() {
+            Ok(Some(block)) => block,
+            Ok(None) | Err(BlockError::TooLong(_)) => return Ok(None),
+            Err(BlockError::Io(error)) => return Err(error),
+        };
+        let header = block.records.first().and_then(|range| block.bytes.get(range.clone())).unwrap_or_default();
+        Columns::of_header(header, self.meaning.cut.delimiter, &self.schema, name).map(Some).map_err(io::Error::other)
+    }
+}
+
+fn too_long(name: &str, byte: u64) -> ConnectorError {
+    let message = format!(
+        "the record at byte {byte} of `{name}` is longer than `max_record`: check `format`, or raise the limit"
+    );
+    ConnectorError::new(ErrorKind::Invalid, message)
+}

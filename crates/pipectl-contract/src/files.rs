@@ -1,0 +1,287 @@
+//! Files that a source reads or a sink writes, compared without a look at the disk.
+//!
+//! A sink that writes what a source of the same run reads feeds its own output back, or destroys the input. Both sides
+//! say which files are theirs, as paths and patterns, and the compiler asks whether one file could be in both.
+
+use std::fmt;
+
+/// Alternatives in braces that are tried one by one; with more of them, braces stand for any text.
+const ALTERNATIVES: usize = 256;
+
+/// A set of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileSet {
+    text: String,
+    patterns: Vec<Pattern>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pattern {
+    is_absolute: bool,
+    steps: Vec<Step>,
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Any folders, also none: `**`.
+    Deep,
+    /// One name.
+    Name(Vec<Token>),
+}
+
+/// A part of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Literal(char),
+    /// One character of whatever kind.
+    Any,
+    /// Any text, also none.
+    Many,
+}
+
+impl FileSet {
+    /// One file, whose name is taken as it is.
+    pub fn file(path: &str) -> Self {
+        let steps = steps(path, |name| name.chars().map(Token::Literal).collect());
+        Self { text: path.to_owned(), patterns: vec![Pattern { is_absolute: path.starts_with('/'), steps }] }
+    }
+
+    /// The files that a pattern with `*`, `?`, `[…]`, `{…}` and `**` matches.
+    pub fn matching(pattern: &str) -> Self {
+        let patterns = alternatives(pattern)
+            .iter()
+            .map(|pattern| Pattern { is_absolute: pattern.starts_with('/'), steps: steps(pattern, tokens) })
+            .collect();
+        Self { text: pattern.to_owned(), patterns }
+    }
+
+    /// Files in a folder, and in the folders in it, whose names begin with `stem`.
+    pub fn below(folder: &str, stem: &str) -> Self {
+        let mut set = Self::file(folder);
+        for pattern in &mut set.patterns {
+            let name = stem.chars().map(Token::Literal).chain([Token::Many]);
+            pattern.steps.extend([Step::Deep, Step::Name(name.collect())]);
+        }
+        set
+    }
+
+    /// Whether a file may be in both.
+    pub fn meets(&self, other: &Self) -> bool {
+        let meet = |one: &Pattern, other: &Pattern| {
+            one.is_absolute == other.is_absolute
+                && have_common(
+                    &one.steps,
+                    &other.steps,
+                    |step| *step == Step::Deep,
+                    |one, other| match (one, other) {
+                        (Step::Name(one), Step::Name(other)) => have_common(
+                            one,
+                            other,
+                            |token| *token == Token::Many,
+                            |one, other| one == other || *one == Token::Any || *other == Token::Any,
+                        ),
+                        _ => false,
+                    },
+                )
+        };
+        self.patterns.iter().any(|one| other.patterns.iter().any(|other| meet(one, other)))
+    }
+}
+
+impl fmt::Display for FileSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether two sequences can stand for the same one, where some elements stand for any number of others.
+fn have_common<T>(one: &[T], other: &[T], is_many: impl Fn(&T) -> bool, is_same: impl Fn(&T, &T) -> bool) -> bool {
+    // For each place in `other`, whether the rest from there and the rest of `one` have something in common.
+    let width = other.len() + 1;
+    let mut below = vec![false; width];
+    for at in (0..=one.len()).rev() {
+        let mut row = vec![false; width];
+        for beside in (0..width).rev() {
+            let (left, right) = (one.get(at), other.get(beside));
+            let next = row.get(beside + 1).copied().unwrap_or(false);
+            let both = below.get(beside + 1).copied().unwrap_or(false);
+            row[beside] = match (left, right) {
+                (None, None) => true,
+                (Some(left), _) if is_many(left) => below[beside] || next,
+                (_, Some(right)) if is_many(right) => next || (left.is_some() && below[beside]),
+                (Some(left), Some(right)) => both && is_same(left, right),
+                _ => false,
+            };
+        }
+        below = row;
+    }
+    below.first().copied().unwrap_or(false)
+}
+
+/// The steps of a path without those that lead nowhere: `./a`, `a` and `x/../a` are one file.
+fn steps(path: &str, name: impl Fn(&str) -> Vec<Token>) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let up = Step::Name(vec![Token::Literal('.'), Token::Literal('.')]);
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." if steps.last().is_some_and(|last| *last != up && *last != Step::Deep) => {
+                steps.pop();
+            }
+            step => {
+                let tokens = name(step);
+                steps.push(if tokens == [Token::Many, Token::Many] { Step::Deep } else { Step::Name(tokens) });
+            }
+        }
+    }
+    steps
+}
+
+/// The parts of a name of a pattern without braces.
+fn tokens(name: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = name.chars();
+    while let Some(next) = rest.next() {
+        tokens.push(match next {
+            '*' => Token::Many,
+            '?' => Token::Any,
+            '\\' => rest.next().map_or(Token::Any, Token::Literal),
+            '[' => {
+                let class = rest.as_str();
+                // A bracket right at the start is part of the class.
+                let from = class.char_indices().find(|(_, one)| !matches!(one, '!' | '^')).map_or(0, |(at, _)| at);
+                let end = class.char_indices().skip_while(|(at, _)| *at <= from).find(|(_, one)| *one == ']');
+                match end {
+                    Some((end, _)) => rest = class.get(end + 1..).unwrap_or_default().chars(),
+                    None => rest = "".chars(),
+                }
+                Token::Any
+            }
+            other => Token::Literal(other),
+        });
+    }
+    tokens
+}
+
+/// The pattern without braces, for each choice among what is in them.
+fn alternatives(pattern: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut open = vec![pattern.to_owned()];
+    while let Some(pattern) = open.pop() {
+        let Some((before, choices, after)) = braces(&pattern) else {
+            done.push(pattern);
+            continue;
+        };
+        if done.len() + open.len() + choices.len() > ALTERNATIVES {
+            // Rather too many files than too few.
+            done.extend([format!("{before}*"), format!("{before}*/**")]);
+            continue;
+        }
+        open.extend(choices.into_iter().map(|choice| format!("{before}{choice}{after}")));
+    }
+    done
+}
+
+/// The first braces: what is before, the choices, what is after.
+fn braces(pattern: &str) -> Option<(&str, Vec<&str>, &str)> {
+    let open = pattern.find('{')?;
+    let mut depth = 0_usize;
+    let mut choices = Vec::new();
+    let mut start = open + 1;
+    for (at, byte) in pattern.bytes().enumerate().skip(open) {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            b',' if depth == 1 => {
+                choices.push(pattern.get(start..at)?);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            choices.push(pattern.get(start..at)?);
+            return Some((pattern.get(..open)?, choices, pattern.get(at + 1..)?));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_the_same_however_they_are_written() {
+        for (one, other, same) in [
+            ("a.jsonl", "a.jsonl", true),
+            ("a.jsonl", "./a.jsonl", true),
+            ("a.jsonl", "sub/../a.jsonl", true),
+            ("a.jsonl", ".//x/./../a.jsonl", true),
+            ("../a.jsonl", "a.jsonl", false),
+            ("../a.jsonl", "../x/../a.jsonl", true),
+            ("../../a", "../a", false),
+            ("/a", "a", false),
+            ("/x/a", "/x//a", true),
+            ("a*", "ab", false),
+            ("a.jsonl", "b.jsonl", false),
+        ] {
+            assert_eq!(FileSet::file(one).meets(&FileSet::file(other)), same, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_files() {
+        for (pattern, file, meets) in [
+            ("logs/*.log", "logs/out.log", true),
+            ("./logs/*.log", "logs/out.log", true),
+            ("logs/*.log", "logs/out.jsonl", false),
+            ("logs/*.log", "logs/x/out.log", false),
+            ("**/*.log", "logs/x/out.log", true),
+            ("**/*.log", "out.log", true),
+            ("logs/**", "logs/x/out.log", true),
+            ("logs/**/out.log", "logs/out.log", true),
+            ("*", "out.log", true),
+            ("*", "x/out.log", false),
+            ("*", "/out.log", false),
+            ("**/*", "../out.log", true),
+            ("in/{a,b/c}.log", "in/b/c.log", true),
+            ("in/{a,b}.{log,txt}", "in/b.txt", true),
+            ("in/{a,b}.{log,txt}", "in/c.txt", false),
+            ("in/a?.log", "in/ab.log", true),
+            ("in/a?.log", "in/a.log", false),
+            ("in/[a-c]x.log", "in/bx.log", true),
+            ("in/[]a]x.log", "in/ax.log", true),
+            ("in/[a-c]x.log", "in/x.log", false),
+            ("a.log", "a.log", true),
+        ] {
+            assert_eq!(FileSet::matching(pattern).meets(&FileSet::file(file)), meets, "{pattern} {file}");
+            assert_eq!(FileSet::file(file).meets(&FileSet::matching(pattern)), meets, "{file} {pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_what_a_sink_puts_into_a_folder() {
+        let written = FileSet::below("out/lab/raw", "lab-raw-");
+        for (pattern, meets) in [
+            ("out/lab/raw/**", true),
+            ("out/**/*.jsonl.gz", true),
+            ("out/**/other-*.jsonl.gz", false),
+            ("out/lab/raw/*/*.jsonl", true),
+            ("out/lab/*.jsonl", false),
+            ("out/lab/dead-letters.jsonl", false),
+            ("in/*.jsonl", false),
+        ] {
+            assert_eq!(FileSet::matching(pattern).meets(&written), meets, "{pattern}");
+        }
+        assert!(FileSet::below(".", "x-").meets(&FileSet::matching("*/*")));
+        assert_eq!(written.to_string(), "out/lab/raw");
+    }
+
+    #[test]
+    fn many_wildcards_are_quick() {
+        let pattern = "*a".repeat(200);
+        assert!(FileSet::matching(&pattern).meets(&FileSet::matching(&"a*".repeat(200))));
+        assert!(FileSet::matching(&"{a,b}".repeat(40)).meets(&FileSet::file(&"ab".repeat(20))));
+    }
+}
