@@ -256,16 +256,7 @@ impl Context<'_> {
             }),
             _ => None,
         };
-        CheckedNode {
-            node,
-            schema,
-            event_time,
-            timed,
-            at_rest,
-            open_to_the_end,
-            keys,
-            ..CheckedNode::default()
-        }
+        CheckedNode { node, schema, event_time, timed, at_rest, open_to_the_end, keys, ..CheckedNode::default() }
     }
 
     /// Whether what is written to a stream fits the schema that it declares.
