@@ -27,7 +27,7 @@ struct Owned {
 struct Files {
     /// The node, as in "sink `out`".
     node: String,
-    files: FileSet,
+    set: FileSet,
     path: Path,
 }
 
@@ -58,7 +58,7 @@ impl Claims {
             let files = |word: &str, all: &[(FileSet, Path)]| {
                 let one = |(files, path): &(FileSet, Path)| Files {
                     node: format!("{word} `{name}`"),
-                    files: files.clone(),
+                    set: files.clone(),
                     path: path.clone(),
                 };
                 all.iter().map(one).collect::<Vec<_>>()
@@ -73,7 +73,7 @@ impl Claims {
         }));
         claims.writes.extend(dead_letters.writes.into_iter().map(|(files, path)| Files {
             node: "the sink of the dead letters".to_owned(),
-            files,
+            set: files,
             path,
         }));
         claims
@@ -106,14 +106,14 @@ impl Claims {
 
     /// Reports sinks of this pipeline that write what sources of the other read.
     fn check_inputs(&self, other: &Self, diagnostics: &mut Diagnostics) {
-        for Files { node: sink, files: written, path } in &self.writes {
-            let Some(read) = other.reads.iter().find(|read| read.files.meets(written)) else { continue };
+        for Files { node: sink, set: written, path } in &self.writes {
+            let Some(read) = other.reads.iter().find(|read| read.set.meets(written)) else { continue };
             let of = if self.pipeline == other.pipeline {
                 String::new()
             } else {
                 format!(" of pipeline `{}`", other.pipeline)
             };
-            let pattern = read.files.to_string();
+            let pattern = read.set.to_string();
             let problem = Diagnostic::error(
                 codes::graph::OUTPUT_IS_INPUT,
                 format!("{sink} writes `{written}`, which {}{of} reads", read.node),

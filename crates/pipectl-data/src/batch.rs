@@ -64,6 +64,9 @@ pub struct Batch {
     pub notes: Option<Arc<SourceNotes>>,
 }
 
+/// Records that their source rejects, and the reason of each.
+pub type Rejected = (Batch, Vec<String>);
+
 impl Batch {
     /// Undecoded records.
     pub fn raw(
@@ -88,8 +91,8 @@ impl Batch {
         }
     }
 
-    /// The records that the source rejects, with the reason of each, apart from the others.
-    pub fn split_rejected(self) -> Result<(Self, Option<(Self, Vec<String>)>), ArrowError> {
+    /// The records that the source accepts, and those that it rejects with the reason of each.
+    pub fn split_rejected(self) -> Result<(Self, Option<Rejected>), ArrowError> {
         let Some(notes) = self.notes.clone().filter(|notes| !notes.rejected.is_empty()) else {
             return Ok((self, None));
         };

@@ -16,7 +16,7 @@ mod secret;
 pub mod timestamp;
 pub mod units;
 
-pub use batch::{Batch, PayloadFormat, SourceNotes};
+pub use batch::{Batch, PayloadFormat, Rejected, SourceNotes};
 pub use headers::{Headers, HeadersBuilder};
 pub use schema::{DataType, Field, Schema};
 pub use secret::Secret;

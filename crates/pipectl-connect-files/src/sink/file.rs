@@ -165,7 +165,7 @@ impl Sink for FileSink {
         if options.mode.is_some() {
             return Ok(Vec::new());
         }
-        let path = tidy(&context.directory.join(&options.path));
+        let path = usable(&context.directory, &options.path);
         context.host.blocking(move || earlier(&path)).await
     }
 

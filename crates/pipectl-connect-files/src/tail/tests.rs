@@ -349,7 +349,7 @@ fn utf_16_is_followed_byte_by_byte() {
 #[test]
 fn path_has_a_former_name() {
     let titles = |given: Value| {
-        let node = NodeContext { pipeline: "p", node: "n", input: None, keys: &[] };
+        let node = NodeContext { pipeline: "p", output: "out/p", node: "n", input: None, keys: &[] };
         let options = serde_json::from_value(given).expect("options");
         let checked = Source::check(&TailSource, &options, node);
         checked.diagnostics.iter().map(|found| found.title.clone()).collect::<Vec<_>>()

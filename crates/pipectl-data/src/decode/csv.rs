@@ -14,9 +14,9 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(schema: &Schema, delimiter: u8, columns: Vec<String>, nulls: Vec<String>) -> Self {
+    pub(super) fn new(schema: &Schema, delimiter: u8, columns: &[String], nulls: Vec<String>) -> Self {
         let mut rows = Self { delimiter, columns: Vec::new(), fields: Vec::new(), nulls };
-        rows.set_columns(schema, &columns);
+        rows.set_columns(schema, columns);
         rows
     }
 

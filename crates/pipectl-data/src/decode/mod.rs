@@ -94,7 +94,7 @@ impl Decoder {
             DecodeFormat::Json => Parser::Json(json::Keys::new(schema)),
             DecodeFormat::Csv { delimiter, columns, nulls } => {
                 default_fields = Some(columns.clone());
-                Parser::Csv(csv::Rows::new(schema, delimiter, columns, nulls))
+                Parser::Csv(csv::Rows::new(schema, delimiter, &columns, nulls))
             }
             DecodeFormat::Text => Parser::Text,
         };

@@ -149,7 +149,7 @@ proptest! {
             let written: Vec<String> = rows.iter().map(|row| {
                 row.iter().map(|value| format!("\"{}\"", value.replace('"', "\"\""))).collect::<Vec<_>>().join(",")
             }).collect();
-            let mut decoder = Decoder::new(&read, DecodeFormat::Csv { delimiter: b',', columns: names.clone() });
+            let mut decoder = Decoder::new(&read, DecodeFormat::Csv { delimiter: b',', columns: names.clone(), nulls: Vec::new() });
             let decoded = decoder.decode(&BinaryViewArray::from_iter_values(&written)).expect("decodes");
             prop_assert_eq!(decoded.bad, [], "{:?}", written);
         }
