@@ -79,7 +79,8 @@ impl Block {
     /// A dead letter of its own, for an input that cannot be read.
     pub(crate) fn rejected(name: &str, reason: String) -> Self {
         let bytes = name.as_bytes().to_vec();
-        Self { records: vec![0..bytes.len()], bytes, rejected: vec![(0, reason)], ..Self::default() }
+        let record = 0..bytes.len();
+        Self { records: vec![record], bytes, rejected: vec![(0, reason)], ..Self::default() }
     }
 
     /// The same records in UTF-8.

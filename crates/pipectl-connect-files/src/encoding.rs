@@ -7,11 +7,14 @@ use encoding_rs::{CoderResult, Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// Bytes to read at once.
 const BLOCK: usize = 64 * 1024;
 
-/// The encoding of this name (`latin1`, `utf-16`, `windows-1252`): all that the web knows. UTF-8, which needs no work, is
-/// `None` inside.
-pub(crate) fn find(name: &str) -> Option<Option<&'static Encoding>> {
-    let found = Encoding::for_label_no_replacement(name.trim().as_bytes())?;
-    Some((found != UTF_8).then_some(found))
+/// The encoding of this name (`latin1`, `utf-16`, `windows-1252`): all that the web knows.
+pub(crate) fn find(name: &str) -> Option<&'static Encoding> {
+    Encoding::for_label_no_replacement(name.trim().as_bytes())
+}
+
+/// Whether text needs to be decoded at all.
+pub(crate) fn is_foreign(encoding: &'static Encoding) -> bool {
+    encoding != UTF_8
 }
 
 /// The encoding that the first bytes of a file tell, or else the one that the options tell.
@@ -163,10 +166,10 @@ mod tests {
             "koi8-r",
             "gbk",
         ] {
-            assert!(find(name).is_some_and(|found| found.is_some()), "{name}");
+            assert!(find(name).is_some_and(is_foreign), "{name}");
         }
-        assert_eq!(find("utf-8"), Some(None));
-        assert_eq!(find("UTF8"), Some(None));
+        assert_eq!(find("utf-8"), Some(UTF_8));
+        assert!(find("UTF8").is_some_and(|found| !is_foreign(found)));
         assert_eq!(find("ebcdic"), None);
     }
 

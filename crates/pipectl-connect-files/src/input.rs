@@ -225,13 +225,16 @@ impl Shape<'_> {
                     .help("leave it out, or write `format: json`"),
             );
         }
-        let encoding = self.encoding.map_or(Some(None), encoding::find).unwrap_or_else(|| {
-            diagnostics.push(
-                Diagnostic::error(INVALID_OPTION, "`encoding` is not a known encoding of text")
-                    .at(&Place::keys(["encoding"]), "")
-                    .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another name that the web knows"),
-            );
-            None
+        let encoding = self.encoding.and_then(|name| {
+            let found = encoding::find(name);
+            if found.is_none() {
+                diagnostics.push(
+                    Diagnostic::error(INVALID_OPTION, "`encoding` is not a known encoding of text")
+                        .at(&Place::keys(["encoding"]), "")
+                        .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another name that the web knows"),
+                );
+            }
+            found.filter(|found| encoding::is_foreign(found))
         });
         let cut = Cut { format, layout, delimiter, max_record, oversize: self.on_oversize, encoding };
         let nulls = self.null.map(OneOrMany::values).unwrap_or_default();

@@ -33,6 +33,9 @@ pub struct SourceNotes {
     pub rejected: Vec<(i64, String)>,
 }
 
+/// Records that a source rejects, and the reason of each.
+pub type Rejected = (Batch, Vec<String>);
+
 /// Records of one partition, in order.
 ///
 /// All columns have [`Batch::len`] rows. Payload and columns may each be missing: a source delivers payloads only, a

@@ -44,7 +44,7 @@ fn lines_of_all_kinds() {
 
 #[test]
 fn an_array_is_cut_in_pieces() {
-    let text = format!("[\n{}\n]\n", vec!["  {\n    \"a\": \"]},\"\n  }"; 5].join(",\n"));
+    let text = format!("[\n{}\n]\n", ["  {\n    \"a\": \"]},\"\n  }"; 5].join(",\n"));
     for layout in [Layout::Array, Layout::Concatenated] {
         let cut = Cut { layout, ..cut(Format::Json) };
         let (records, rejected, ends) = all(cut, text.as_bytes());

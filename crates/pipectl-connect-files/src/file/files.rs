@@ -118,7 +118,17 @@ struct Open {
     blocks: Blocks,
     columns: Option<Columns>,
     /// See [`Entry::open_line`].
-    open_line: u64,
+    unfinished: u64,
+}
+
+/// What became of a file that was read before.
+enum Attempt {
+    /// Reading goes on in it.
+    Goes(Box<Open>),
+    /// Nothing has come.
+    Nothing,
+    /// It is another file.
+    Other,
 }
 
 impl Open {
@@ -131,7 +141,7 @@ impl Open {
             size: if is_whole { self.stat.size } else { 0 },
             modified: if is_whole { self.stat.modified } else { 0 },
             byte: taken.length(),
-            open_line: self.open_line,
+            open_line: self.unfinished,
             mark: fingerprint(taken),
         }
     }
@@ -226,7 +236,7 @@ impl Files {
                 }
                 Err(BlockError::TooLong(byte)) => return Err(too_long(&open.name, byte)),
             };
-            open.open_line = block.open_line;
+            open.unfinished = block.open_line;
             if std::mem::take(&mut open.is_fresh)
                 && self.meaning.cut.format == Format::Json
                 && self.meaning.cut.layout == Layout::Lines
@@ -344,8 +354,10 @@ impl Files {
                 if stat.is_unchanged(&entry) && entry.name == name {
                     return Ok(None);
                 }
-                if let Some(open) = self.try_resume(path, &name, stat, &Known::Entry(&entry))? {
-                    return Ok(open);
+                match self.try_resume(path, &name, stat, &Known::Entry(&entry))? {
+                    Attempt::Goes(open) => return Ok(Some(*open)),
+                    Attempt::Nothing => return Ok(None),
+                    Attempt::Other => {}
                 }
                 if entry.name == name {
                     tracing::warn!(file = %name, read = entry.byte, "the file holds something else than what was read of it before; it is read from its start as a new file");
@@ -353,15 +365,17 @@ impl Files {
                 }
             }
             if let Some(last) = self.last.take_if(|last| last.file == name) {
-                if let Some(open) = self.try_resume(path, &name, stat, &Known::Last(&last))? {
-                    return Ok(open);
+                match self.try_resume(path, &name, stat, &Known::Last(&last))? {
+                    Attempt::Goes(open) => return Ok(Some(*open)),
+                    Attempt::Nothing => return Ok(None),
+                    Attempt::Other => {}
                 }
                 tracing::warn!(file = %name, read = last.byte, "the file holds something else than what was read of it before; it is read from its start as a new file");
             }
         }
         let input = self.opening(path).reader(File::open(path)?);
         let blocks = Blocks::new(input, self.meaning.cut.clone(), Ends::default(), false);
-        Ok(Some(Open { name, path: path.to_path_buf(), is_fresh: true, stat, blocks, columns: None, open_line: 0 }))
+        Ok(Some(Open { name, path: path.to_path_buf(), is_fresh: true, stat, blocks, columns: None, unfinished: 0 }))
     }
 
     /// What is known of a file, perhaps under another name. Names decide where nothing else does: a new file may have got
@@ -384,22 +398,16 @@ impl Files {
         found.into_iter().cloned().collect()
     }
 
-    /// Goes on after what is known of a file: `None` if it is another one.
-    fn try_resume(
-        &mut self,
-        path: &Path,
-        name: &str,
-        stat: Stat,
-        known: &Known<'_>,
-    ) -> io::Result<Option<Option<Open>>> {
+    /// Goes on after what is known of a file.
+    fn try_resume(&mut self, path: &Path, name: &str, stat: Stat, known: &Known<'_>) -> io::Result<Attempt> {
         let (blocks, is_again) = match resume(path, self.opening(path), &self.meaning.cut, known)? {
-            Resumed::Other => return Ok(None),
+            Resumed::Other => return Ok(Attempt::Other),
             Resumed::Nothing => {
                 if let Known::Entry(entry) = known {
                     let Stat { inode, size, modified, .. } = stat;
                     self.entries.push(Entry { name: name.to_owned(), inode, size, modified, ..(*entry).clone() });
                 }
-                return Ok(Some(None));
+                return Ok(Attempt::Nothing);
             }
             Resumed::Same(blocks) => (blocks, false),
             Resumed::Again(blocks) => (blocks, true),
@@ -410,14 +418,14 @@ impl Files {
         }
         let at_header = start <= BYTE_ORDER_MARK.len() as u64;
         let columns = if self.meaning.header && !at_header { self.header(path, name)? } else { None };
-        Ok(Some(Some(Open {
+        Ok(Attempt::Goes(Box::new(Open {
             name: name.to_owned(),
             path: path.to_path_buf(),
             is_fresh: false,
             stat,
             blocks,
             columns,
-            open_line: 0,
+            unfinished: 0,
         })))
     }
 

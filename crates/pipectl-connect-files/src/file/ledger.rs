@@ -109,12 +109,12 @@ impl Ledger {
 
     /// Adds an entry, or takes it for the one of the same name.
     pub(super) fn put(&mut self, entry: Entry) {
-        let index = match self.by_name.get(&entry.name) {
-            Some(index) => *index,
-            None => {
-                self.by_name.insert(entry.name.clone(), self.entries.len());
-                self.entries.len()
-            }
+        let next = self.entries.len();
+        let index = if let Some(index) = self.by_name.get(&entry.name) {
+            *index
+        } else {
+            self.by_name.insert(entry.name.clone(), next);
+            next
         };
         match self.entries.get_mut(index) {
             Some(old) => *old = entry,

@@ -7,10 +7,8 @@ use serde_json::json;
 use super::*;
 
 fn options(mut given: Value) -> TailOptions {
-    if let Some(given) = given.as_object_mut() {
-        if !given.contains_key("paths") {
-            given.entry("path").or_insert(json!("*.log"));
-        }
+    if let Some(given) = given.as_object_mut().filter(|given| !given.contains_key("paths")) {
+        given.entry("path").or_insert(json!("*.log"));
     }
     serde_json::from_value(given).expect("options")
 }

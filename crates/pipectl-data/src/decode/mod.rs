@@ -93,8 +93,9 @@ impl Decoder {
         let format = match format {
             DecodeFormat::Json => Parser::Json(json::Keys::new(schema)),
             DecodeFormat::Csv { delimiter, columns, nulls } => {
-                default_fields = Some(columns.clone());
-                Parser::Csv(csv::Rows::new(schema, delimiter, &columns, nulls))
+                let rows = csv::Rows::new(schema, delimiter, &columns, nulls);
+                default_fields = Some(columns);
+                Parser::Csv(rows)
             }
             DecodeFormat::Text => Parser::Text,
         };
