@@ -67,9 +67,6 @@ pub struct Batch {
     pub notes: Option<Arc<SourceNotes>>,
 }
 
-/// Records that their source rejects, and the reason of each.
-pub type Rejected = (Batch, Vec<String>);
-
 impl Batch {
     /// Undecoded records.
     pub fn raw(
