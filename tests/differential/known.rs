@@ -1,4 +1,4 @@
-//! Where DuckDB means something else, and how a query is written for it instead. What PostgreSQL means decides; where
+//! Where DuckDB means something else, and how a query is written for it instead. What `PostgreSQL` means decides; where
 //! pipectl differs from that too, `docs/generated/functions.md` says so.
 
 /// A macro of DuckDB's with pipectl's meaning, and why it is needed.

@@ -108,6 +108,7 @@ fn round_written(x: f64, digits: i32) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unreadable_literal, reason = "the digits are the point")]
 mod tests {
     use super::{round, round_written};
 
@@ -137,7 +138,7 @@ mod tests {
             (500.0, -3, 1000.0),
             (50.0, -3, 0.0),
             (-0.4, 0, -0.0),
-            (9007199254740993.0, -1, 9007199254740990.0),
+            (9007199254740992.0, -1, 9007199254740990.0),
         ] {
             let found = round(x, digits);
             assert_eq!(found.to_bits(), f64::to_bits(expected), "round({x:?}, {digits}) is {found:?}");
