@@ -144,12 +144,13 @@ fn a_log_without_a_folder_is_followed_through_rotations() {
 
 #[test]
 fn a_rewritten_file_that_begins_alike_is_read_from_its_start() {
-    let banner: String =
-        (0..30).map(|line| format!("# banner line {line:02} of a program that starts{}\n", " ".repeat(10))).collect();
+    let joined = |lines: Vec<String>| lines.join("\n") + "\n";
+    let blank = " ".repeat(10);
+    let banner =
+        joined((0..30).map(|line| format!("# banner line {line:02} of a program that starts{blank}")).collect());
     let written = |run: u32, length: usize, count: u32| {
-        let events: String =
-            (0..count).map(|number| format!("run {run} event number {number:03} {}\n", "x".repeat(length))).collect();
-        format!("{banner}{events}")
+        let events = (0..count).map(|number| format!("run {run} event number {number:03} {}", "x".repeat(length)));
+        format!("{banner}{}", joined(events.collect()))
     };
     for while_running in [false, true] {
         let lab = Lab::new();
@@ -157,12 +158,12 @@ fn a_rewritten_file_that_begins_alike_is_read_from_its_start() {
         lab.write("spec.yaml", spec("tail: { paths: logs/app.log, poll: 1s }"));
         lab.write("logs/app.log", written(1, 3, 20));
         let mut run = start_until(&lab, 50);
-        if !while_running {
+        if while_running {
+            fs::write(&log, written(2, 33, 40)).expect("a log");
+        } else {
             stop(run);
             fs::write(&log, written(2, 33, 40)).expect("a log");
             run = lab.start(&["apply", "spec.yaml"], &[]);
-        } else {
-            fs::write(&log, written(2, 33, 40)).expect("a log");
         }
         wait_for(&lab, &mut run, 50 + 70);
         let said = stop(run);
