@@ -212,6 +212,17 @@ fn leaf(dice: &mut Dice, kind: Kind) -> Pair {
     }
 }
 
+fn column(dice: &mut Dice, kind: Kind) -> Pair {
+    same(match kind {
+        Kind::Int => dice.one(&["i", "j"]),
+        Kind::Float => dice.one(&["f", "g"]),
+        Kind::Text => dice.one(&["s", "t"]),
+        Kind::Bool => dice.one(&["b", "c"]),
+        Kind::Time => "ts",
+        Kind::Date => "d",
+    })
+}
+
 /// What goes with every kind.
 fn choice(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
     let (a, b) = (expr(dice, kind, depth), expr(dice, kind, depth));
@@ -224,7 +235,8 @@ fn choice(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
         }
         3 => alike("coalesce({}, {})", &[&a, &b], false),
         _ => {
-            let other = leaf(dice, kind);
+            // Of two constants it would be a constant NULL.
+            let other = column(dice, kind);
             alike("nullif({}, {})", &[&a, &other], false)
         }
     }
