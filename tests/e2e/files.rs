@@ -282,7 +282,7 @@ fn a_sink_does_not_write_into_what_is_read() {
     lab.write("in/a.log", "1\n2\n");
     std::os::unix::fs::symlink(lab.path("in/a.log"), lab.path("out.jsonl")).expect("a link");
     lab.write("spec.yaml", spec("file: { path: in/a.log }"));
-    let ran = lab.run(&["apply", "spec.yaml"]);
+    let ran = lab.run(&["apply", "spec.yaml", "--replace-output"]);
     assert!(!matches!(ran.code, Some(0) | None), "{ran:?}");
     assert!(ran.stderr.contains("out.jsonl") && ran.stderr.contains("reads"), "{}", ran.stderr);
     assert_eq!(fs::read_to_string(lab.path("in/a.log")).expect("the input"), "1\n2\n");

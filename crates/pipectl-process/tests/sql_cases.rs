@@ -9,7 +9,7 @@ use std::{fmt::Write as _, fs, path::PathBuf};
 
 use arrow_array::{Array, BinaryViewArray, Int64Array, TimestampMicrosecondArray};
 use pipectl_data::{
-    Batch, DataType, END_OF_TIME, Field, PayloadFormat, Schema,
+    Batch, DataType, END_OF_TIME, Field, Micros, PayloadFormat, START_OF_TIME, Schema,
     decode::{DecodeFormat, Decoder},
     encode, timestamp,
 };
@@ -103,16 +103,19 @@ fn batch(schema: &Schema, records: &[String], first: i64) -> Batch {
 fn run(case: &Case, query: &Query, one_by_one: bool, restarts: bool) -> String {
     let mut operator_ = operator(query, case);
     let mut out = Output::default();
-    let mut next = 0;
+    let (mut next, mut newest) = (0, START_OF_TIME);
     for step in &case.steps {
         match step {
             Step::Records(records) => {
                 let size = if one_by_one { 1 } else { records.len() };
                 for records in records.chunks(size) {
-                    operator_.on_batch(batch(&case.schema, records, next), &mut out).unwrap();
+                    let batch = batch(&case.schema, records, next);
+                    newest = batch.event_time.iter().flatten().flatten().fold(newest, Micros::max);
+                    operator_.on_batch(batch, &mut out).unwrap();
                     next += records.len() as i64;
                 }
             }
+            Step::Watermark(END_OF_TIME) => operator_.on_end(newest, &mut out).unwrap(),
             Step::Watermark(watermark) => operator_.on_watermark(*watermark, &mut out).unwrap(),
         }
         if restarts {
@@ -136,7 +139,7 @@ fn show(out: &Output, schema: &Schema) -> String {
         }
     }
     let mut dead: Vec<(i64, String)> = Vec::new();
-    for letters in &out.dead {
+    for letters in out.dead.iter().chain(&out.dead_results) {
         assert_eq!(letters.batch.len(), letters.reasons.len());
         for (row, reason) in letters.reasons.iter().enumerate() {
             let offset = letters.batch.offsets.value(row);
