@@ -19,7 +19,7 @@ spec:
       partitions: 4
       key: k
       schema: { id: int64, k: string, at: timestamp }
-      time: { field: at, lateness: 1h }
+      time: { field: at, lateness: 1h, max_ahead: 36500d }
       idle_after: 1s
     far_counts: { key: k, partitions: 2 }
   processors:

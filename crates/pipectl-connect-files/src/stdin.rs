@@ -141,7 +141,13 @@ impl Reader {
 #[async_trait]
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
-        let Some((block, fields)) = self.worker.run(Input::next_block).await?? else { return Ok(Read::End) };
+        // A pipe that gives nothing is read to its end for now.
+        let next = tokio::select! {
+            biased;
+            next = self.worker.run(Input::next_block) => next,
+            () = self.host.sleep(QUIET_AFTER) => return Ok(Read::Quiet),
+        };
+        let Some((block, fields)) = next?? else { return Ok(Read::End) };
         let first = self.record;
         self.record += block.records.len() as i64;
         Ok(Read::Records(block.into_batch(first, self.host.now(), self.payload, fields.as_deref())?))
@@ -151,6 +157,9 @@ impl SourceReader for Reader {
         json!({ "record": self.record })
     }
 }
+
+/// After how long without input the pipe counts as quiet.
+const QUIET_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 
 struct Input {
     blocks: Blocks,

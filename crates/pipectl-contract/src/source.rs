@@ -74,7 +74,8 @@ pub enum Read {
     Quiet,
     /// A partition that may bring records from now on; until it has, or is caught up, the watermark waits for it.
     Opened(u32),
-    /// All that is in this partition for now has been read. Told again after each wait, so that idleness is noticed.
+    /// All that is in this partition for now has been read, as the service says. Repeated after each wait, at least every
+    /// few seconds, so that idleness is noticed; not while the service does not answer.
     CaughtUp(u32),
     /// The partition is closed and read to its end (a shard that was split): it holds back no watermark any more, and its
     /// end is part of the next position.

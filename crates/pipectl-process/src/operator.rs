@@ -60,9 +60,10 @@ pub trait Operator: Send {
 
     /// The input has ended, and `newest` is the newest event time of all its records (`START_OF_TIME` if there was
     /// none): everything closes. More input may come in a later run, after a snapshot; what belongs to what has closed
-    /// here is late then.
-    fn on_end(&mut self, _newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
-        self.on_watermark(END_OF_TIME, out)
+    /// here is late then. Answers the newest event time that it can have passed on.
+    fn on_end(&mut self, newest: Micros, out: &mut Output) -> Result<Micros, OperatorError> {
+        self.on_watermark(END_OF_TIME, out)?;
+        Ok(newest)
     }
 
     /// Whether the end of the input leaves its state open for a later run; then [`Operator::on_end`] is not called, for

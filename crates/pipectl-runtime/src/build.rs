@@ -163,6 +163,7 @@ impl Builder<'_> {
                     let task = SourceTask {
                         name: reads.name.to_owned(),
                         node: reads.node,
+                        durable: reads.durable,
                         leaves: reads.leaves,
                         idle_after: reads.idle_after,
                         reader,

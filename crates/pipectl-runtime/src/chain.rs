@@ -419,7 +419,7 @@ impl Chain {
                 frontier.closes &= !operator.keeps_open_at_end();
                 if frontier.closes {
                     let mut out = Output::default();
-                    operator
+                    frontier.newest = operator
                         .on_end(frontier.newest, &mut out)
                         .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
                     self.emit(index, out)?;

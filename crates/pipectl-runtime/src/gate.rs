@@ -114,7 +114,7 @@ impl Gate {
             }
             Message::Idle => {
                 input.idle = true;
-                if self.inputs.iter().all(|input| input.idle) { Some(Event::Idle) } else { self.advance() }
+                if self.all_idle() { Some(Event::Idle) } else { self.advance() }
             }
             Message::IdleTime(IdleTime { elapsed, watermark }) => {
                 (input.idle, input.idle_time) = (true, Some(elapsed));
@@ -136,6 +136,7 @@ impl Gate {
                 let ends: Option<Vec<End>> = self.inputs.iter().map(|input| input.end).collect();
                 match ends {
                     // The others no longer wait for it.
+                    None if self.all_idle() => Some(Event::Idle),
                     None => self.advance(),
                     Some(_) if self.ended => None,
                     Some(ends) => {
@@ -151,6 +152,12 @@ impl Gate {
     /// the next run.
     fn open(&self) -> impl Iterator<Item = &Input> {
         self.inputs.iter().filter(|input| !input.end.is_some_and(End::is_finished))
+    }
+
+    /// Whether no open input has had anything for a while.
+    fn all_idle(&self) -> bool {
+        let mut open = self.open().peekable();
+        open.peek().is_some() && open.all(|input| input.idle)
     }
 
     /// How far time is when all open inputs say that the whole pipeline is idle. The newest watermark counts: an idle
@@ -245,7 +252,7 @@ mod tests {
             (1, finished),
         ]);
         let end = "End(Finished(Frontier { newest: -9223372036854775808, closes: true }))";
-        assert_eq!(seen, ["Watermark(5)", "Watermark(9)", end]);
+        assert_eq!(seen, ["Watermark(5)", "Idle", "Watermark(9)", end]);
         // One that was stopped goes on in the next run, so time waits for it.
         let seen = events(&[(0, Message::Watermark(5)), (0, Message::End(End::Stopped)), (1, Message::Watermark(9))]);
         assert_eq!(seen, ["Watermark(5)"]);

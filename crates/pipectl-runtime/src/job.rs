@@ -84,11 +84,22 @@ impl Job {
     ) -> Result<(), RunError> {
         self.expecting = false;
         let mut opened = Vec::with_capacity(plans.len());
+        let mut ready = Ok(());
         for (_, plan) in &mut plans {
-            opened.push(options(plan)?);
+            match options(plan) {
+                Ok(options) => opened.push(options),
+                Err(error) => ready = ready.and(Err(error)),
+            }
         }
-        let regions = plans.iter().map(|(_, plan)| plan).zip(&opened);
-        outputs::refuse(regions, connectors, host).await?;
+        if ready.is_ok() {
+            let regions = plans.iter().map(|(_, plan)| plan).zip(&opened);
+            ready = outputs::refuse(regions, connectors, host).await;
+        }
+        if let Err(error) = ready {
+            self.stop();
+            self.drain().await;
+            return Err(error);
+        }
         for ((order, plan), options) in plans.into_iter().zip(opened).rev() {
             let (reads, writes) = (reads(&plan), writes(&plan));
             let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
@@ -163,8 +174,12 @@ impl Job {
                     if others && error.kind != RunErrorKind::ReaderGone {
                         tracing::error!(pipeline = self.pipeline(), "{error}");
                     }
-                    // Kept rather than held here: a caller may give this wait up and wait again.
-                    self.failed.get_or_insert(error);
+                    // Kept rather than held here: a caller may give this wait up and wait again. A reader that has gone is
+                    // no failure beside a real one.
+                    match &self.failed {
+                        Some(before) if before.kind != RunErrorKind::ReaderGone => {}
+                        _ => self.failed = Some(error),
+                    }
                 }
             }
         }

@@ -39,6 +39,6 @@ pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};
 pub use job::{Job, reads, writes};
 pub use limit::Limits;
-pub use outputs::OutputPolicy;
+pub use outputs::{OutputPolicy, refuse_output};
 pub use provision::{Differing, Provisioned, forget, provision, start_over};
 pub use run::{RunOptions, Running, start};

@@ -103,20 +103,39 @@ pub(crate) async fn refuse(
             pipeline = &plan.pipeline;
         }
     }
-    if found.is_empty() {
-        return Ok(());
+    if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
+}
+
+/// Reports all output of earlier runs, whether or not there are checkpoints: for a run that is about to forget them.
+///
+/// # Errors
+/// If there is any, or a sink cannot be asked.
+pub async fn refuse_output(
+    plans: &[PhysicalPlan],
+    connectors: &dyn Connectors,
+    host: &Host,
+    options: &RunOptions,
+) -> Result<(), RunError> {
+    let mut found = Vec::new();
+    for plan in plans.iter().filter(|plan| plan.workers != Workers::Any) {
+        found.extend(all_earlier(plan, connectors, host, options).await?);
     }
+    let pipeline = plans.first().map_or("", |plan| plan.pipeline.as_str());
+    if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
+}
+
+fn exists(pipeline: &str, found: &[(String, Vec<EarlierOutput>)]) -> RunError {
     let error = RunError {
         kind: crate::RunErrorKind::OutputExists,
         message: format!(
             "output of an earlier run is there, and pipeline `{pipeline}` would start over: {}",
-            list(&found)
+            list(found)
         ),
         help: Vec::new(),
     };
-    Err(error.help("`--replace-output` removes it once the first checkpoint of the new run is durable").help(
+    error.help("`--replace-output` removes it once the first checkpoint of the new run is durable").help(
         "`--keep-output` leaves it where it is and writes beside it or after it; what is read again is there twice",
-    ))
+    )
 }
 
 /// Decides how the sinks of a region begin, and notes it.
@@ -139,7 +158,8 @@ pub(crate) async fn begin(
             let earlier = match options.output {
                 _ if replaced.is_empty() => Earlier::None,
                 OutputPolicy::Keep => Earlier::Keep,
-                OutputPolicy::Refuse | OutputPolicy::Replace => Earlier::Replace,
+                OutputPolicy::Replace => Earlier::Replace,
+                OutputPolicy::Refuse => return Err(exists(&plan.pipeline, &replaced)),
             };
             if earlier == Earlier::Replace {
                 tracing::info!(

@@ -199,6 +199,9 @@ pub async fn start(
             "pipeline `{}` has changed since checkpoint {}: its state does not fit the new plan",
             plan.pipeline, checkpoint.id
         ));
+        if changes.is_empty() {
+            error = error.help("if you have changed nothing, an earlier version of pipectl wrote the checkpoint");
+        }
         for change in changes {
             error = error.help(format!("changed: {change}"));
         }

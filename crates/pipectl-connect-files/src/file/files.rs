@@ -332,7 +332,7 @@ impl Files {
             let opening = self.opening(&path);
             let Ok(metadata) = std::fs::metadata(&path) else { continue };
             let stat = Stat::of(&path, &metadata);
-            if name == last.file {
+            if name >= last.file {
                 break;
             }
             let (byte, mark) = whole(&path, opening).unwrap_or((stat.size, 0));
@@ -340,6 +340,13 @@ impl Files {
                 Entry { name, inode: stat.inode, size: stat.size, modified: stat.modified, byte, open_line: 0, mark };
             self.known.put(entry.clone());
             self.entries.push(entry);
+        }
+        if !self.listing.paths.iter().any(|path| self.name(path) == last.file) {
+            tracing::warn!(
+                file = last.file,
+                read = last.byte,
+                "the file that the last run was reading is gone: what it held after the bytes that were read is missing"
+            );
         }
         self.last = Some(last);
     }

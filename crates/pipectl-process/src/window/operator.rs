@@ -212,17 +212,18 @@ impl Operator for WindowOperator {
         Ok(())
     }
 
-    fn on_end(&mut self, newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
+    fn on_end(&mut self, newest: Micros, out: &mut Output) -> Result<Micros, OperatorError> {
         let before = self.watermark;
         self.on_watermark(END_OF_TIME, out)?;
         // Time has come as far as the end of the last window that the newest record belongs to.
-        let newest = Some(newest).filter(|newest| *newest > START_OF_TIME);
-        let reached = newest.and_then(|newest| self.pane_of(newest)).map_or(START_OF_TIME, |(_, end)| end);
+        let known = Some(newest).filter(|newest| *newest > START_OF_TIME);
+        let reached = known.and_then(|newest| self.pane_of(newest)).map_or(START_OF_TIME, |(_, end)| end);
         self.watermark = before.max(reached);
         if reached > before {
             self.closed_at_end = reached;
         }
-        Ok(())
+        // The results of that window have its last microsecond as their event time.
+        Ok(newest.max(reached.saturating_sub(1)))
     }
 
     fn keeps_open_at_end(&self) -> bool {

@@ -22,9 +22,14 @@ pub(crate) struct EventTimeStep {
     max_ahead: Option<Micros>,
     apart: bool,
     partitions: BTreeMap<u32, Track>,
+    /// The newest event time of partitions that are gone.
+    newest_gone: Micros,
     /// The watermark that was told last.
     emitted: Micros,
 }
+
+/// The number under which a snapshot holds the newest event time of partitions that are gone.
+const GONE: u32 = u32::MAX;
 
 /// How far a partition is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,7 @@ impl EventTimeStep {
             },
             max_ahead: time.max_ahead,
             partitions: BTreeMap::new(),
+            newest_gone: START_OF_TIME,
             emitted: START_OF_TIME,
         }
     }
@@ -76,9 +82,10 @@ impl EventTimeStep {
     /// The last watermark, then each partition (u32) with its newest event time (i64), all little-endian.
     pub(crate) fn snapshot(&self) -> Vec<u8> {
         let mut bytes = self.emitted.to_le_bytes().to_vec();
-        for (partition, track) in &self.partitions {
+        let gone = (self.newest_gone > START_OF_TIME).then_some((GONE, self.newest_gone));
+        for (partition, newest) in self.partitions.iter().map(|(number, track)| (*number, track.newest)).chain(gone) {
             bytes.extend(partition.to_le_bytes());
-            bytes.extend(track.newest.to_le_bytes());
+            bytes.extend(newest.to_le_bytes());
         }
         bytes
     }
@@ -91,8 +98,11 @@ impl EventTimeStep {
         self.partitions.clear();
         while let Some((partition, after)) = rest.split_first_chunk::<4>() {
             let (newest, after) = after.split_first_chunk::<8>().ok_or_else(broken)?;
-            let track = Track { newest: i64::from_le_bytes(*newest), idle: false };
-            self.partitions.insert(u32::from_le_bytes(*partition), track);
+            let newest = i64::from_le_bytes(*newest);
+            match u32::from_le_bytes(*partition) {
+                GONE => self.newest_gone = newest,
+                partition => drop(self.partitions.insert(partition, Track { newest, idle: false })),
+            }
             rest = after;
         }
         if rest.is_empty() { Ok(()) } else { Err(broken()) }
@@ -110,7 +120,7 @@ impl EventTimeStep {
 
     /// The newest event time of all partitions; [`START_OF_TIME`] if there was none.
     pub(crate) fn newest(&self) -> Micros {
-        self.partitions.values().map(|track| track.newest).max().unwrap_or(START_OF_TIME)
+        self.partitions.values().map(|track| track.newest).fold(self.newest_gone, Micros::max)
     }
 
     /// All inputs of the pipeline have been idle for this long: event time goes on as the clock does, from the newest
@@ -133,7 +143,9 @@ impl EventTimeStep {
                 self.partitions.entry(partition).or_insert(Track { newest: START_OF_TIME, idle: true }).idle = true;
             }
             PartitionChange::Gone => {
-                self.partitions.remove(&partition);
+                if let Some(track) = self.partitions.remove(&partition) {
+                    self.newest_gone = self.newest_gone.max(track.newest);
+                }
             }
         }
         self.advance()

@@ -21,6 +21,8 @@ pub(crate) struct SourceTask {
     pub(crate) name: String,
     /// Number of the source's node.
     pub(crate) node: usize,
+    /// Whether it reads a durable stream.
+    pub(crate) durable: bool,
     /// See `SourcePlan::leaves`.
     pub(crate) leaves: bool,
     /// See `SourcePlan::idle_after`.
@@ -39,28 +41,47 @@ pub(crate) struct SourceTask {
     pub(crate) answers: bool,
 }
 
-/// When each partition of the input last had something, and whether it counts as idle since.
+/// How each partition of the input stands.
 #[derive(Default)]
-struct Partitions(std::collections::BTreeMap<u32, (Micros, bool)>);
+struct Partitions(std::collections::BTreeMap<u32, Standing>);
+
+/// How a partition stands.
+#[derive(Clone, Copy)]
+struct Standing {
+    /// When it last had something.
+    since: Micros,
+    /// Whether it counts as idle since.
+    idle: bool,
+    /// When its reader last said that it is read to its present end.
+    caught_up: Micros,
+}
 
 impl Partitions {
     fn active(&mut self, partition: u32, now: Micros) {
-        self.0.insert(partition, (now, false));
+        self.0.insert(partition, Standing { since: now, idle: false, caught_up: Micros::MIN });
     }
 
     /// A partition is read to its present end: whether that makes it idle now.
     fn falls_idle(&mut self, partition: u32, now: Micros, idle_after: Option<Micros>) -> bool {
-        let (since, idle) = self.0.entry(partition).or_insert((now, false));
-        let falls = !*idle && idle_after.is_some_and(|limit| now.saturating_sub(*since) >= limit);
-        *idle |= falls;
+        let fresh = Standing { since: now, idle: false, caught_up: now };
+        let standing = self.0.entry(partition).or_insert(fresh);
+        standing.caught_up = now;
+        let falls = !standing.idle && idle_after.is_some_and(|limit| now.saturating_sub(standing.since) >= limit);
+        standing.idle |= falls;
         falls
     }
 
-    /// Whether there are partitions and all are idle.
-    fn all_idle(&self) -> bool {
-        !self.0.is_empty() && self.0.values().all(|(_, idle)| *idle)
+    /// Whether there are partitions, and all are idle and known to be read to their ends. A service that does not answer may
+    /// well hold more: what was known of its partitions grows old.
+    fn all_idle(&self, now: Micros) -> bool {
+        let known = |standing: &Standing| now.saturating_sub(standing.caught_up) <= CAUGHT_UP_FOR;
+        !self.0.is_empty() && self.0.values().all(|standing| standing.idle && known(standing))
     }
 }
+
+/// For how long a reader's word that a partition is read to its end counts, in microseconds. Readers repeat it after each
+/// wait.
+const CAUGHT_UP_FOR: Micros = 5_000_000;
 
 /// After how long without records a source counts as idle where its spec does not say, in microseconds: only for a pipeline
 /// all of whose inputs are idle.
@@ -109,6 +130,10 @@ impl SourceTask {
                     told.map_err(|error| RunError::connector(&self.name, &error))?;
                 }
                 Turn::Command(Some(Command::IdleTime(elapsed))) => {
+                    let now = self.host.now();
+                    if reported_idle && self.durable && !partitions.all_idle(now) {
+                        self.report_active(&mut reported_idle);
+                    }
                     if reported_idle && !ended {
                         let watermark = START_OF_TIME;
                         self.chain.idle_time(IdleTime { elapsed, watermark }).await?;
@@ -132,9 +157,7 @@ impl SourceTask {
                 }
                 Turn::Read(Read::Records(batch)) => {
                     (last_record, idle) = (self.host.now(), false);
-                    if std::mem::take(&mut reported_idle) {
-                        self.line.tell(TaskEvent::Idle { task: self.line.task, since: None });
-                    }
+                    self.report_active(&mut reported_idle);
                     partitions.active(batch.partition, last_record);
                     self.chain.counts.node(self.node).input += batch.len() as u64;
                     let (batch, rejected) = batch
@@ -156,9 +179,13 @@ impl SourceTask {
                         idle = true;
                         self.chain.broadcast(&Message::Idle).await?;
                     }
-                    self.report_idle(&mut reported_idle, last_record);
+                    // Of a durable stream, only its partitions tell whether they are read to their ends.
+                    if !self.durable {
+                        self.report_idle(&mut reported_idle, last_record);
+                    }
                 }
                 Turn::Read(Read::Opened(partition)) => {
+                    self.report_active(&mut reported_idle);
                     partitions.active(partition, self.host.now());
                     self.chain.partition(partition, PartitionChange::Opened).await?;
                 }
@@ -168,7 +195,7 @@ impl SourceTask {
                     {
                         self.chain.broadcast(&Message::Idle).await?;
                     }
-                    if partitions.all_idle() {
+                    if partitions.all_idle(self.host.now()) {
                         self.report_idle(&mut reported_idle, last_record);
                     }
                 }
@@ -185,6 +212,13 @@ impl SourceTask {
                 asked = true;
                 self.line.tell(TaskEvent::WantsCheckpoint);
             }
+        }
+    }
+
+    /// Lets the coordinator know that records may come again, if it thinks that none do.
+    fn report_active(&self, reported: &mut bool) {
+        if std::mem::take(reported) {
+            self.line.tell(TaskEvent::Idle { task: self.line.task, since: None });
         }
     }
 
@@ -215,5 +249,28 @@ impl SourceTask {
         self.chain.broadcast(&Message::Barrier(id)).await?;
         self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_counts_as_idle_only_while_its_reader_says_that_it_is_read_to_its_end() {
+        let mut partitions = Partitions::default();
+        let (second, limit) = (1_000_000, Some(10_000_000));
+        assert!(!partitions.all_idle(0), "there is none yet");
+        partitions.active(0, 0);
+        partitions.active(1, 5 * second);
+        assert!(partitions.falls_idle(0, 11 * second, limit) && !partitions.all_idle(11 * second));
+        assert!(partitions.falls_idle(1, 15 * second, limit) && partitions.all_idle(15 * second));
+        // The service no longer answers.
+        assert!(!partitions.all_idle(17 * second));
+        partitions.falls_idle(0, 20 * second, limit);
+        partitions.falls_idle(1, 20 * second, limit);
+        assert!(partitions.all_idle(20 * second));
+        partitions.active(1, 21 * second);
+        assert!(!partitions.all_idle(21 * second));
     }
 }

@@ -6,8 +6,8 @@ use pipectl_contract::Difference;
 use pipectl_host::Host;
 use pipectl_ir::{PhysicalPlan, physical::Workers};
 use pipectl_runtime::{
-    Differing, Job, Limits, OutputPolicy, RunError, RunOptions, consumer_group, forget, provision, reads, start_over,
-    writes,
+    Differing, Job, Limits, OutputPolicy, RunError, RunOptions, checkpoint::Checkpoints, consumer_group, forget,
+    provision, reads, refuse_output, start_over, writes,
 };
 
 use super::{Set, Worker, standby::Standby};
@@ -74,6 +74,11 @@ impl Set<'_> {
             }
         }
         if self.arguments.fresh {
+            let options = run_options(self.arguments, None);
+            if options.output == OutputPolicy::Refuse {
+                // Before anything is forgotten: who is refused can still go on from the checkpoint.
+                refuse_output(&plans, &self.connectors, &self.host, &options).await?;
+            }
             self.phase = Phase::Forget;
             forget(&plans, &self.connectors, &self.host).await?;
         }
@@ -139,8 +144,12 @@ pub(super) fn options(
     if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
         sink.set_apart(&format!("worker-{number}"));
     }
-    Ok(RunOptions {
-        store: Some(store),
+    Ok(run_options(arguments, Some(store)))
+}
+
+fn run_options(arguments: &ApplyArguments, store: Option<Box<dyn Checkpoints>>) -> RunOptions {
+    RunOptions {
+        store,
         directory: PathBuf::new(),
         limits: Limits::default(),
         drain: arguments.drain_timeout.0,
@@ -150,7 +159,7 @@ pub(super) fn options(
             ApplyArguments { replace_output: true, .. } => OutputPolicy::Replace,
             _ => OutputPolicy::Refuse,
         },
-    })
+    }
 }
 
 async fn give_up(right: Option<Right>) {
