@@ -115,7 +115,9 @@ fn run(case: &Case, query: &Query, one_by_one: bool, restarts: bool) -> String {
                     next += records.len() as i64;
                 }
             }
-            Step::Watermark(END_OF_TIME) => operator_.on_end(newest, &mut out).unwrap(),
+            Step::Watermark(END_OF_TIME) => {
+                operator_.on_end(newest, &mut out).unwrap();
+            }
             Step::Watermark(watermark) => operator_.on_watermark(*watermark, &mut out).unwrap(),
         }
         if restarts {

@@ -101,7 +101,9 @@ impl EventTimeStep {
             let newest = i64::from_le_bytes(*newest);
             match u32::from_le_bytes(*partition) {
                 GONE => self.newest_gone = newest,
-                partition => drop(self.partitions.insert(partition, Track { newest, idle: false })),
+                partition => {
+                    self.partitions.insert(partition, Track { newest, idle: false });
+                }
             }
             rest = after;
         }
