@@ -381,3 +381,40 @@ fn a_window_over_windows_gives_no_second_row_in_a_later_run() {
     once.dedup();
     assert_eq!(once.len(), starts.len(), "a window has two rows: {all:?}");
 }
+
+#[test]
+fn rows_of_other_columns_do_not_come_after_those_of_a_csv_file() {
+    let lab = Lab::new();
+    let query = |columns: &str| {
+        spec(&format!(
+            "  sources:\n    r: {{ file: {{ path: in.jsonl }}, schema: {{ a: int64, b: string }} }}\n  processors:\n    q: {{ sql: \"SELECT {columns} FROM r\" }}\n  sinks:\n    out: {{ from: q, file: {{ path: d.csv }} }}\n"
+        ))
+    };
+    lab.write("in.jsonl", "{\"a\":1,\"b\":\"x\"}\n");
+    lab.write("spec.yaml", query("a, b"));
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    lab.run(&["apply", "spec.yaml", "--fresh", "--keep-output"]).code(0);
+    assert_eq!(lines(&lab, "d.csv"), ["a,b", "1,x", "1,x"]);
+    lab.write("spec.yaml", query("b, a * 10 AS c"));
+    let refused = lab.run(&["apply", "spec.yaml", "--fresh", "--keep-output"]);
+    assert!(refused.code != Some(0) && refused.stderr.contains("`a,b`"), "{}", refused.stderr);
+    assert_eq!(lines(&lab, "d.csv"), ["a,b", "1,x", "1,x"]);
+}
+
+#[test]
+fn records_that_are_late_for_some_of_their_windows_are_counted() {
+    let lab = Lab::new();
+    lab.write(
+        "spec.yaml",
+        spec("  sources:\n    r: { file: { path: \"in/*.jsonl\" }, to: s, schema: { k: string, t: timestamp } }\n  streams:\n    s: { time: { field: t }, partitions: 1 }\n  processors:\n    w: { sql: \"SELECT window_start, count(*) AS n FROM s GROUP BY hop(INTERVAL '10 minutes', INTERVAL '1 hour')\" }\n  sinks:\n    out: { from: w, file: { path: out.jsonl } }\n"),
+    );
+    lab.write("in/a.jsonl", record("x", "10:05:00"));
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    lab.write("in/b.jsonl", record("x", "10:15:00") + &record("x", "12:00:00"));
+    let second = lab.run(&["apply", "spec.yaml"]).code(0);
+    assert!(
+        second.stderr.contains("not delivered: 1 record") && second.stderr.contains("partly_late"),
+        "{}",
+        second.stderr
+    );
+}

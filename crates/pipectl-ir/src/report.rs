@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use pipectl_data::Micros;
 
+/// The code under which records are counted that came too late for some of their windows: they are in the results of the
+/// others, so that they are no dead letters.
+pub const PARTLY_LATE: &str = "partly_late";
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,7 +111,7 @@ pub struct NodeReport {
     /// Of `counts`, what earlier runs had counted.
     #[serde(default, skip_serializing_if = "Counts::is_zero")]
     pub before: Counts,
-    /// Its dead letters and dropped late records by the code of their reason.
+    /// Its dead letters, dropped late and partly late records by the code of their reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons: BTreeMap<String, u64>,
     /// Of `reasons`, what earlier runs had counted.
@@ -141,6 +145,11 @@ impl RunReport {
     /// Records and results that this run sent to the dead letters.
     pub fn new_dead_letters(&self) -> u64 {
         self.nodes.iter().map(NodeReport::new_dead_letters).sum()
+    }
+
+    /// Records of this run that are missing from windows which had closed, while they count in later ones.
+    pub fn new_partly_late(&self) -> u64 {
+        self.nodes.iter().filter_map(|node| node.new_reasons().get(PARTLY_LATE).copied()).sum()
     }
 
     /// Late records that this run dropped because their node says so.

@@ -38,6 +38,8 @@ pub struct Output {
     pub absorbed: u64,
     /// Absorbed records that state no longer holds, because all their windows have closed.
     pub released: u64,
+    /// Of `absorbed`, the records that came too late for some of their windows, and count in the others only.
+    pub partly_late: u64,
     /// Records that came too late and were dropped because the node says so.
     pub dropped_late: u64,
 }

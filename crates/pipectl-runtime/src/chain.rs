@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use pipectl_data::{Batch, Micros, START_OF_TIME};
-use pipectl_ir::physical::{Operation, PhysicalPlan, Stage, StageInput, Target};
+use pipectl_ir::{
+    physical::{Operation, PhysicalPlan, Stage, StageInput, Target},
+    report::PARTLY_LATE,
+};
 use pipectl_process::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 use crate::{
@@ -327,6 +330,7 @@ impl Chain {
         counts.late += out.dropped_late;
         counts.released += out.released;
         self.counts.add_reason(node, "late", out.dropped_late);
+        self.counts.add_reason(node, PARTLY_LATE, out.partly_late);
         for dead in out.dead {
             let count = self.dead_letter(index, &dead)?;
             self.counts.node(node).dead_lettered += count;

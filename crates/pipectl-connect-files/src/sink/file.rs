@@ -312,6 +312,7 @@ impl Writer {
             return Ok(());
         }
         self.header_due = false;
+        self.check_header()?;
         if self.compression == Compression::None {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))
@@ -322,6 +323,28 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// CSV that is there must have the columns that come, in their order, or its rows would mean something else.
+    fn check_header(&self) -> Result<(), ConnectorError> {
+        let mut wanted = Vec::new();
+        self.formatter.header(&mut wanted);
+        let file = File::open(&self.path).map_err(|error| self.failed(error))?;
+        let mut found = Vec::new();
+        let read = self.compression.reader(file).take(wanted.len() as u64).read_to_end(&mut found);
+        read.map_err(|error| self.failed(error))?;
+        if found == wanted {
+            return Ok(());
+        }
+        let line = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+        let message = format!(
+            "`{}` begins with `{}`, and rows with the columns `{}` cannot come after it: name another file, or let the new \
+             output replace it",
+            self.path.display(),
+            line(&found),
+            line(&wanted)
+        );
+        Err(ConnectorError::new(ErrorKind::Conflict, message))
     }
 
     /// The open file, cut to the length that counts.

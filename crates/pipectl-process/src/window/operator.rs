@@ -92,7 +92,10 @@ impl WindowOperator {
         for row in 0..times.len() {
             let at = if times.is_valid(row) { Some(times.value(row)) } else { None };
             match at.and_then(|at| self.pane_of(at)) {
-                Some((start, end)) if end > self.watermark => starts.push(start),
+                Some((start, end)) if end > self.watermark => {
+                    out.partly_late += u64::from(self.is_partly_late(start));
+                    starts.push(start);
+                }
                 placed => {
                     let sound = sound.get_or_insert_with(|| vec![true; times.len()]);
                     sound[row] = false;
@@ -109,6 +112,14 @@ impl WindowOperator {
             outcome.keep_only(&BooleanArray::from(sound))?;
         }
         Ok(starts)
+    }
+
+    /// Whether a window that holds this pane has closed. Its record is not among the results of that window.
+    fn is_partly_late(&self, start: Micros) -> bool {
+        let (size, slide) = (i128::from(self.window.size()), i128::from(self.window.slide()));
+        let first = i128::from(self.window.offset()) + size;
+        let earliest_end = first + ((i128::from(start) - first).div_euclid(slide) + 1) * slide;
+        size != slide && earliest_end <= i128::from(self.watermark)
     }
 
     /// The start of the pane of this time, and the end of the last window that holds it. `None` at the ends of time.

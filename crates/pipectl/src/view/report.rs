@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
-use pipectl_ir::report::{NodeReport, Outcome, RunReport};
+use pipectl_ir::report::{NodeReport, Outcome, PARTLY_LATE, RunReport};
 
 /// A column of the table of nodes: its head, its number, and whether it is there without a number too.
 type Column = (&'static str, fn(&NodeReport) -> u64, bool);
@@ -62,7 +62,7 @@ pub(crate) fn summary(report: &RunReport) -> String {
     let mut text = String::new();
     let seconds = (report.ended - report.started) as f64 / 1e6;
     let read = report.new_records();
-    let lost = report.new_dead_letters() + report.new_dropped();
+    let lost = report.new_dead_letters() + report.new_dropped() + report.new_partly_late();
     let ended = match (report.outcome, lost) {
         (Outcome::Finished, 0) => "finished: all input is read and everything is delivered".to_owned(),
         (Outcome::Finished, lost) => {
@@ -115,7 +115,10 @@ fn not_delivered(report: &RunReport) -> String {
 /// What a code of a dead letter stands for.
 fn meaning(code: &str) -> &'static str {
     match code {
-        "late" => "their windows had closed; a longer `lateness` waits for such records",
+        "late" => {
+            "their windows had closed; a longer `lateness`, or `at_end: keep` between runs, waits for such records"
+        }
+        PARTLY_LATE => "some of their windows had closed; they count in the others",
         "decode" => "they do not fit the schema",
         "parse" => "they do not have the form that `parse` expects",
         "no_event_time" => "they have no event time",
