@@ -133,7 +133,7 @@ fn keys_are_explained() {
         &["Makes up records of a model"],
         &["Records in a given time", "Default: `10/s`", "20/s"],
         &["What kind of records to make", "* `orders`: Order lines"],
-        &["without being late", "Default: `0s`"],
+        &["without being late", "otherwise 5s"],
         // On one line, as Markdown and not escaped.
         &["`{arrival:%Y/%m/%d}` stands for the time at which a record came in, `{event:%Y}` for its event time"],
         &["A query over streams", "SELECT * FROM sensor_data"],
