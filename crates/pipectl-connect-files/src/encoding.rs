@@ -68,7 +68,7 @@ pub(crate) fn utf16_length(text: &[u8]) -> usize {
     String::from_utf8_lossy(text).chars().map(char::len_utf16).sum::<usize>() * 2
 }
 
-/// Gives UTF-8. A mark at the start that tells another encoding is believed; bytes that stand for nothing become U+FFFD.
+/// Gives UTF-8. A mark at the start that names another encoding wins; bytes that stand for nothing become U+FFFD.
 pub(crate) struct Utf8<R> {
     input: R,
     decoder: Decoder,

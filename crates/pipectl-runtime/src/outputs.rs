@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{RunOptions, changes, checkpoint::Checkpoints, connectors::Connectors, error::RunError};
 
-/// How many pieces of output are listed by name.
-const LISTED: usize = 10;
+/// How many pieces of output of a sink are listed by name.
+const LISTED: usize = 3;
 
 /// What to do where output of earlier runs is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -245,13 +245,15 @@ fn removal(
     })
 }
 
-/// The first names, and how many more there are.
+/// The first names of each sink, and how many more there are: no sink hides another one.
 fn list(found: &[(String, Vec<EarlierOutput>)]) -> String {
-    let names = || found.iter().flat_map(|(_, outputs)| outputs).map(|output| output.name.as_str());
-    let total = names().count();
-    let mut text = names().take(LISTED).collect::<Vec<_>>().join(", ");
-    if total > LISTED {
-        text = format!("{text} and {} more", total - LISTED);
-    }
-    text
+    let of_sink = |(sink, outputs): &(String, Vec<EarlierOutput>)| {
+        let names: Vec<&str> = outputs.iter().take(LISTED).map(|output| output.name.as_str()).collect();
+        let more = match outputs.len().saturating_sub(LISTED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("\n  {sink}: {}{more}", names.join(", "))
+    };
+    found.iter().map(of_sink).collect()
 }

@@ -147,7 +147,7 @@ impl Open {
     }
 }
 
-/// What tells without a look inside that a file has not changed.
+/// What shows, without reading a file, that it has not changed.
 #[derive(Debug, Clone, Copy)]
 struct Stat {
     inode: u64,
