@@ -47,7 +47,7 @@ fn records_put_by_hand_are_read_by_hand_and_their_schema_is_found() {
         assert!(json["retention"].is_string() || json["retention"].is_null(), "{kind}: {json}");
         let one = run(&["stream", "put", "by_hand", "--key-field", "k"], "\n{\"k\":\"a\"}\n").code(0);
         assert!(one.stderr.contains("1 record written"), "{kind}: {}", one.stderr);
-        for (line, says) in [("{\"n\":1}", "has no field `k`"), ("{\"k\":null}", "`k: null`"), ("no", "is no JSON")] {
+        for (line, says) in [("{\"n\":1}", "has no field `k`"), ("{\"k\":null}", "`k: null`"), ("no", "is not JSON")] {
             let input = format!("{{\"k\":\"a\"}}\n\n{line}\n{{\"k\":\"b\"}}\n");
             let refused = run(&["stream", "put", "by_hand", "--key-field", "k"], &input).code(1);
             assert!(refused.stderr.contains("line 3") && refused.stderr.contains(says), "{kind}: {}", refused.stderr);

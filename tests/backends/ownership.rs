@@ -39,14 +39,14 @@ fn what_keeps_nothing_and_owns_nothing_is_shared() {
 #[test]
 fn windows_files_and_sources_have_one_owner() {
     let found = regions(&format!(
-        "  sources: {{ web: {{ tail: {{ paths: [web.log] }}, schema: {{ id: int64, k: string, at: timestamp }}, to: raw }} }}\n  streams: {{ raw: {{ key: k, {SCHEMA} }}, counts: {{}} }}\n  processors:\n    per_minute: {{ sql: \"SELECT k, window_start, count(*) AS n FROM raw GROUP BY k, tumble(INTERVAL '1 minute')\", to: counts }}\n  sinks: {{ out: {{ from: counts, file: {{ path: out.jsonl }} }} }}\n"
+        "  sources: {{ web: {{ tail: {{ path: web.log, format: json }}, schema: {{ id: int64, k: string, at: timestamp }}, to: raw }} }}\n  streams: {{ raw: {{ key: k, {SCHEMA} }}, counts: {{}} }}\n  processors:\n    per_minute: {{ sql: \"SELECT k, window_start, count(*) AS n FROM raw GROUP BY k, tumble(INTERVAL '1 minute')\", to: counts }}\n  sinks: {{ out: {{ from: counts, file: {{ path: out.jsonl }} }} }}\n"
     ));
     assert_eq!(
         found,
         [
-            ("web".into(), Some("source `web` is read at one place".into())),
+            ("web".into(), Some("source `web` can be read by one process only".into())),
             ("raw".into(), Some("`per_minute` keeps state".into())),
-            ("counts".into(), Some("sink `out` owns what it writes".into())),
+            ("counts".into(), Some("sink `out` can be written by one process only".into())),
         ]
     );
 }
@@ -78,7 +78,7 @@ fn a_stream_that_others_write_needs_no_source_on_a_broker_only() {
     let environment = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/environments/kafka.yaml");
     let refused = place.run(&["validate", "spec.yaml"], "").code(1);
     assert!(refused.stderr.contains("no source leads to stream `raw`"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("choose with `--env` the Environment of their broker"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("choose the Environment of their broker with `--env`"), "{}", refused.stderr);
     place.run(&["validate", "spec.yaml", "--env", environment], "").code(0);
     // In a run that knows nothing of the others, a file stands in for them.
     let dry = |more: &[&str]| place.run(&[&["dry-run", "spec.yaml", "--env", environment], more].concat(), "");
@@ -97,7 +97,7 @@ fn what_a_crash_may_leave_twice_is_told_before_a_run() {
     place.write("spec.yaml", spec);
     place.write("env.yaml", environment);
     let said = place.run(&["validate", "spec.yaml", "--env", "env.yaml"], "").code(0).stdout;
-    assert!(said.ends_with("may be there twice in stream `odd` (kafka), sink `shown` (stdout)\n"), "{said}");
+    assert!(said.ends_with("can be duplicated in stream `odd` (kafka), sink `shown` (stdout)\n"), "{said}");
     // Nothing of the kind where everything is there once.
     let said = place.run(&["validate", &format!("{}/../../pipelines/sensor-lab.yaml", env!("CARGO_MANIFEST_DIR"))], "");
     assert!(!said.code(0).stdout.contains("twice"));

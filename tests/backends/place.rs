@@ -9,7 +9,9 @@ use std::{
 };
 
 use crate::emulator::Way;
-use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dynamo, EventHubs, Kafka, Kinesis, PubSub, make_container};
+use pipectl_peers::{
+    AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Dynamo, EventHubs, Kafka, Kinesis, PubSub, TESTS, is_full, make_container,
+};
 
 /// A folder that goes away, and where the peers are.
 pub(crate) struct Place {
@@ -33,7 +35,18 @@ impl Place {
         place
     }
 
-    /// With every peer that can be had; the others are told.
+    /// With every peer that can be had if everything is tested, else with Kafka only: for tests that take minutes with each.
+    pub(crate) fn with_all_or_kafka() -> Self {
+        if is_full() {
+            return Self::with_all();
+        }
+        println!("skipped: all backends but kafka, which are only tested with {TESTS}=full");
+        let mut place = Self::with_all();
+        place.backends.retain(|(kind, _)| *kind == "kafka");
+        place
+    }
+
+    /// With every peer that can be had; the others are reported.
     pub(crate) fn with_all() -> Self {
         let mut place = Self::empty();
         match Kafka::shared() {

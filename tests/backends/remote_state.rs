@@ -77,7 +77,7 @@ fn a_standby_on_another_machine_takes_over_from_a_killed_owner() {
     let (here, there, third) = (machine(), machine(), machine());
     let doctor = |state| here.run(&["doctor", "--env", "env.yaml", "--state", state], "");
     let good = doctor(STATE).code(0).stdout;
-    assert!(good.contains("good     checkpoints: objects can be written, and a change that comes too late"), "{good}");
+    assert!(good.contains("good     checkpoints: objects can be written, and a stale change"), "{good}");
     let bad = doctor("az://no-such-container/pipelines").code(4).stdout;
     assert!(bad.contains("BAD      checkpoints: cannot make an object"), "{bad}");
     let apply = ["apply", "far.yaml", "--env", "env.yaml", "--state", STATE];

@@ -49,7 +49,7 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
 
 #[test]
 fn one_of_two_workers_is_killed_and_nothing_is_lost() {
-    let place = Place::with_all();
+    let place = Place::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1
@@ -115,7 +115,7 @@ spec:
 
 #[test]
 fn a_standby_takes_over_windows_from_a_killed_owner() {
-    let place = Place::with_all();
+    let place = Place::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1

@@ -130,7 +130,7 @@ fn a_file_that_is_too_large_for_a_spec_is_not_read() {
 }
 
 #[test]
-fn no_case_makes_a_renderer_panic_or_shows_a_secret() {
+fn every_case_is_rendered_whole_in_every_format() {
     use pipectl_diag::{Format, RenderOptions, render};
     let registry = pipectl::registry();
     for case in cases() {
@@ -138,8 +138,22 @@ fn no_case_makes_a_renderer_panic_or_shows_a_secret() {
         for format in [Format::Text, Format::Json, Format::Sarif, Format::Github] {
             for color in [false, true] {
                 let text = render(&source.diagnostics, &source.map, format, RenderOptions { color, width: 80 });
-                assert!(!text.is_empty(), "{}", case.display());
+                let name = case.display();
+                for problem in &source.diagnostics {
+                    assert!(text.contains(problem.code.as_str()), "{name}: {} is not in\n{text}", problem.code);
+                }
+                match format {
+                    Format::Json | Format::Sarif => is_json(&text, &name),
+                    Format::Github => assert!(text.lines().all(|line| line.starts_with("::")), "{name}\n{text}"),
+                    Format::Text => assert_eq!(text.contains('\u{1b}'), color, "{name}\n{text}"),
+                }
             }
         }
+    }
+}
+
+fn is_json(text: &str, name: &dyn std::fmt::Display) {
+    if let Err(error) = serde_json::from_str::<serde_json::Value>(text) {
+        panic!("{name}: {error} in\n{text}");
     }
 }

@@ -137,7 +137,7 @@ fn record(row: &Row) -> String {
 }
 
 fn compile(sql: &str) -> Query {
-    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()) };
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: false };
     pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap_or_else(|problems| {
         panic!("{sql}\n{:?}", problems.iter().map(|problem| &problem.title).collect::<Vec<_>>())
     })

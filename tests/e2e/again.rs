@@ -399,6 +399,11 @@ fn rows_of_other_columns_do_not_come_after_those_of_a_csv_file() {
     let refused = lab.run(&["apply", "spec.yaml", "--fresh", "--keep-output"]);
     assert!(refused.code != Some(0) && refused.stderr.contains("`a,b`"), "{}", refused.stderr);
     assert_eq!(lines(&lab, "d.csv"), ["a,b", "1,x", "1,x"]);
+    // Nothing was forgotten either.
+    lab.write("spec.yaml", query("a, b"));
+    let again = lab.run(&["apply", "spec.yaml"]).code(0);
+    assert!(again.stderr.contains("nothing new"), "{}", again.stderr);
+    assert_eq!(lines(&lab, "d.csv"), ["a,b", "1,x", "1,x"]);
 }
 
 #[test]

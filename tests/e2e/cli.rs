@@ -2,8 +2,8 @@
 
 use crate::support::{Lab, edit, example, lab::repository, run::Run};
 
-const COMMANDS: [&str; 10] =
-    ["init", "validate", "graph", "schema", "infer", "explain", "dry-run", "apply", "completions", "version"];
+const COMMANDS: [&str; 11] =
+    ["init", "validate", "fmt", "graph", "schema", "infer", "explain", "dry-run", "apply", "completions", "version"];
 
 /// One reading and one that is no JSON, from standard input to standard output.
 const PIPE: &str = "

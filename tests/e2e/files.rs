@@ -374,3 +374,39 @@ fn gzip_with_padding_as_a_tool_wrote_it_is_read() {
     lab.run(&["apply", "spec.yaml"]).code(0);
     assert!(!delivered(&lab).is_empty());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_written_and_read_by_two_names_is_refused() {
+    let lab = Lab::new();
+    lab.write("data/a.jsonl", "{\"a\":1}\n");
+    std::os::unix::fs::symlink(lab.path("data"), lab.path("in")).expect("a link");
+    let whole = fs::canonicalize(lab.path("data")).expect("a folder").display().to_string();
+    for (read, sink) in [
+        ("in/*.jsonl", "file: { path: data/b.jsonl }".to_owned()),
+        ("data/*.jsonl", "file: { path: in/new/../b.jsonl }".to_owned()),
+        ("data/*.jsonl", format!("file: {{ path: {whole}/b.jsonl }}")),
+        ("data/*.jsonl", format!("table: {{ key: [a] }}, at: {whole}/b.jsonl")),
+        ("data/**/*.jsonl", format!("object_store: {{}}, at: {whole}")),
+        ("data/day-*.jsonl", "object_store: { prefix: day- }, at: in".to_owned()),
+    ] {
+        let (sink, at) = sink.split_once(", at: ").unwrap_or((&sink, ""));
+        let binding = match sink.split(':').next() {
+            Some("table") => format!("sqlite: {{ path: \"{at}\" }}"),
+            Some("object_store") => format!("directory: {{ path: \"{at}\" }}"),
+            _ => String::new(),
+        };
+        let binding = match binding.as_str() {
+            "" => "  network: private\n".to_owned(),
+            binding => format!("  sinks: {{ out: {{ {binding} }} }}\n"),
+        };
+        lab.write(
+            "spec.yaml",
+            format!(
+                "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: {{ name: c }}\nspec:\n  sources:\n    r: {{ file: {{ path: \"{read}\" }}, schema: {{ a: int64 }} }}\n  sinks:\n    out: {{ from: r, {sink} }}\n---\napiVersion: pipectl/v1\nkind: Environment\nmetadata: {{ name: e }}\nspec:\n{binding}"
+            ),
+        );
+        let refused = lab.run(&["validate", "spec.yaml"]);
+        assert!(refused.stderr.contains("PC0311"), "{read} {sink}: {} {}", refused.stdout, refused.stderr);
+    }
+}

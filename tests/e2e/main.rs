@@ -20,6 +20,7 @@ mod secrets;
 mod sensor_lab;
 mod server_logs;
 mod signals;
+mod simple;
 mod sql_answers;
 mod support;
 mod unreachable;

@@ -28,8 +28,8 @@ fn a_secret_in_the_wrong_place_is_never_shown() {
         ("avg(humidity)    AS avg_humidity,", "avg(humidity) AS avg_humidity, '${secret:TOKEN}' AS token,"),
         ("prefix: \"raw-stream/", "prefix: \"${secret:TOKEN}/"),
         (
-            "flush: { every: 60s, size: 1MiB }\n        format: jsonl",
-            "flush: { every: \"${secret:TOKEN}\" }\n        format: jsonl",
+            "flush: { every: 60s, size: 1MiB }\n        format: json",
+            "flush: { every: \"${secret:TOKEN}\" }\n        format: json",
         ),
         (
             "table: { key: [sensor_id, window_start] }",

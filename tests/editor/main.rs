@@ -129,13 +129,13 @@ fn keys_are_explained() {
         return;
     };
     let expected: [&[&str]; 7] = [
-        &["Where records come from"],
-        &["Makes up records of a model"],
-        &["Records in a given time", "Default: `10/s`", "20/s"],
-        &["What kind of records to make", "* `orders`: Order lines"],
-        &["without being late", "otherwise 5s"],
+        &["Sources of records"],
+        &["Generates records of a model"],
+        &["The rate of records of the whole source", "Default: `10/s`", "20/s"],
+        &["The kind of records to generate", "* `orders`: Order lines"],
+        &["before it is late", "Default: 5s"],
         // On one line, as Markdown and not escaped.
-        &["`{arrival:%Y/%m/%d}` stands for the time at which a record came in, `{event:%Y}` for its event time"],
+        &["`{arrival:%Y/%m/%d}` is the time at which a record arrived, `{event:%Y}` its event time"],
         &["A query over streams", "SELECT * FROM sensor_data"],
     ];
     for (answer, texts) in answers.iter().zip(expected) {

@@ -27,7 +27,18 @@ pub(crate) fn run() -> Findings {
             in_tests: dependency.kind == DependencyKind::Development,
         }));
     }
-    Ok(faults(&members, &arrows))
+    let mut found = faults(&members, &arrows);
+    found.extend(unused(&arrows));
+    Ok(found)
+}
+
+/// Libraries that are hidden by a crate which does not depend on them.
+fn unused(arrows: &[Arrow]) -> impl Iterator<Item = String> {
+    let is_used =
+        |library: &str, owner: &str| arrows.iter().any(|arrow| fits(library, &arrow.to) && fits(owner, &arrow.from));
+    let unused = HIDDEN.iter().filter(move |(library, owner)| !is_used(library, owner));
+    unused
+        .map(|(library, owner)| format!("{library}: {owner} does not depend on it; remove it from xtask/src/layers.rs"))
 }
 
 fn faults(members: &[String], arrows: &[Arrow]) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use pipectl_conformance::{CaseResult, LeftOut, Level, Outcome, Report};
+use pipectl_conformance::{CaseResult, LeftOut, Level, Outcome, Report, STORED};
 
 use crate::Findings;
 
@@ -14,12 +14,12 @@ const PAGE: &str = "docs/backends.md";
 const HEAD: &str = "\
 # Backends
 
-Every backend has to pass one suite of cases, each against a real server or the best look-alike that runs on one machine.
-This page is made of what the suite reported: `cargo xtask ladder` writes it, and with `--check` says whether it still holds.
+Every backend must pass the same suite of cases, against a real server or the best emulator that runs on one machine.
+`cargo xtask ladder` generates this page from the reports of the suite; `--check` verifies that it is up to date.
 
-A backend is **alpha** if it opens, writes, reads and resumes; **beta** if it also passes every case without a fault of the
-service; **stable** if faults do no harm either. A case is left out only where the service itself has no such thing, or
-where the server that stands in for it cannot show it; the latter is called unproven.
+A backend is **alpha** if it opens, writes, reads and resumes. It is **beta** if it also passes every case that injects no fault
+into the service, and **stable** if it passes the cases with faults too. A case is skipped if the service does not have the
+feature. A case is unproven if the emulator cannot show the behavior.
 
 ";
 
@@ -31,6 +31,10 @@ pub(crate) fn write(root: &Path, folder: &str) -> Findings {
         return Err(format!("no report of {} in {folder}", missing.join(", ")));
     }
     fs::write(root.join(PAGE), page(&reports)).map_err(|error| format!("{PAGE}: {error}"))?;
+    // Cases for faults are not run again while what they depend on is what these say.
+    for report in &reports {
+        pipectl_conformance::write_report(report, &root.join(STORED)).map_err(|error| format!("{STORED}: {error}"))?;
+    }
     Ok(Vec::new())
 }
 
@@ -43,11 +47,21 @@ pub(crate) fn check(root: &Path, folder: &str) -> Findings {
         println!("skipped: {PAGE} is not checked, there is no report of {}", missing.join(", "));
         return Ok(Vec::new());
     }
+    for report in &reports {
+        let stored = pipectl_conformance::stored(root, &report.backend);
+        if stored.is_none_or(|stored| stored.key != report.key) {
+            println!(
+                "note: {} was tested in full, since it has changed; `cargo xtask ladder {folder}` stores its report, so that the \
+                 next run need not",
+                report.backend
+            );
+        }
+    }
     let is = fs::read_to_string(root.join(PAGE)).unwrap_or_default();
     if is == page(&reports) {
         return Ok(Vec::new());
     }
-    Ok(vec![format!("{PAGE} is not what the suite found; write it anew with `cargo xtask ladder {folder}`")])
+    Ok(vec![format!("{PAGE} is not up to date; generate it again with `cargo xtask ladder {folder}`")])
 }
 
 fn read(folder: &Path) -> Result<Vec<Report>, String> {
@@ -66,7 +80,7 @@ fn missing(reports: &[Report]) -> Vec<&'static str> {
 
 fn page(reports: &[Report]) -> String {
     let mut text = HEAD.to_owned();
-    line(&mut text, "| backend | status | tried against | passed | left out | unproven |");
+    line(&mut text, "| backend | status | tested against | passed | skipped | unproven |");
     line(&mut text, "|---|---|---|---:|---:|---:|");
     for report in reports {
         let count = |wanted: fn(&Outcome) -> bool| report.cases.iter().filter(|case| wanted(&case.outcome)).count();
@@ -84,7 +98,7 @@ fn page(reports: &[Report]) -> String {
         let (backend, peer) = (&report.backend, &report.peer);
         line(&mut text, &format!("| {backend} | {status} | {peer} | {passed} | {left_out} | {unproven} |"));
     }
-    line(&mut text, "\n## What is left out, and why\n");
+    line(&mut text, "\n## Skipped and unproven cases\n");
     for report in reports {
         for case in &report.cases {
             if let Outcome::Skipped(_, why) = &case.outcome {
@@ -92,7 +106,7 @@ fn page(reports: &[Report]) -> String {
             }
         }
     }
-    line(&mut text, "\n## The cases\n");
+    line(&mut text, "\n## Cases\n");
     let names: Vec<&str> = reports.iter().map(|report| report.backend.as_str()).collect();
     line(&mut text, &format!("| case | level | {} |", names.join(" | ")));
     line(&mut text, &format!("|---|---|{}", ":-:|".repeat(names.len())));

@@ -65,7 +65,7 @@ pub(crate) const HIDDEN: &[(&str, &str)] = &[
     ("annotate-snippets", "pipectl-diag"),
     ("granit-parser", "pipectl-spec"),
     ("petgraph", "pipectl-ir"),
-    ("sqlparser", "pipectl-sql"),
+    ("pretty_yaml", "pipectl-spec"),
     ("datafusion*", "pipectl-process"),
     ("rand*", "pipectl-host"),
     ("uuid", "pipectl-host"),

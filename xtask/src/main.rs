@@ -9,6 +9,7 @@ mod layers;
 #[cfg(test)]
 mod one_build;
 mod peers;
+mod words;
 mod workflow;
 
 use std::{
@@ -27,6 +28,7 @@ All of them where none is named: kafka kinesis dynamo pubsub eventhubs azurite
 const HELP: &str = "\
 cargo xtask layers            fail if a crate depends on one that it must not know (xtask/src/layers.rs)
 cargo xtask files             fail if a source file is over its budget or does not say why it exists
+cargo xtask words             fail if what users read has a retired word (xtask/src/words.rs)
 cargo xtask schemas [--check] write schemas/, or fail if a file there is stale
 cargo xtask docs [--check]    write docs/generated/, or fail if a file there is stale
 cargo xtask ladder [--check] FOLDER
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
     let findings = match arguments.as_slice() {
         ["layers"] => check_layers::run(),
         ["files"] => budget::run(&root()),
+        ["words"] => words::run(&root()),
         [folder @ ("schemas" | "docs")] => generated::write(&root(), folder),
         [folder @ ("schemas" | "docs"), "--check"] => Ok(generated::check(&root(), folder)),
         ["ladder", folder] => ladder::write(&root(), folder),

@@ -132,7 +132,7 @@ impl Arm {
         let asked = async { self.http.execute_request(&request).await?.try_into_raw_response().await };
         let response = asked.await.map_err(|error| {
             let failure = Failure::from(error);
-            Failure { text: format!("{} does not answer: {}", self.endpoint, failure.text), ..failure }
+            Failure { text: format!("{} does not respond: {}", self.endpoint, failure.text), ..failure }
         })?;
         let status = u16::from(response.status());
         let date = response.headers().get_optional_str(&HeaderName::from_static("date")).map(str::to_owned);
@@ -144,7 +144,7 @@ impl Arm {
         }
         let text = body["error"]["message"]
             .as_str()
-            .map_or_else(|| format!("the management interface answered {status}"), str::to_owned);
+            .map_or_else(|| format!("the management API returned {status}"), str::to_owned);
         let kind = match status {
             401 | 403 => ErrorKind::Denied,
             404 => ErrorKind::NotFound,

@@ -224,5 +224,5 @@ fn failure(error: &object_store::Error) -> Failure {
         _ => ErrorKind::Unavailable,
     };
     let text = error.to_string().split_whitespace().take(60).collect::<Vec<_>>().join(" ");
-    Failure::new(kind, format!("the checkpoints' storage: {text}"))
+    Failure::new(kind, format!("the checkpoint storage: {text}"))
 }

@@ -43,7 +43,7 @@ impl Hubs {
     fn managed(&self, what: &str, hub: &str) -> Result<Arm, ConnectorError> {
         self.arm().ok_or_else(|| {
             let text = format!(
-                "cannot {what} hub `{hub}` of `{}`: `management` of the backend does not say which subscription and resource group it is in; add it, or {what} the hub by hand",
+                "cannot {what} hub `{hub}` of `{}`: the backend has no `management` with the subscription and the resource group; add it, or {what} the hub with other tools",
                 self.namespace.name
             );
             ConnectorError::new(ErrorKind::Invalid, text)
@@ -180,7 +180,8 @@ impl Connection for Hubs {
     }
 
     async fn create(&self, stream: &StreamTarget) -> Result<(), ConnectorError> {
-        let at = |failure: Failure| failure.at(format_args!("make hub `{}` in `{}`", stream.name, self.namespace.name));
+        let at =
+            |failure: Failure| failure.at(format_args!("create hub `{}` in `{}`", stream.name, self.namespace.name));
         let Some(arm) = self.arm() else {
             // One that is there needs nobody to make it.
             return match self.known(&stream.name).await.map_err(at)? {
@@ -207,12 +208,12 @@ impl Connection for Hubs {
         {
             let has = now.partitions;
             let tier = self.namespace.options.tier;
-            let advice = "write to a new hub with the number you want and let the readers finish this one";
+            let advice = "write to a new hub with this number of partitions, and let the readers finish the old one";
             if wanted < has {
                 return Err(at(Failure::new(
                     ErrorKind::Conflict,
                     format!(
-                        "it has {has} partitions and Event Hubs never takes any away (asked for: {wanted}); {advice}"
+                        "it has {has} partitions, and Event Hubs cannot remove partitions (requested: {wanted}); {advice}"
                     ),
                 )));
             }
@@ -259,8 +260,9 @@ impl Connection for Hubs {
         let Some(checkpoints) = &self.namespace.options.checkpoints else { return Ok(()) };
         // The name at the service, which everything that is kept of the group stands under.
         let group = consume::group_name(&self.namespace.options, &hub_options(stream)?, group);
-        let at =
-            |failure: Failure| failure.at(format_args!("forget how far group `{group}` of hub `{}` is", stream.name));
+        let at = |failure: Failure| {
+            failure.at(format_args!("reset the positions of group `{group}` of hub `{}`", stream.name))
+        };
         let blobs = Blobs::open(&self.namespace, checkpoints, &stream.name, &group).map_err(at)?;
         blobs.remove_group().await.map_err(at)
     }
@@ -269,7 +271,7 @@ impl Connection for Hubs {
         let name = &self.namespace.name;
         let Some(arm) = self.arm() else {
             let text = format!(
-                "cannot list the hubs of `{name}`: only the management interface can; add `management` to the backend"
+                "cannot list the hubs of `{name}`: this needs the management API; add `management` to the backend"
             );
             return Err(ConnectorError::new(ErrorKind::Invalid, text));
         };

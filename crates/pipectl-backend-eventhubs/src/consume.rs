@@ -180,7 +180,7 @@ fn given(text: &str, partition: u32, created: Option<Micros>) -> Result<Start, F
         None => Err(Failure::new(
             ErrorKind::Invalid,
             format!(
-                "`{text}` is no position in partition {partition}: write the sequence number of a record, or `offset:N` with its offset"
+                "`{text}` is not a position in partition {partition}: write the sequence number of a record, or `offset:N` with its offset"
             ),
         )),
     }
@@ -214,7 +214,7 @@ async fn shared(
     let namespace = &hubs.namespace;
     let Some(checkpoints) = &namespace.options.checkpoints else {
         let text = format!(
-            "workers cannot share stream `{}`: `checkpoints` of the backend names no container of Blob storage, where they agree who reads what; add it",
+            "workers cannot share stream `{}`: the backend has no `checkpoints` with a Blob storage container for the ownership of partitions; add it",
             context.node
         );
         return Err(ConnectorError::new(ErrorKind::Invalid, text));
@@ -248,7 +248,7 @@ async fn pin(hubs: &Hubs, common: &Common, context: &ConsumerContext, blobs: &Bl
             Start::After(mark) => mark,
             Start::Offset(offset) => {
                 let text = format!(
-                    "workers that share a stream cannot begin at `offset:{offset}`: write the record's sequence number"
+                    "workers that share a stream cannot start at `offset:{offset}`: write the sequence number of the record"
                 );
                 return Err(Failure::new(ErrorKind::Invalid, text));
             }

@@ -40,7 +40,9 @@ impl Failure {
             ErrorKind::Denied => {
                 "; check the credentials and their roles (Azure Event Hubs Data Sender and Data Receiver)"
             }
-            ErrorKind::Throttled => "; the namespace's throughput is used up: add throughput units or write less",
+            ErrorKind::Throttled => {
+                "; the throughput of the namespace is exhausted: add throughput units or write less"
+            }
             ErrorKind::Unavailable => "; check the address and the network, then try again",
             _ => "",
         };
@@ -64,7 +66,7 @@ impl From<EventHubsError> for Failure {
                 Self::new(ErrorKind::Invalid, error.to_string())
             }
             HubKind::InvalidManagementResponse => {
-                Self::new(ErrorKind::Internal, "the service's answer about the hub is incomplete")
+                Self::new(ErrorKind::Internal, "the response of the service about the hub is incomplete")
             }
             _ => deep(&error).unwrap_or_else(|| Self::new(ErrorKind::Unavailable, one_line(&error.to_string()))),
         }
@@ -142,11 +144,11 @@ fn of_amqp(error: &AmqpError) -> Known {
                 408 | 500..=599 => ErrorKind::Unavailable,
                 _ => ErrorKind::Invalid,
             };
-            let text = text.clone().unwrap_or_else(|| format!("the service answered {status}"));
+            let text = text.clone().unwrap_or_else(|| format!("the service returned {status}"));
             Known::Yes(Failure::new(kind, one_line(&text)))
         }
         AmqpErrorKind::SendRejected => {
-            Known::Yes(Failure::new(ErrorKind::Invalid, "the service refused it without a word"))
+            Known::Yes(Failure::new(ErrorKind::Invalid, "the service refused it without a reason"))
         }
         AmqpErrorKind::AzureCore(core) => of_core(core).map_or(Known::No, Known::Yes),
         AmqpErrorKind::SimpleMessage(text) => Known::Perhaps(Failure::new(ErrorKind::Unavailable, one_line(text))),

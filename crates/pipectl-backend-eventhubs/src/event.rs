@@ -22,7 +22,11 @@ pub(crate) fn key_of(batch: &Batch, row: usize) -> Result<Option<&str>, String> 
     let key = std::str::from_utf8(keys.value(row))
         .map_err(|_| "its key is not UTF-8, which partition keys of Event Hubs must be".to_owned())?;
     if key.chars().count() > limits::KEY {
-        return Err(format!("its key has {} characters, and Event Hubs takes {}", key.chars().count(), limits::KEY));
+        return Err(format!(
+            "its key has {} characters, but Event Hubs accepts at most {}",
+            key.chars().count(),
+            limits::KEY
+        ));
     }
     Ok(Some(key))
 }

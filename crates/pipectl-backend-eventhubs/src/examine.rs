@@ -17,17 +17,17 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
             Ok(None) if stream.existing => finding(
                 what,
                 Outcome::Bad,
-                "there is none of this name".into(),
-                Some("make it, or correct its name under `streams` of the Environment"),
+                "it does not exist".into(),
+                Some("create it, or correct its name under `streams` of the Environment"),
             ),
             Ok(None) if namespace.options.management.is_some() => {
-                finding(what, Outcome::Good, "there is none yet; `apply` makes it".into(), None)
+                finding(what, Outcome::Good, "it does not exist yet; `apply` creates it".into(), None)
             }
             Ok(None) => finding(
                 what,
                 Outcome::Bad,
-                "there is none, and the backend has no `management` to make it with".into(),
-                Some("add `management: { subscription: …, resource_group: … }`, or make the hub by hand"),
+                "it does not exist, and the backend has no `management` to create it".into(),
+                Some("add `management: { subscription: …, resource_group: … }`, or create the hub with other tools"),
             ),
             Err(failure) => bad(what, failure),
         });
@@ -55,8 +55,8 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
         findings.push(finding(
             "checkpoints".into(),
             Outcome::Doubtful,
-            "no container is given, so only one worker can read a stream".into(),
-            Some("add `checkpoints: { account: …, container: … }` where several workers are to share a stream"),
+            "no container is set, so only one worker can read a stream".into(),
+            Some("add `checkpoints: { account: …, container: … }` to let several workers share a stream"),
         ));
         return findings;
     };
@@ -68,7 +68,7 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
     findings.push(match read {
         Ok(()) => good(what, "reached; its blobs can be listed".into()),
         Err(failure) if failure.kind == ErrorKind::NotFound => {
-            finding(what, Outcome::Bad, failure.text, Some("make the container"))
+            finding(what, Outcome::Bad, failure.text, Some("create the container"))
         }
         Err(failure) => bad(what, failure),
     });
@@ -76,14 +76,14 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
 }
 
 /// Whether records could be sent and read: management and records have addresses and credentials of their own. Without a
-/// hub to ask about, that there is none of this name is told only to who may come in.
+/// hub to ask about, that it does not exist is told only to who may come in.
 async fn records(hubs: &Hubs, hub: &str) -> Finding {
     let what = format!("records of {}", hubs.namespace.name);
     match hubs.known(hub).await {
         Ok(Some(known)) => {
             good(what, format!("reached; hub {hub}, one of its hubs, has {}", partitions(&known.partitions)))
         }
-        Ok(None) => good(what, "reached; no stream is named in the Environment to look at".into()),
+        Ok(None) => good(what, "reached; the Environment names no stream to check".into()),
         Err(failure) => bad(what, failure),
     }
 }
@@ -95,7 +95,7 @@ fn partitions(names: &[String]) -> String {
 fn management_help(failure: &Failure) -> Option<&'static str> {
     match failure.kind {
         ErrorKind::Denied => Some("give these credentials the role Contributor on the namespace for `management`"),
-        ErrorKind::Unavailable => Some("check `management.endpoint`, and that port 443 is let through"),
+        ErrorKind::Unavailable => Some("check `management.endpoint`, and that the network permits port 443"),
         _ => None,
     }
 }

@@ -25,14 +25,14 @@ impl Gap {
             (Some(before), Some(now)) if before != now => {
                 let (before, now) = (timestamp::format(before), timestamp::format(now));
                 return Some(Self::Anew(format!(
-                    "reading had come to {next} of a hub that was made at {before}, and this one was made at {now}: the hub was made anew"
+                    "the read position is {next} in a hub that was created at {before}, but this hub was created at {now}: the hub was deleted and created again"
                 )));
             }
             (Some(_), Some(_)) => {}
             // A position of an older release, which does not tell its hub.
             _ if next > end => {
                 return Some(Self::Anew(format!(
-                    "it ends at {end}, but reading had already come to {next}: the hub was made anew"
+                    "it ends at {end}, but the read position is {next}: the hub was deleted and created again"
                 )));
             }
             _ => {}
@@ -54,21 +54,21 @@ impl Gap {
         let Plan { hub, partition, .. } = plan;
         let problem = match self {
             Self::Removed { missing, oldest } => format!(
-                "{missing} records of partition {partition} of hub `{hub}` are gone: reading had come to {}, the oldest that the hub still holds is {oldest}",
+                "{missing} records of partition {partition} of hub `{hub}` are lost: the read position is {}, the oldest available record is {oldest}",
                 mark.sequence.saturating_add(1)
             ),
-            Self::Anew(how) => format!("partition {partition} of hub `{hub}` cannot be read on: {how}"),
+            Self::Anew(how) => format!("partition {partition} of hub `{hub}` cannot be read further: {how}"),
         };
         match plan.on_gap {
             OnGap::Continue => {
-                tracing::warn!("{problem}; going on with the oldest");
+                tracing::warn!("{problem}; continuing with the oldest record");
                 Ok(())
             }
             OnGap::Fail => {
                 let also = if matches!(self, Self::Anew(_)) { ", or start over with `apply --fresh`" } else { "" };
                 Err(Failure::new(
                     ErrorKind::Conflict,
-                    format!("{problem}; set `on_gap: continue` on the stream to go on with the oldest{also}"),
+                    format!("{problem}; set `on_gap: continue` on the stream to continue with the oldest record{also}"),
                 ))
             }
         }

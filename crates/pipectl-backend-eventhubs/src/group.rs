@@ -286,7 +286,7 @@ impl Group {
         }
         Err(Failure::new(
             ErrorKind::Conflict,
-            format!("the checkpoint of partition {partition} is written by others all the time"),
+            format!("the checkpoint of partition {partition} is constantly written by other programs"),
         ))
     }
 }

@@ -97,7 +97,7 @@ impl Backend for EventHubs {
                     stream.name,
                     tier.partitions()
                 ),
-                "Ask for fewer, or say in the Environment which `tier` the namespace is.",
+                "Set fewer partitions, or set the `tier` of the namespace in the Environment.",
             );
         }
         let (shortest, longest) = tier.retention();
@@ -111,7 +111,7 @@ impl Backend for EventHubs {
                     stream.name,
                     longest.as_secs() / 86_400
                 ),
-                "Ask for another one, or say in the Environment which `tier` the namespace is.",
+                "Set another retention, or set the `tier` of the namespace in the Environment.",
             );
         }
         let letters = |name: &str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-".contains(letter));
@@ -124,7 +124,7 @@ impl Backend for EventHubs {
             wrong(
                 "name",
                 format!(
-                    "`{target}` is no name of a hub: letters, digits, `.`, `-` and `_`, at most {}, a letter or digit first",
+                    "`{target}` is not a valid hub name: letters, digits, `.`, `-` and `_`, at most {}, a letter or digit first",
                     limits::NAME
                 ),
                 "Give the hub another name under `streams` of the Environment.",
@@ -136,7 +136,7 @@ impl Backend for EventHubs {
                 wrong(
                     "eventhubs",
                     format!(
-                        "`{group}` is no name of a consumer group: letters, digits, `.`, `-` and `_`, at most {}",
+                        "`{group}` is not a valid name of a consumer group: letters, digits, `.`, `-` and `_`, at most {}",
                         limits::GROUP
                     ),
                     "`$Default` is the group that every hub has.",
@@ -145,7 +145,7 @@ impl Backend for EventHubs {
                 wrong(
                     "eventhubs",
                     "the Basic tier has no consumer group but `$Default`".into(),
-                    "Leave `consumer_group` out.",
+                    "Remove `consumer_group`.",
                 );
             }
         }
@@ -155,7 +155,7 @@ impl Backend for EventHubs {
             wrong(
                 "prefetch",
                 format!("`prefetch` of the Event Hubs backend is {prefetch}, and may be 1 to 10000"),
-                "Leave it out.",
+                "Remove it.",
             );
         }
         // As many lanes as partitions are asked for; a hub that exists may have any number, which four lanes divide well.

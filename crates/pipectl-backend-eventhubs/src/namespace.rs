@@ -82,14 +82,14 @@ impl Namespace {
         context
             .admit(
                 place,
-                "make a private endpoint of the namespace and name it as `endpoint`, or use its private DNS zone",
+                "create a private endpoint of the namespace and set it as `endpoint`, or use its private DNS zone",
             )
             .await?;
         if let Some(checkpoints) = &self.options.checkpoints {
             let usual = || format!("https://{}.blob.core.windows.net", checkpoints.account);
             let place = checkpoints.endpoint.clone().unwrap_or_else(usual);
             context
-                .admit(&place, "make a private endpoint of the storage account and name it as `checkpoints.endpoint`")
+                .admit(&place, "create a private endpoint of the storage account and set it as `checkpoints.endpoint`")
                 .await?;
         }
         Ok(())

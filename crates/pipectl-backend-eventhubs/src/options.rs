@@ -7,67 +7,68 @@ use pipectl_data::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Azure Event Hubs: a hub for each stream.
+/// Azure Event Hubs: an event hub for each stream.
 ///
-/// Reading and writing need `namespace` with `credentials`, or a `connection_string`. Making, changing and removing hubs
-/// and consumer groups goes through Azure's management interface and needs `management`. Workers share a stream (and
-/// others see how far a pipeline is) only with `checkpoints`.
+/// To read and write, set `namespace` with `credentials`, or a `connection_string`. To create, change and remove event
+/// hubs and consumer groups, set `management`, because this goes through Azure's management API. To let workers share a
+/// stream, and to show the progress of a pipeline to other tools, set `checkpoints`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventHubsOptions {
-    /// The namespace's host. Default: the host of `connection_string`.
+    /// The host name of the namespace. Default: the host of `connection_string`.
     #[schemars(example = &"my-namespace.servicebus.windows.net")]
     pub namespace: Option<String>,
-    /// A connection string of the namespace with a shared access key, as the portal shows it.
+    /// A connection string of the namespace with a shared access key, as the Azure portal shows it.
     #[schemars(example = &"${secret:EVENTHUBS_CONNECTION_STRING}")]
     pub connection_string: Option<Secret>,
-    /// Who asks, where there is no connection string; the management interface always needs it. Default: whoever is
-    /// logged in with the Azure CLI or the Azure Developer CLI.
+    /// The credentials of the client, if there is no connection string. The management API always needs them. Default:
+    /// the user who is logged in with the Azure CLI or the Azure Developer CLI.
     pub credentials: Option<Credentials>,
-    /// Where to connect instead of the namespace's host: a private endpoint (`amqps://10.0.0.5`), or an emulator without
-    /// TLS (`amqp://127.0.0.1:5672`).
+    /// The address to connect to instead of the host of the namespace: a private endpoint (`amqps://10.0.0.5`), or an
+    /// emulator without TLS (`amqp://127.0.0.1:5672`).
     #[schemars(example = &"amqp://127.0.0.1:5672")]
     pub endpoint: Option<String>,
-    /// How to connect: `tcp` (port 5671) or `web_socket` (port 443, where a firewall lets nothing else out).
+    /// How to connect: `tcp` (port 5671) or `web_socket` (port 443, for networks whose firewall blocks other ports).
     pub transport: Transport,
     /// The tier of the namespace, which sets its limits.
     pub tier: Tier,
-    /// The management interface.
+    /// The management API.
     pub management: Option<Management>,
-    /// The container of Blob storage for ownership and checkpoints, in the form that the official processors use.
+    /// The Blob storage container for partition ownership and checkpoints, in the format of the official Azure clients.
     pub checkpoints: Option<Checkpoints>,
-    /// How long a request is repeated that the service refuses for a moment.
+    /// How pipectl retries a request after a transient error of the service.
     pub retry: Retry,
-    /// How many events a reader asks the service for in advance, for each partition: from 1 to 10000. Default: as many as
-    /// its memory would hold at 4 KiB each, at most 300.
+    /// The number of events that a reader requests in advance for each partition, from 1 to 10000. Default: as many as
+    /// its memory budget holds at 4 KiB each, at most 300.
     pub prefetch: Option<u32>,
 }
 
-/// Who asks.
+/// The credentials of the client.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Credentials {
-    /// Whoever is logged in with `az login` or `azd auth login`.
+    /// The user who is logged in with `az login` or `azd auth login`.
     DeveloperTools {},
-    /// The identity of this machine or service.
+    /// The managed identity of this machine or service.
     ManagedIdentity(ManagedIdentity),
-    /// The identity of this Kubernetes workload, from `AZURE_CLIENT_ID`, `AZURE_TENANT_ID` and `AZURE_FEDERATED_TOKEN_FILE`.
+    /// The identity of this Kubernetes workload, from the environment variables `AZURE_CLIENT_ID`, `AZURE_TENANT_ID`
+    /// and `AZURE_FEDERATED_TOKEN_FILE`.
     WorkloadIdentity {},
-    /// An application with its secret.
+    /// An application with a client secret.
     ClientSecret(ClientSecret),
-    /// An access token as it is. It runs out and is not renewed.
+    /// A fixed access token. It expires and is not renewed.
     Token(Secret),
 }
 
-/// The identity of this machine or service.
+/// The managed identity of this machine or service.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ManagedIdentity {
-    /// The client id of one that was assigned by a user. Default: the one of the system.
+    /// The client id of a user-assigned identity. Default: the system-assigned identity.
     pub client_id: Option<String>,
 }
 
-/// An application with its secret.
+/// An application with a client secret.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientSecret {
@@ -94,51 +95,51 @@ pub enum Transport {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// Basic: 256 KB an event, one day, one consumer group.
+    /// Basic: 256 KB per event, one day of retention, one consumer group.
     Basic,
-    /// Standard: 1 MB an event, seven days, 32 partitions.
+    /// Standard: 1 MB per event, seven days of retention, 32 partitions.
     #[default]
     Standard,
-    /// Premium: 90 days, 100 partitions, which can grow.
+    /// Premium: 90 days of retention, 100 partitions, which can be increased.
     Premium,
-    /// Dedicated: 90 days, 1024 partitions, which can grow.
+    /// Dedicated: 90 days of retention, 1024 partitions, which can be increased.
     Dedicated,
 }
 
-/// Azure's management interface (Resource Manager).
+/// Azure's management API (Resource Manager).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Management {
-    /// The subscription's id.
+    /// The id of the Azure subscription.
     #[schemars(example = &"00000000-0000-0000-0000-000000000000")]
     pub subscription: String,
     /// The resource group of the namespace.
     #[schemars(example = &"streaming")]
     pub resource_group: String,
-    /// Where it is. Default: `https://management.azure.com`.
+    /// The endpoint of the management API. Default: `https://management.azure.com`.
     #[serde(default)]
     #[schemars(example = &"https://management.usgovcloudapi.net")]
     pub endpoint: Option<String>,
 }
 
-/// A container of Blob storage.
+/// A Blob storage container.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoints {
     /// The storage account.
     #[schemars(example = &"mystorage")]
     pub account: String,
-    /// The container, which must exist.
+    /// The container. It must exist.
     #[schemars(example = &"checkpoints")]
     pub container: String,
-    /// The account's key. Default: the same credentials as for the namespace.
+    /// The key of the storage account. Default: the same credentials as for the namespace.
     #[serde(default)]
     pub key: Option<Secret>,
-    /// Where the account is, its name included. Default: `https://ACCOUNT.blob.core.windows.net`.
+    /// The endpoint of the account, including its name. Default: `https://ACCOUNT.blob.core.windows.net`.
     #[serde(default)]
     #[schemars(example = &"http://127.0.0.1:10000/devstoreaccount1")]
     pub endpoint: Option<String>,
-    /// How long a worker may be silent before others take its partitions: at least 1s.
+    /// How long a worker may be silent before other workers take its partitions. At least 1s.
     #[serde(default = "lease")]
     pub lease: Duration,
 }
@@ -147,17 +148,18 @@ fn lease() -> Duration {
     Duration(std::time::Duration::from_secs(30))
 }
 
-/// How long a request is repeated.
+/// How pipectl retries a request.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
-    /// The first pause; each one after it is twice as long. Default: `200ms`.
+    /// The first delay. Each delay after it is twice as long. Default: `200ms`.
     pub first: Duration,
-    /// The longest pause. Default: `10s`.
+    /// The longest delay. Default: `10s`.
     pub longest: Duration,
-    /// A request that goes unanswered for so long counts as lost, and is repeated. Default: `30s`.
+    /// The timeout of one request. After it, the request counts as lost and is retried. Default: `30s`.
     pub answer: Duration,
-    /// After this time in all, the error stands, if the request was repeated once. Default: `2m`.
+    /// The total time after which pipectl reports the error, if it has retried the request at least once. Default:
+    /// `2m`.
     #[serde(rename = "for")]
     pub bound: Duration,
 }
@@ -173,42 +175,44 @@ impl Default for Retry {
     }
 }
 
-/// What only Event Hubs has: the options of one stream.
+/// Options of an Event Hubs stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HubOptions {
-    /// The consumer group to read with. Default: one of the pipeline's own, which is made where `management` allows it
-    /// (`$Default` in the Basic tier). Two pipelines must not share one. A look (`pipectl stream read`) reads with
-    /// `$Default`, which the service refuses while a pipeline reads with it: where people shall look, choose another one
-    /// here. The Basic tier has no other, so that there a look must wait until no pipeline reads.
+    /// The consumer group to read with. Default: a group that belongs to the pipeline, which pipectl creates if
+    /// `management` allows it (`$Default` in the Basic tier). Two pipelines must not share a group. A peek (`pipectl
+    /// stream read`) uses `$Default`, and the service refuses it while a pipeline reads with that group: to peek while
+    /// the pipeline runs, set another group here. The Basic tier has no other group; there, a peek works only while no
+    /// pipeline reads.
     #[schemars(example = &"$Default")]
     pub consumer_group: Option<String>,
-    /// Who finds the partition of a key.
+    /// Whether pipectl or the service computes the partition of a key.
     pub partition_by: PartitionBy,
-    /// The largest publication that is sent. Default: what the service allows (1 MiB; 256 KiB in the Basic tier).
+    /// The largest batch that pipectl sends. Default: the limit of the service (1 MiB; 256 KiB in the Basic tier).
     pub batch: Option<Size>,
-    /// What to do when records that were not read yet are gone: the hub did not keep them long enough, or it was made anew.
+    /// How to handle data loss: records that are gone before they were read, because the retention of the event hub is
+    /// too short or because the event hub was created again.
     pub on_gap: OnGap,
 }
 
-/// What to do about records that are gone.
+/// How to handle data loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGap {
-    /// Stop, and say how many are missing. The default.
+    /// Stop, and report the number of lost records. The default.
     #[default]
     Fail,
-    /// Warn, say how many are missing, and go on with the oldest that there is.
+    /// Log a warning with the number of lost records, and continue with the oldest available record.
     Continue,
 }
 
-/// Who finds the partition of a key. The result is the same: both use the service's hash.
+/// Whether pipectl or the service computes the partition of a key. The result is the same: both use the service's hash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartitionBy {
-    /// pipectl does, with the hash of the official clients, so that records of many keys go in one request.
+    /// pipectl computes it with the hash of the official clients, so that one request can hold records of many keys.
     #[default]
     Partition,
-    /// The service does: a request then holds records of one key only, which is slow where there are many keys.
+    /// The service computes it. A request then holds records of one key only, which is slow with many keys.
     Key,
 }

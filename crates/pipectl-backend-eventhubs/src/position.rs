@@ -37,7 +37,8 @@ pub(crate) struct Position {
 impl Position {
     pub(crate) fn parse(value: &Value, stream: &str) -> Result<Self, ConnectorError> {
         Self::deserialize(value).map_err(|error| {
-            let text = format!("the position of stream `{stream}` in the checkpoint is none of Event Hubs: {error}");
+            let text =
+                format!("the position of stream `{stream}` in the checkpoint is not a position of Event Hubs: {error}");
             ConnectorError::new(ErrorKind::Invalid, text)
         })
     }

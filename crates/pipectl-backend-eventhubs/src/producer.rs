@@ -137,7 +137,7 @@ impl Writer {
             return Ok(());
         }
         // Whoever gives this up in the middle leaves records behind of which nothing is known.
-        self.failed = Some((ErrorKind::Internal, format!("writing stream `{}` was given up", self.shared.stream)));
+        self.failed = Some((ErrorKind::Internal, format!("writing to stream `{}` was canceled", self.shared.stream)));
         let side_by_side = (self.memory / 2 / REQUEST).clamp(1, 64) as usize;
         let (shared, batches, names) = (&self.shared, &batches, &self.partitions);
         let refused: Result<Vec<Vec<Refused>>, Failure> = stream::iter(waiting)
@@ -345,7 +345,7 @@ impl SinkWriter for Writer {
                     rejected.push(Rejection {
                         row,
                         reason: format!(
-                            "it has {size} bytes, and hub `{}` takes {limit} with all that goes with them",
+                            "it has {size} bytes, but hub `{}` accepts {limit}, including the overhead of a batch",
                             self.shared.hub
                         ),
                     });

@@ -39,7 +39,7 @@ const LEAVE: Duration = Duration::from_secs(3);
 const FRESH: Duration = Duration::from_secs(30);
 
 /// What to do where somebody who only looks is refused.
-const LOOKING: &str = "; a look reads with `$Default`, and so does a pipeline now: give its stream another `consumer_group`, or look when no pipeline reads (in the Basic tier, which has no other group, only so)";
+const LOOKING: &str = "; a peek uses `$Default`, which a pipeline is using now: set another `consumer_group` for its stream, or peek while no pipeline reads (the only way in the Basic tier, which has no other group)";
 
 /// Where reading a partition begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -363,7 +363,7 @@ async fn receive(
                 } else if host.now().saturating_sub(quiet_since) > DEAD.as_micros() as Micros {
                     return Err(Failure::new(
                         ErrorKind::Unavailable,
-                        "the link brings no events although there are some",
+                        "the link delivers no events although the partition has some",
                     ));
                 } else {
                     wait = (wait * 2).min(AGAIN);

@@ -81,7 +81,7 @@ pub(crate) async fn answered<T>(
     pin_mut!(request, late);
     select_biased! {
         answer = request => answer,
-        () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no answer for {} s", patience.as_secs_f32()))),
+        () = late => Err(Failure::new(ErrorKind::Unavailable, format!("there was no response for {} s", patience.as_secs_f32()))),
     }
 }
 

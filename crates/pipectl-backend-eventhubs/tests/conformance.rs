@@ -31,7 +31,7 @@ impl Harness for Peers {
     }
 
     fn peer(&self) -> String {
-        "our look-alike of Event Hubs, with azurite 3.37.0".into()
+        "our emulator of Event Hubs, with azurite 3.37.0".into()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -77,7 +77,7 @@ impl Harness for Peers {
     }
 
     async fn fail_some_records(&self, _on: bool) -> Lever {
-        Lever::unheard("the service takes the whole of a batch or nothing of it")
+        Lever::unheard("the service accepts or rejects a batch as a whole")
     }
 }
 

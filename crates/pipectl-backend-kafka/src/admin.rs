@@ -93,7 +93,7 @@ impl Admin {
 
     /// Forgets the positions of a group.
     pub(crate) async fn forget(&self, group: &str) -> Result<(), ConnectorError> {
-        let what = format!("forget the positions of group `{group}`");
+        let what = format!("reset the positions of group `{group}`");
         let done = self.client.delete_groups(&[group], &self.options()).await;
         let results = done.map_err(|problem| self.watch.explain(&what, problem))?;
         match results.into_iter().next() {
@@ -121,7 +121,7 @@ impl Admin {
                 })
                 .collect()),
             Some(Err(code)) => Err(error::coded(what, code)),
-            None => Err(ConnectorError::new(ErrorKind::Internal, format!("cannot {what}: no answer"))),
+            None => Err(ConnectorError::new(ErrorKind::Internal, format!("cannot {what}: no response"))),
         }
     }
 

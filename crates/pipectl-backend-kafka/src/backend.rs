@@ -86,8 +86,8 @@ impl Backend for Kafka {
             if timeout <= stream.checkpoint_every {
                 wrong(
                     format!(
-                        "stream `{}`: a transaction lasts from checkpoint to checkpoint ({:?}), but the brokers would give \
-                         it up after {timeout:?}",
+                        "stream `{}`: a transaction lasts from checkpoint to checkpoint ({:?}), but the brokers would abort \
+                         it after {timeout:?}",
                         stream.name, stream.checkpoint_every
                     ),
                     "Set `transaction_timeout` to at least twice the checkpoint interval.",

@@ -97,17 +97,19 @@ fn help(code: Code) -> &'static str {
         Code::TransactionalIdAuthorizationFailed => "; grant the user WRITE on the transactional id",
         Code::ClusterAuthorizationFailed => "; grant the user the right on the cluster",
         Code::SaslAuthenticationFailed | Code::Authentication => "; check `sasl` in the Environment",
-        Code::SSL => "; check `tls` in the Environment: the authorities, our certificate, the broker's name",
+        Code::SSL => {
+            "; check `tls` in the Environment: the certificate authorities, the client certificate, the host name of the broker"
+        }
         Code::UnknownTopicOrPartition | Code::UnknownTopic => "; there is no such topic, or the user may not see it",
         Code::BadCompression | Code::BadMessage | Code::InvalidMessage => {
-            "; a batch of the topic is damaged, or unfolds to more than 100 MB"
+            "; a batch of the topic is damaged, or decompresses to more than 100 MB"
         }
         Code::InvalidReplicationFactor => "; there are fewer brokers: set a smaller `replication_factor`",
         Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve => {
-            "; no broker answers: check `brokers`, and whether they speak TLS or SASL"
+            "; no broker responds: check `brokers`, and whether they use TLS or SASL"
         }
         Code::InvalidProducerEpoch | Code::ProducerFenced | Code::Fenced => {
-            "; another producer with the same transactional id has taken over: is the pipeline running twice?"
+            "; another producer with the same transactional id has taken over: do two processes run the pipeline?"
         }
         Code::InvalidTransactionTimeout => {
             "; set a `transaction_timeout` within the brokers' transaction.max.timeout.ms"

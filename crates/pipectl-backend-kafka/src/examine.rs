@@ -15,9 +15,9 @@ fn finding(what: String, outcome: FindingOutcome, detail: String, help: Option<&
 fn bad(what: String, problem: &ConnectorError) -> Finding {
     let outcome = if problem.kind == ErrorKind::Internal { FindingOutcome::Unknown } else { FindingOutcome::Bad };
     let help = match problem.kind {
-        ErrorKind::Denied => Some("Check the credentials, and what the user is allowed on the brokers."),
-        ErrorKind::Unavailable => Some("Check `brokers`, the network, and whether the port speaks TLS or SASL."),
-        ErrorKind::NotFound => Some("`pipectl apply` makes streams that are not marked `existing`."),
+        ErrorKind::Denied => Some("Check the credentials, and the permissions of the user on the brokers."),
+        ErrorKind::Unavailable => Some("Check `brokers`, the network, and whether the port uses TLS or SASL."),
+        ErrorKind::NotFound => Some("`pipectl apply` creates streams that are not marked `existing`."),
         _ => None,
     };
     finding(what, outcome, problem.message.clone(), help)
@@ -40,7 +40,7 @@ pub(crate) async fn examine(connection: &KafkaConnection, streams: &[StreamTarge
         Ok((count, cluster)) => {
             let millis = (connection.host.now() - started) / 1_000;
             let cluster = cluster.unwrap_or_else(|| "without a name".into());
-            let detail = format!("cluster {cluster} of {count} brokers answered in {millis} ms");
+            let detail = format!("cluster {cluster} of {count} brokers responded in {millis} ms");
             findings.push(finding(what, FindingOutcome::Good, detail, None));
         }
         Err(problem) => {
@@ -60,14 +60,14 @@ fn identity(connection: &KafkaConnection) -> Finding {
     let tls = if connection.options.tls.is_some() { "encrypted" } else { "not encrypted" };
     let detail = match &connection.options.sasl {
         Some(_) => format!("the brokers accept the credentials; {tls}; librdkafka {version}"),
-        None => format!("nobody in particular; {tls}; librdkafka {version}"),
+        None => format!("anonymous; {tls}; librdkafka {version}"),
     };
     let local =
         connection.options.brokers.iter().all(|broker| {
             broker.starts_with("localhost:") || broker.starts_with("127.") || broker.starts_with("[::1]:")
         });
     if connection.options.tls.is_none() && !local {
-        let help = Some("Add `tls: {}` where the brokers offer it.");
+        let help = Some("Add `tls: {}` if the brokers support it.");
         return finding("connection".into(), FindingOutcome::Doubtful, detail, help);
     }
     finding("connection".into(), FindingOutcome::Good, detail, None)
@@ -79,8 +79,8 @@ async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, fin
     let seen = match connection.see(name).await {
         Err(problem) => return findings.push(bad(what, &problem)),
         Ok(None) if stream.existing => {
-            let help = Some("Somebody else must make it, or the user must be allowed to see it.");
-            return findings.push(finding(what, FindingOutcome::Bad, "there is none".into(), help));
+            let help = Some("Create the topic with other tools, or give the user permission to describe it.");
+            return findings.push(finding(what, FindingOutcome::Bad, "it does not exist".into(), help));
         }
         Ok(None) => return findings.push(creatable(connection, stream).await),
         Ok(Some(seen)) => seen,
@@ -92,8 +92,8 @@ async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, fin
             finding(what, FindingOutcome::Bad, format!("{detail}, not all of them with a leader"), help)
         }
         (true, Some(wanted)) if wanted != seen.partitions && !stream.existing => {
-            let help = Some("`pipectl apply --update-streams` adds partitions; it cannot take any away.");
-            finding(what, FindingOutcome::Doubtful, format!("{detail}, {wanted} are wanted"), help)
+            let help = Some("`pipectl apply --update-streams` adds partitions; it cannot remove any.");
+            finding(what, FindingOutcome::Doubtful, format!("{detail}, but the specs ask for {wanted}"), help)
         }
         (true, _) => finding(what, FindingOutcome::Good, detail, None),
     });
@@ -109,18 +109,16 @@ async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, fin
     let settings = async { connection.admin()?.settings(name).await };
     findings.push(match settings.await {
         Ok(settings) => {
-            let policy = settings.get("cleanup.policy").map_or("not told", |setting| setting.value.as_str());
+            let policy = settings.get("cleanup.policy").map_or("unknown", |setting| setting.value.as_str());
             finding(what, FindingOutcome::Good, format!("readable; cleanup.policy is {policy}"), None)
         }
         Err(problem) => {
-            let help = Some(
-                "A run goes on without them; grant DESCRIBE_CONFIGS to let records be checked before they are sent.",
-            );
+            let help = Some("A run works without them; grant DESCRIBE_CONFIGS to check records before they are sent.");
             finding(what, FindingOutcome::Doubtful, problem.message, help)
         }
     });
     findings.push(clocks(connection, name, seen.partitions).await);
-    let detail = "whether records may be read and written shows only when it is done, which would change something";
+    let detail = "not checked: a check of the permissions to read and write would change the topic";
     findings.push(finding(format!("read and write topic {name}"), FindingOutcome::Unknown, detail.into(), None));
 }
 
@@ -134,7 +132,7 @@ async fn creatable(connection: &KafkaConnection, stream: &StreamTarget) -> Findi
         connection.admin()?.create(&stream.name, partitions, options.replication_factor, &settings, false).await
     };
     match asked.await {
-        Ok(_) => finding(what, FindingOutcome::Good, "there is none yet, and it may be made".into(), None),
+        Ok(_) => finding(what, FindingOutcome::Good, "it does not exist yet, and the user can create it".into(), None),
         Err(problem) => bad(what, &problem),
     }
 }
@@ -154,7 +152,7 @@ async fn clocks(connection: &KafkaConnection, name: &str, partitions: u32) -> Fi
                 places.len()
             );
             let help = Some(
-                "Set this machine's clock by NTP, and those of the producers: times decide which records are late.",
+                "Synchronize the clocks of this machine and of the producers with NTP: times determine which records are late.",
             );
             finding(what, FindingOutcome::Doubtful, detail, help)
         }

@@ -13,6 +13,7 @@ mod msk;
 mod oidc;
 mod options;
 mod producer;
+mod renewed;
 mod retry;
 mod settings;
 mod token;

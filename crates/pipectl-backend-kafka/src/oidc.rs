@@ -1,94 +1,26 @@
 //! Tokens of an identity provider, had for a client's id and secret (OAuth 2.0, client credentials,
-//! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>). They are fetched beside everything else and renewed before they
-//! end, since the client library asks for them where nobody may wait.
+//! <https://www.rfc-editor.org/rfc/rfc6749#section-4.4>).
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use pipectl_contract::{ConnectorError, ErrorKind};
-use pipectl_data::Micros;
-use pipectl_host::{Host, JoinHandle};
-use rdkafka::client::OAuthToken;
+use pipectl_host::Host;
 use serde::Deserialize;
 
-use crate::{options::Oidc, retry};
+use crate::{
+    options::Oidc,
+    renewed::{Token, TokenProvider},
+};
 
 /// How long a token is good if the provider does not say.
 const LIFETIME: Duration = Duration::from_mins(5);
-/// The part of its life after which a token is renewed: before the client library asks for another, at four fifths.
-const RENEWED_AFTER: f64 = 0.7;
-/// The pause after a renewal that failed, and the shortest between two.
-const PAUSE: Duration = Duration::from_secs(2);
 /// As much of a provider's answer as an error shows.
 const SHOWN: usize = 200;
 
-/// A token and until when it is good.
-#[derive(Clone)]
-struct Token {
-    text: String,
-    until: Micros,
-}
-
-/// The token of the moment, for as long as somebody may want it.
-pub(crate) struct Renewed {
-    client_id: String,
-    token: Arc<Mutex<Token>>,
-    host: Host,
-    renewing: JoinHandle<()>,
-}
-
-impl Drop for Renewed {
-    fn drop(&mut self) {
-        self.renewing.abort();
-    }
-}
-
-impl Renewed {
-    /// Fetches the first token, within `bound` if the provider is away, and sees to the next ones.
-    pub(crate) async fn open(
-        oidc: &Oidc,
-        host: &Host,
-        timeout: Duration,
-        bound: Duration,
-    ) -> Result<Self, ConnectorError> {
-        let provider = Arc::new(Provider::new(oidc, timeout)?);
-        let first = retry::within(host, bound, || provider.token(host)).await?;
-        let token = Arc::new(Mutex::new(first.clone()));
-        let renewing = host.spawn(renew(provider, host.clone(), Arc::clone(&token), first.until));
-        Ok(Self { client_id: oidc.client_id.clone(), token, host: host.clone(), renewing })
-    }
-
-    /// The token, as the client library wants it.
-    pub(crate) fn get(&self) -> Result<OAuthToken, String> {
-        let Token { text, until } = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if until <= self.host.now() {
-            return Err("the last token has ended, and the identity provider gives no other".to_owned());
-        }
-        Ok(OAuthToken { token: text, principal_name: self.client_id.clone(), lifetime_ms: until / 1_000 })
-    }
-}
-
-async fn renew(provider: Arc<Provider>, host: Host, token: Arc<Mutex<Token>>, mut until: Micros) {
-    loop {
-        let left = Duration::from_micros(u64::try_from(until - host.now()).unwrap_or(0));
-        host.sleep(left.mul_f64(RENEWED_AFTER).max(PAUSE.min(left))).await;
-        match provider.token(&host).await {
-            Ok(next) => {
-                until = next.until;
-                *token.lock().unwrap_or_else(PoisonError::into_inner) = next;
-            }
-            Err(problem) => {
-                tracing::warn!(%problem, "the token for Kafka was not renewed; trying again");
-                host.sleep(PAUSE).await;
-            }
-        }
-    }
-}
-
-struct Provider {
+/// Asks an identity provider.
+pub(crate) struct Provider {
     client: reqwest::Client,
     oidc: Oidc,
 }
@@ -103,7 +35,7 @@ struct Answer {
 }
 
 impl Provider {
-    fn new(oidc: &Oidc, timeout: Duration) -> Result<Self, ConnectorError> {
+    pub(crate) fn new(oidc: &Oidc, timeout: Duration) -> Result<Self, ConnectorError> {
         // A secret goes to the address that was given and to no other.
         let mut client = reqwest::Client::builder().timeout(timeout).redirect(reqwest::redirect::Policy::none());
         if is_local(&oidc.token_url) {
@@ -115,6 +47,28 @@ impl Provider {
         Ok(Self { client, oidc: oidc.clone() })
     }
 
+    fn refused(&self, status: u16, body: &Answer) -> ConnectorError {
+        let Oidc { token_url, client_id, client_secret, .. } = &self.oidc;
+        let (kind, help) = match status {
+            429 | 500.. => (ErrorKind::Unavailable, ""),
+            400..=403 => {
+                (ErrorKind::Denied, "; check `sasl.oidc` in the Environment: `client_id`, `client_secret`, `scope`")
+            }
+            _ => (ErrorKind::Invalid, "; check `sasl.oidc.token_url` in the Environment"),
+        };
+        let told = [&body.error, &body.error_description].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
+        let told: String = told.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
+        // A provider that repeats what it was sent must not make us repeat it.
+        let sent = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
+        let told = told.replace(client_secret.expose().as_str(), "…").replace(&sent, "…");
+        let told: String = told.chars().take(SHOWN).collect();
+        let told = if told.is_empty() { String::new() } else { format!(" ({told})") };
+        ConnectorError::new(kind, format!("{token_url} returns no token: status {status}{told}{help}"))
+    }
+}
+
+#[async_trait]
+impl TokenProvider for Provider {
     async fn token(&self, host: &Host) -> Result<Token, ConnectorError> {
         let Oidc { token_url, client_id, client_secret, scope } = &self.oidc;
         let mut form = vec![("grant_type", "client_credentials")];
@@ -136,29 +90,11 @@ impl Provider {
             Some(text) if status.is_success() => {
                 let lifetime = body.expires_in.filter(|seconds| seconds.is_finite() && *seconds > 0.0);
                 let lifetime = lifetime.map_or(LIFETIME, |seconds| Duration::from_secs_f64(seconds.min(1e8)));
-                Ok(Token { text, until: asked + i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX / 4) })
+                let until = asked + i64::try_from(lifetime.as_micros()).unwrap_or(i64::MAX / 4);
+                Ok(Token { text, principal: client_id.clone(), until })
             }
             _ => Err(self.refused(status.as_u16(), &body)),
         }
-    }
-
-    fn refused(&self, status: u16, body: &Answer) -> ConnectorError {
-        let Oidc { token_url, client_id, client_secret, .. } = &self.oidc;
-        let (kind, help) = match status {
-            429 | 500.. => (ErrorKind::Unavailable, ""),
-            400..=403 => {
-                (ErrorKind::Denied, "; check `sasl.oidc` in the Environment: `client_id`, `client_secret`, `scope`")
-            }
-            _ => (ErrorKind::Invalid, "; check `sasl.oidc.token_url` in the Environment"),
-        };
-        let told = [&body.error, &body.error_description].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
-        let told: String = told.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
-        // A provider that repeats what it was sent must not make us repeat it.
-        let sent = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
-        let told = told.replace(client_secret.expose().as_str(), "…").replace(&sent, "…");
-        let told: String = told.chars().take(SHOWN).collect();
-        let told = if told.is_empty() { String::new() } else { format!(" ({told})") };
-        ConnectorError::new(kind, format!("{token_url} gives no token: status {status}{told}{help}"))
     }
 }
 

@@ -6,26 +6,27 @@ use pipectl_data::{Secret, units::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Apache Kafka and what speaks its protocol (Redpanda, Amazon MSK, Confluent Cloud, the Kafka endpoint of Event Hubs).
+/// Apache Kafka and services that use its protocol (Redpanda, Amazon MSK, Confluent Cloud, the Kafka endpoint of Event
+/// Hubs).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaOptions {
-    /// Brokers to ask first, as `host:port`; the others are learnt from them. Default: `localhost:9092`.
+    /// Bootstrap brokers, as `host:port`. Default: `localhost:9092`.
     #[schemars(example = &["broker-1.example.com:9092", "broker-2.example.com:9092"])]
     pub brokers: Vec<String>,
-    /// Encrypts the connections. `{}` trusts the authorities that the machine trusts.
+    /// Encrypts the connections. `{}` trusts the certificate authorities of this machine.
     pub tls: Option<Tls>,
-    /// Who asks. Without it nobody in particular (or the certificate of `tls`).
+    /// The credentials of the client. Without it, the client is anonymous, or identified by the certificate in `tls`.
     pub sasl: Option<Sasl>,
-    /// How long one request may take. Default: `30s`.
+    /// The timeout of one request. Default: `30s`.
     pub request_timeout: Duration,
-    /// How long something that fails for now (a broker that restarts, a leader that moves) is tried again before it is an
-    /// error: administration, and the delivery of a record. Default: `2m`.
+    /// How long pipectl retries after a transient failure (a broker restarts, a leader moves) before it reports an
+    /// error. Applies to administration and to the delivery of records. Default: `2m`.
     pub retry_for: Duration,
-    /// How often partitions that were added to a topic are looked for while it is read. Default: `30s`.
+    /// How often a reader checks for partitions that were added to the topic. Default: `30s`.
     pub discover_every: Duration,
-    /// Settings of the client library, librdkafka, by its own names, for what has no option here. Those that pipectl needs
-    /// for its guarantees are refused.
+    /// Settings of the client library, librdkafka, by their own names, for anything that has no option here. Settings
+    /// that pipectl needs for its guarantees are refused.
     #[schemars(example = &BTreeMap::from([("socket.keepalive.enable", "true")]))]
     pub settings: BTreeMap<String, String>,
 }
@@ -44,60 +45,62 @@ impl Default for KafkaOptions {
     }
 }
 
-/// Encryption, and a certificate of our own where the brokers ask for one. Each file may also be given as the PEM text
-/// itself.
+/// Encryption, and a client certificate if the brokers require one. Each file may also be given as PEM text.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// A file with the authorities to trust, in PEM. Default: those of the machine.
+    /// A PEM file with the certificate authorities to trust. Default: those of this machine.
     #[schemars(example = &"/etc/kafka/ca.pem")]
     pub ca: Option<String>,
-    /// A file with our certificate, in PEM, for brokers that ask for one.
+    /// A PEM file with the client certificate, for brokers that require one.
     pub certificate: Option<String>,
-    /// A file with the certificate's private key, in PEM.
+    /// A PEM file with the private key of the client certificate.
     pub key: Option<Secret>,
     /// The password of the private key.
     pub key_password: Option<Secret>,
-    /// Whether the broker's name must be the one in its certificate. Default: true.
+    /// Whether the host name of a broker must match its certificate. Default: true.
     pub verify_hostname: Option<bool>,
 }
 
-/// Who asks, by one of the mechanisms that brokers know.
+/// The credentials of the client, by SASL mechanism.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sasl {
-    /// A name and a password, sent as they are: only over `tls`. Confluent Cloud's API keys and the connection strings of
-    /// Event Hubs come this way.
+    /// A username and a password, sent in clear text: use it only with `tls`. Confluent Cloud's API keys and the
+    /// connection strings of Event Hubs use this mechanism.
     Plain(Login),
-    /// A name and a password, never sent, hashed with SHA-256.
+    /// A username and a password, hashed with SHA-256 and never sent.
     ScramSha256(Login),
-    /// A name and a password, never sent, hashed with SHA-512.
+    /// A username and a password, hashed with SHA-512 and never sent.
     ScramSha512(Login),
-    /// A token signed with AWS credentials, for Amazon MSK with IAM. It cannot make, change or delete topics.
+    /// A token signed with AWS credentials, for Amazon MSK with IAM. It cannot create, change or delete topics.
     AwsMskIam(MskIam),
-    /// A token of an identity provider (`OAUTHBEARER` with OIDC, client credentials), renewed before it ends. It
-    /// cannot make, change or delete topics.
+    /// A token of an identity provider (`OAUTHBEARER` with OIDC, client credentials), renewed before it expires. It
+    /// cannot create, change or delete topics.
     Oidc(Oidc),
 }
 
-/// A name and a password.
+/// A username and a password.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Login {
-    /// The name.
+    /// The username.
     pub username: String,
     /// The password.
     pub password: Secret,
 }
 
-/// AWS credentials for Amazon MSK with IAM. What is not said comes from the usual variables (`AWS_REGION`,
-/// `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`), which are read anew for each token.
+/// AWS credentials for Amazon MSK with IAM. Without an access key, they come from the usual chain of the AWS SDKs:
+/// environment variables, profiles, IAM Identity Center, web identity, containers, instances.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct MskIam {
     /// The region of the cluster.
     #[schemars(example = &"eu-central-1")]
     pub region: Option<String>,
+    /// The profile of the AWS configuration files to take credentials from.
+    #[schemars(example = &"production")]
+    pub profile: Option<String>,
     /// The access key.
     pub access_key_id: Option<Secret>,
     /// The secret key.
@@ -106,44 +109,46 @@ pub struct MskIam {
     pub session_token: Option<Secret>,
 }
 
-/// A client that an identity provider knows.
+/// A client that is registered with an identity provider.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Oidc {
-    /// Where the provider gives tokens: its `token_endpoint`.
+    /// The `token_endpoint` of the provider.
     #[schemars(example = &"https://login.example.com/oauth2/v2.0/token")]
     pub token_url: String,
     /// The client's id.
     pub client_id: String,
     /// The client's secret.
     pub client_secret: Secret,
-    /// What the token is to be good for, where the provider wants to be told.
+    /// The scope of the token, if the provider requires one.
     #[schemars(example = &"https://eventhubs.azure.net/.default")]
     pub scope: Option<String>,
 }
 
-/// What only a Kafka stream has.
+/// Options of a Kafka stream.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct KafkaStreamOptions {
-    /// On how many brokers each partition is kept, for a topic that is made. Default: as the brokers are set up.
+    /// The number of brokers that keep each partition, for a topic that pipectl creates. Default: the default of the
+    /// brokers.
     #[schemars(range(min = 1, max = 32767), example = &3)]
     pub replication_factor: Option<u16>,
-    /// How batches are compressed on their way and at rest.
+    /// How batches are compressed in transit and at rest.
     pub compression: Compression,
-    /// Settings of the topic by Kafka's own names, for a topic that is made or changed.
+    /// Settings of the topic by their Kafka names, for a topic that pipectl creates or changes.
     #[schemars(example = &BTreeMap::from([("cleanup.policy", "compact")]))]
     pub config: BTreeMap<String, String>,
-    /// Writes what lies between two checkpoints as one transaction: readers of committed records see all of it or nothing,
-    /// once the checkpoint is durable, and whatever crashes, they see each record once. A region that writes such a stream
-    /// has one owner; all such streams of a region share the transaction, and so need the same `compression` and
-    /// `max.message.bytes`. Needs the rights to write the transactional ids that begin with `PIPELINE.ENVIRONMENT.` and to
-    /// read the groups that begin with `pipectl.`. Default: false.
+    /// Writes the records between two checkpoints in one transaction. Consumers that read committed records see all of
+    /// them or none, once the checkpoint is durable, and see each record exactly once, even after a crash. A region
+    /// that writes such a stream runs in one process. All transactional streams of a region share the transaction, so
+    /// they need the same `compression` and `max.message.bytes`. Requires the right to write the transactional ids that
+    /// begin with `PIPELINE.ENVIRONMENT.` and to read the groups that begin with `pipectl.`. Default: false.
     pub transactional: bool,
-    /// After this time the brokers give up a transaction whose writer is silent; must be longer than the interval of the
-    /// checkpoints. Default: `5m`.
+    /// The time after which the brokers abort a transaction if its writer is silent. Must be longer than the checkpoint
+    /// interval. Default: `5m`.
     pub transaction_timeout: Option<Duration>,
-    /// What to do when records that were not read yet are gone because the topic did not keep them long enough.
+    /// How to handle data loss: records that the topic removed before they were read, because its retention is too
+    /// short.
     pub on_gap: OnGap,
 }
 
@@ -151,16 +156,16 @@ pub struct KafkaStreamOptions {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
-    /// Good and slow.
+    /// High compression, slow.
     Gzip,
-    /// Quick.
+    /// Fast.
     Snappy,
-    /// Quick, a little better. The default.
+    /// Fast, with slightly better compression than Snappy. The default.
     #[default]
     Lz4,
-    /// The best for its time.
+    /// The best compression for its speed.
     Zstd,
 }
 
@@ -177,13 +182,13 @@ impl Compression {
     }
 }
 
-/// What to do about records that are gone.
+/// How to handle data loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGap {
-    /// Stop, and say how many are missing. The default.
+    /// Stop, and report the number of lost records. The default.
     #[default]
     Fail,
-    /// Warn, say how many are missing, and go on with the oldest that there is.
+    /// Log a warning with the number of lost records, and continue with the oldest available record.
     Continue,
 }

@@ -68,7 +68,7 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
     }
     for name in options.settings.keys() {
         if name == PLUGINS {
-            faults.push(format!("the setting `{PLUGINS}` loads foreign code into pipectl: remove it from `settings`"));
+            faults.push(format!("the setting `{PLUGINS}` loads external code into pipectl: remove it from `settings`"));
         } else if is_ours(name) {
             faults.push(format!("the setting `{name}` is set by pipectl: remove it from `settings`"));
         }
@@ -76,7 +76,7 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
     if let Some(tls) = &options.tls
         && tls.certificate.is_some() != tls.key.is_some()
     {
-        faults.push("`tls.certificate` and `tls.key` belong together: give both or none".to_owned());
+        faults.push("`tls.certificate` and `tls.key` belong together: set both or none".to_owned());
     }
     if let Some(Sasl::Oidc(oidc)) = &options.sasl
         && !oidc.token_url.starts_with("https://")
@@ -88,7 +88,7 @@ pub(crate) fn faults(options: &KafkaOptions) -> Vec<String> {
         && options.tls.is_none()
         && !options.brokers.iter().all(|broker| is_local(broker))
     {
-        faults.push("`sasl` sends a secret that anybody on the way could read: add `tls: {}`".to_owned());
+        faults.push("`sasl` sends a secret over an unencrypted connection: add `tls: {}`".to_owned());
     }
     if faults.is_empty()
         && let Err(problem) = common(options, "pipectl").create_native_config()

@@ -16,7 +16,7 @@ const TRANSACTION_TIMEOUT: Duration = Duration::from_mins(5);
 pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("it is empty"),
-        "." | ".." => Err("it is a step of a path"),
+        "." | ".." => Err("it is a path segment"),
         _ if name.len() > MAX_NAME => Err("it is longer than 249 characters"),
         _ if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) => {
             Err("it holds other characters than letters, digits, `.`, `_` and `-`")
@@ -31,10 +31,13 @@ pub(crate) fn fault(options: &KafkaStreamOptions, retention: Option<Duration>) -
         return Some("`replication_factor` must be 1 or more".into());
     }
     if options.config.contains_key("retention.ms") && retention.is_some() {
-        return Some("`config` sets `retention.ms`, and the stream has a `retention`: say it once".into());
+        return Some("`config` sets `retention.ms`, and the stream has a `retention`: set only one of them".into());
     }
     if options.config.contains_key("compression.type") {
-        return Some("`config` sets `compression.type`: the option `compression` does it at the producer".into());
+        return Some(
+            "`config` sets `compression.type`: use the option `compression` instead, which applies to the producer"
+                .into(),
+        );
     }
     None
 }

@@ -176,7 +176,7 @@ fn records_that_are_gone_are_an_error_or_a_warning_as_the_stream_wishes() {
         let beyond = vec![json!({ "partitions": { "0": 1_000 } })];
         let context = consuming(&target.name, 1, Ownership::Owned { positions: beyond });
         let refused = lab.connection.consumer(&target, context).await.err().unwrap();
-        assert!(refused.message.contains("made anew"), "{refused}");
+        assert!(refused.message.contains("created again"), "{refused}");
     });
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn existing(api: &Api, stream: &str) -> Result<StreamDescriptio
 pub(crate) fn missing(stream: &str) -> ConnectorError {
     ConnectorError::new(
         ErrorKind::NotFound,
-        format!("there is no Kinesis stream `{stream}`; make it first, or correct its name or region"),
+        format!("there is no Kinesis stream `{stream}`; create it first, or correct its name or region"),
     )
 }
 
@@ -58,8 +58,7 @@ pub(crate) async fn settled(api: &Api, stream: &str) -> Result<Option<StreamDesc
             return Ok(seen);
         }
         if api.host.now() > until {
-            let message =
-                format!("stream `{stream}` has not become active within 15 minutes; look at it in the console");
+            let message = format!("stream `{stream}` has not become active within 15 minutes; check it in the console");
             return Err(ConnectorError::new(ErrorKind::Unavailable, message));
         }
         api.host.sleep(LOOK_EVERY).await;
@@ -81,10 +80,7 @@ pub(crate) async fn create(
 ) -> Result<(), ConnectorError> {
     if let Some(seen) = settled(api, &stream.name).await? {
         if settings::is_unfinished(stream, options, &seen, api.host.now()) {
-            tracing::info!(
-                stream = stream.name,
-                "a creation of this stream broke off before it was done; it is finished"
-            );
+            tracing::info!(stream = stream.name, "an earlier creation of this stream was interrupted; finishing it");
             return settings::bring(api, stream, options, seen).await;
         }
         return Ok(());
@@ -160,7 +156,7 @@ async fn reshard(api: &Api, stream: &str, target: u32) -> Result<(), ConnectorEr
         let seen = settled(api, stream).await?.ok_or_else(|| missing(stream))?;
         let Some(step) = next_step(seen.open_shard_count().max(1) as u32, target) else { return Ok(()) };
         let what =
-            format!("bring stream `{stream}` to {step} shards (at most ten such changes in 24 hours are allowed)");
+            format!("change stream `{stream}` to {step} shards (at most ten such changes in 24 hours are allowed)");
         api.call("UpdateShardCount", &what, || {
             api.kinesis
                 .update_shard_count()
@@ -198,7 +194,8 @@ pub(crate) async fn delete(api: &Api, stream: &StreamTarget) -> Result<bool, Con
         Err(failed) => return Err(failed.error),
     };
     if there && settled(api, &stream.name).await?.is_some() {
-        let message = format!("stream `{}` is still there after it was deleted; somebody made it anew", stream.name);
+        let message =
+            format!("stream `{}` still exists after it was deleted; another program created it again", stream.name);
         return Err(ConnectorError::new(ErrorKind::Conflict, message));
     }
     crate::leases::forget(api, &stream.name).await?;

@@ -85,10 +85,10 @@ impl Api {
         };
         let records = options.private_endpoint.as_ref().or(options.endpoint.as_ref()).cloned();
         let help =
-            "make an interface endpoint and name it as `private_endpoint`, or give its network private DNS names";
+            "create an interface endpoint and set it as `private_endpoint`, or enable private DNS names in its network";
         context.admit(&records.unwrap_or_else(|| usual("kinesis")), help).await?;
         let leases = options.dynamodb_endpoint.clone().unwrap_or_else(|| usual("dynamodb"));
-        context.admit(&leases, "make an interface endpoint for DynamoDB and name it as `dynamodb_endpoint`").await?;
+        context.admit(&leases, "create an interface endpoint for DynamoDB and set it as `dynamodb_endpoint`").await?;
         let kinesis = aws_sdk_kinesis::config::Builder::from(&base);
         let kinesis = match options.private_endpoint.as_ref().or(options.endpoint.as_ref()) {
             Some(endpoint) => kinesis.endpoint_url(endpoint),

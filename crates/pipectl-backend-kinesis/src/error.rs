@@ -85,9 +85,9 @@ fn advice(kind: ErrorKind) -> &'static str {
         ErrorKind::Throttled => {
             "; the stream or the account is at its limit: more shards, or fewer readers and writers"
         }
-        ErrorKind::Unavailable => "; see whether the service can be reached from here",
-        ErrorKind::Denied => "; look at the credentials and what they permit",
-        ErrorKind::NotFound => "; make it first, or correct its name or region",
+        ErrorKind::Unavailable => "; check whether the service is reachable from this machine",
+        ErrorKind::Denied => "; check the credentials and their permissions",
+        ErrorKind::NotFound => "; create it first, or correct its name or region",
         _ => "",
     }
 }

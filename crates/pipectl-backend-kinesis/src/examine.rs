@@ -12,7 +12,7 @@ fn finding(what: impl Into<String>, outcome: FindingOutcome, detail: impl Into<S
 fn failed(what: impl Into<String>, error: &ConnectorError) -> Finding {
     let help = match error.kind {
         ErrorKind::Denied => "give the credentials the permissions that the example Environment for Kinesis lists",
-        ErrorKind::Unavailable => "see whether the endpoint and the region are right and the network lets you through",
+        ErrorKind::Unavailable => "check the endpoint, the region and the network",
         ErrorKind::Throttled => "try again in a minute",
         _ => "see the message",
     };
@@ -33,18 +33,23 @@ pub(crate) async fn examine(api: &Api, streams: &[StreamTarget]) -> Vec<Finding>
         Ok(limits) => {
             let millis = (api.host.now() - began) / 1_000;
             let free = limits.shard_limit() - limits.open_shard_count();
-            findings.push(finding(reach, FindingOutcome::Good, format!("answered in {millis} ms")));
+            findings.push(finding(reach, FindingOutcome::Good, format!("responded in {millis} ms")));
             let asked: i32 =
                 streams.iter().filter(|s| !s.existing).filter_map(|s| s.partitions).map(|n| n as i32).sum();
             if free < asked {
-                let detail = format!("the account may open {free} more shards; the pipeline's streams ask for {asked}");
+                let detail =
+                    format!("the account can open {free} more shards; the streams of the pipeline need {asked}");
                 let help = Some("ask AWS for more shards, or use `mode: on_demand`".to_owned());
                 findings.push(Finding { help, ..finding("limit of shards", FindingOutcome::Doubtful, detail) });
             }
         }
         // The service is there and knows who asks, but this one question is not permitted, and a run does not need it.
         Err(CallError { error, code }) if code.as_deref() == Some("AccessDeniedException") => {
-            findings.push(finding(reach, FindingOutcome::Good, "answered; its limits may not be looked at"));
+            findings.push(finding(
+                reach,
+                FindingOutcome::Good,
+                "responded; the credentials do not permit reading its limits",
+            ));
             tracing::debug!(%error, "DescribeLimits");
         }
         Err(CallError { error, .. }) => {
@@ -65,10 +70,10 @@ async fn look_at(api: &Api, stream: &StreamTarget) -> Finding {
     match admin::summary(api, &stream.name).await {
         Err(error) => failed(what, &error),
         Ok(None) if stream.existing => Finding {
-            help: Some("make it, or correct its name or region".to_owned()),
+            help: Some("create it, or correct its name or region".to_owned()),
             ..finding(what, FindingOutcome::Bad, "does not exist, though it is marked `existing`")
         },
-        Ok(None) => finding(what, FindingOutcome::Good, "does not exist yet; `apply` makes it"),
+        Ok(None) => finding(what, FindingOutcome::Good, "does not exist yet; `apply` creates it"),
         Ok(Some(seen)) if *seen.stream_status() == StreamStatus::Deleting => {
             finding(what, FindingOutcome::Bad, "is being deleted")
         }
@@ -92,14 +97,14 @@ async fn leases(api: &Api) -> Finding {
     let table = &api.options.lease_table;
     let what = format!("lease table `{table}`");
     let described = api
-        .call("DescribeTable", &format!("look at the lease table `{table}`"), || {
+        .call("DescribeTable", &format!("describe the lease table `{table}`"), || {
             api.dynamo.describe_table().table_name(table).send()
         })
         .await;
     match described {
         Ok(_) => finding(what, FindingOutcome::Good, "exists"),
         Err(failure) if failure.is_missing() => {
-            finding(what, FindingOutcome::Good, "does not exist yet; the first worker that shares a stream makes it")
+            finding(what, FindingOutcome::Good, "does not exist yet; the first worker that shares a stream creates it")
         }
         // Only pipelines whose workers share streams need it.
         Err(failure) => Finding { outcome: FindingOutcome::Doubtful, ..failed(what, &failure.error) },

@@ -141,7 +141,7 @@ impl Leases {
             for item in answer.items() {
                 let Some(row) = Row::read(item) else {
                     let message = format!(
-                        "the lease table `{}` holds a row for stream `{}` that pipectl cannot read; another program's?",
+                        "the lease table `{}` holds a row for stream `{}` that pipectl cannot read; another program may have written it",
                         api.options.lease_table, self.stream
                     );
                     return Err(ConnectorError::new(ErrorKind::Invalid, message));

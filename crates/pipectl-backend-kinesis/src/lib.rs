@@ -101,12 +101,13 @@ impl Backend for Kinesis {
             wrong(INVALID_OPTION, problem, &at("retention"));
         }
         if !(1..=limits::RECORD_MOST).contains(&stream_options.max_record()) {
-            wrong(INVALID_OPTION, "Kinesis takes records of at most 10 MiB".into(), &at("max_record"));
+            wrong(INVALID_OPTION, "Kinesis accepts records of at most 10 MiB".into(), &at("max_record"));
         }
         if options.lease.0 < std::time::Duration::from_secs(1) {
             wrong(
                 INVALID_OPTION,
-                "the backend's `lease` is below a second: workers would lose their shards at each hiccup".into(),
+                "the backend's `lease` is below one second: workers would lose their shards after each short delay"
+                    .into(),
                 &Path::here(),
             );
         }

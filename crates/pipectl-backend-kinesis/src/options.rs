@@ -31,24 +31,24 @@ const fn discover_every() -> Duration {
     Duration::from_secs(30)
 }
 
-/// Amazon Kinesis Data Streams: where it is and who asks. Without credentials here, the SDK's own chain finds them
-/// (variables, profile files, the role of a container or machine).
+/// Amazon Kinesis Data Streams. Without credentials here, the default credential chain of the AWS SDK applies
+/// (environment variables, profile files, the role of a container or an instance).
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KinesisOptions {
-    /// The region of the streams; without it, the one that the SDK finds in variables or the profile.
+    /// The region of the streams. Default: the region that the AWS SDK finds in environment variables or the profile.
     #[serde(default)]
     #[schemars(example = &"eu-central-1")]
     pub region: Option<String>,
-    /// The address of the service, where it is not the region's public one: an emulator, a proxy.
+    /// The endpoint of the service, such as an emulator or a proxy. Default: the public endpoint of the region.
     #[serde(default)]
     #[schemars(example = &"http://127.0.0.1:4568")]
     pub endpoint: Option<String>,
-    /// The address of an interface endpoint (AWS `PrivateLink`) inside your own network, used instead of the public one.
+    /// An interface endpoint (AWS `PrivateLink`) inside your own network, used instead of the public endpoint.
     #[serde(default)]
     #[schemars(example = &"https://vpce-0123.kinesis.eu-central-1.vpce.amazonaws.com")]
     pub private_endpoint: Option<String>,
-    /// The address of `DynamoDB`, which holds the leases, where it is not the region's public one.
+    /// The endpoint of `DynamoDB`, which holds the leases. Default: the public endpoint of the region.
     #[serde(default)]
     #[schemars(example = &"http://127.0.0.1:4567")]
     pub dynamodb_endpoint: Option<String>,
@@ -59,27 +59,28 @@ pub struct KinesisOptions {
     /// Fixed credentials.
     #[serde(default)]
     pub credentials: Option<StaticCredentials>,
-    /// A role to take on with the credentials that were found.
+    /// A role to assume with the credentials.
     #[serde(default)]
     pub assume_role: Option<AssumeRole>,
-    /// The `DynamoDB` table in which workers lease shards and note how far they are. It is made if it is missing.
+    /// The `DynamoDB` table in which workers lease shards and record their progress. pipectl creates it if it does not
+    /// exist.
     #[serde(default = "lease_table")]
     #[schemars(example = &"pipectl-leases")]
     pub lease_table: String,
-    /// How long a worker may be silent before others take its shards.
+    /// How long a worker may be silent before other workers take its shards.
     #[serde(default = "lease")]
     #[schemars(example = Duration::from_secs(10))]
     pub lease: Duration,
-    /// How long reaching the service may take.
+    /// The timeout of a connection to the service.
     #[serde(default = "connect_timeout")]
     pub connect_timeout: Duration,
-    /// How long one request may take.
+    /// The timeout of one request.
     #[serde(default = "request_timeout")]
     pub request_timeout: Duration,
-    /// For how long a request that was throttled or did not get through is tried again.
+    /// How long pipectl retries a request that was throttled or did not reach the service.
     #[serde(default = "retry_for")]
     pub retry_for: Duration,
-    /// How often the shards are listed anew, beside each time that one ends.
+    /// How often pipectl lists the shards. It also lists them whenever a shard ends.
     #[serde(default = "discover_every")]
     pub discover_every: Duration,
 }
@@ -104,34 +105,34 @@ impl Default for KinesisOptions {
     }
 }
 
-/// Fixed credentials; better short-lived ones from the SDK's chain where there is a choice.
+/// Fixed credentials. Prefer short-lived credentials from the chain of the AWS SDK.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StaticCredentials {
     /// The id of the access key.
     #[schemars(example = &"${secret:AWS_ACCESS_KEY_ID}")]
     pub access_key_id: Secret,
-    /// The access key itself.
+    /// The secret access key.
     #[schemars(example = &"${secret:AWS_SECRET_ACCESS_KEY}")]
     pub secret_access_key: Secret,
-    /// The token of temporary credentials.
+    /// The session token of temporary credentials.
     #[serde(default)]
     #[schemars(example = &"${secret:AWS_SESSION_TOKEN}")]
     pub session_token: Option<Secret>,
 }
 
-/// A role to take on.
+/// A role to assume.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssumeRole {
-    /// Its name.
+    /// The ARN of the role.
     #[schemars(example = &"arn:aws:iam::123456789012:role/pipectl")]
     pub arn: String,
-    /// The external id that the role's trust policy asks for.
+    /// The external id that the trust policy of the role requires.
     #[serde(default)]
     #[schemars(example = &"${secret:EXTERNAL_ID}")]
     pub external_id: Option<Secret>,
-    /// What the session is called in the account's logs; without it, the pipeline's name.
+    /// The name of the session in the logs of the account. Default: the name of the pipeline.
     #[serde(default)]
     #[schemars(example = &"pipectl-production")]
     pub session_name: Option<String>,
@@ -141,36 +142,37 @@ pub struct AssumeRole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// By the number of shards, which `partitions` gives.
+    /// By the number of shards, which `partitions` sets.
     #[default]
     Provisioned,
-    /// By the service, which splits and merges shards as it sees fit.
+    /// By the service, which splits and merges shards as the load requires.
     OnDemand,
 }
 
-/// What to do where records are gone before they were read.
+/// How to handle data loss: records that expired before they were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnGap {
-    /// Stop with an error that names the shard, so that a person decides.
+    /// Stop with an error that names the shard, so that you can decide what to do.
     #[default]
     Fail,
-    /// Log the gap and go on with what there is.
+    /// Log the data loss and continue with the oldest available record.
     Continue,
 }
 
-/// What to do with a record of an aggregated one whose key belongs to another shard.
+/// How to handle a misrouted record: a record inside an aggregated record whose key belongs to another shard.
 ///
-/// A split or a merge makes such strays: what was aggregated for a shard that is closed by the time it arrives goes into
-/// one of its children as a whole. pipectl and Amazon's producer library see that and send the strays again, to where
-/// they belong.
+/// A split or a merge misroutes records: an aggregated record for a shard that is already closed goes into one of the
+/// child shards as a whole. pipectl and Amazon's producer library detect this and send the misrouted records again, to
+/// the right shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strays {
-    /// Read it: nothing is lost, whoever wrote it; what was sent again is there twice.
+    /// Reads the record. No record is lost, whichever program wrote it, but a record that was sent again is a
+    /// duplicate.
     Keep,
-    /// Leave it out, as Amazon's client library does: each record is there once, if all who write aggregated records send
-    /// strays again.
+    /// Ignores the record, as Amazon's client library does. Each record is read exactly once if all programs that write
+    /// aggregated records send misrouted records again.
     Drop,
 }
 
@@ -178,39 +180,41 @@ const fn max_buffer() -> Duration {
     Duration::from_millis(100)
 }
 
-/// What only Kinesis has.
+/// Options of a Kinesis stream.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KinesisStreamOptions {
     /// How capacity is set.
     #[serde(default)]
     pub mode: Mode,
-    /// The KMS key that encrypts records at rest. With a key of your own, writers need `kms:GenerateDataKey` on it, readers
-    /// `kms:Decrypt`, and who makes the stream `kms:DescribeKey`.
+    /// The KMS key that encrypts records at rest. With a customer managed key, writers need `kms:GenerateDataKey` on
+    /// it, readers `kms:Decrypt`, and the user that creates the stream `kms:DescribeKey`.
     #[serde(default)]
     #[schemars(example = &"alias/aws/kinesis")]
     pub kms_key: Option<String>,
-    /// Read by enhanced fan-out: a consumer of its own with 2 MiB/s of each shard, for a price.
+    /// Reads with enhanced fan-out: a registered consumer with its own 2 MiB/s per shard. AWS charges extra for it.
     #[serde(default)]
     pub fan_out: bool,
-    /// Write many records as one in the format of Amazon's producer library. Readers must take them apart: pipectl and
-    /// Amazon's client library do. Say it where the stream is read too, so that `strays` fits.
+    /// Writes many records as one, in the aggregation format of Amazon's producer library. Readers must deaggregate
+    /// them, as pipectl and Amazon's client library do. Set it also in the Environments that read the stream, so that
+    /// the default of `strays` is right.
     #[serde(default)]
     pub aggregate: bool,
-    /// How long a record may wait for others to travel with.
+    /// How long a record may wait to be sent together with others.
     #[serde(default = "max_buffer")]
     #[schemars(example = Duration::from_millis(100))]
     pub max_buffer: Duration,
-    /// The largest record with its key; beyond 1 MiB the stream itself must allow it, which `apply` sees to.
+    /// The largest record, including its key. More than 1 MiB requires a setting of the stream, which `apply` makes.
     #[serde(default)]
     #[schemars(example = Size(1 << 20))]
     pub max_record: Option<Size>,
-    /// What to do where records are gone before they were read.
+    /// How to handle data loss: records that expired before they were read.
     #[serde(default)]
     pub on_gap: OnGap,
-    /// What to do with a record of an aggregated one whose key belongs to another shard, as splits make them. Without it:
-    /// `drop` where the stream is `aggregate: true`, since its writer sends them again; `keep` elsewhere, since not all
-    /// programs do. With writers of both sorts, choose between records twice (`keep`) and records lost (`drop`).
+    /// How to handle a misrouted record: a record inside an aggregated record whose key belongs to another shard, which
+    /// happens when shards split. Default: `drop` for a stream with `aggregate: true`, because its writer sends
+    /// misrouted records again; otherwise `keep`, because not all programs do. If both kinds of programs write to the
+    /// stream, choose between duplicates (`keep`) and data loss (`drop`).
     #[serde(default)]
     pub strays: Option<Strays>,
 }

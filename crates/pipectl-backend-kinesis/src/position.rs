@@ -45,7 +45,7 @@ impl FromStr for At {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no position in a Kinesis shard");
+        let wrong = || format!("`{text}` is not a position in a Kinesis shard");
         let parts: Vec<&str> = text.split(':').collect();
         let sub = |text: &str| text.parse::<u64>().map_err(|_| wrong());
         Ok(match parts.as_slice() {

@@ -75,7 +75,7 @@ impl Change {
             }
             Self::Largest(kib) => {
                 let call = client.update_max_record_size().stream_arn(seen.stream_arn()).max_record_size_in_kib(*kib);
-                let what = format!("let stream `{name}` take records of {kib} KiB");
+                let what = format!("set the maximum record size of stream `{name}` to {kib} KiB");
                 api.call("UpdateMaxRecordSize", &what, || call.clone().send()).await.map(drop)
             }
         }

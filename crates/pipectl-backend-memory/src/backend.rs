@@ -42,7 +42,7 @@ impl Backend for Memory {
             Some(name) => Ok(Broker::named(name).connect(&options, context.host)),
             None => Err(ConnectorError::new(
                 ErrorKind::NotFound,
-                "memory streams live inside the pipeline that runs them; there is nothing to connect to",
+                "memory streams exist only in the pipeline that runs them; there is nothing to connect to",
             )),
         }
     }

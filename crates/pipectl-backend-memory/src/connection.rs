@@ -156,10 +156,10 @@ impl Connection for MemoryConnection {
             match known.get(&stream.name) {
                 Some(partitions) => finding(&what, FindingOutcome::Good, format!("{partitions} partitions"), None),
                 None if stream.existing => {
-                    let help = Some("create it, or take `existing: true` away to have it created".to_owned());
-                    finding(&what, FindingOutcome::Bad, "there is none of this name".to_owned(), help)
+                    let help = Some("create it, or remove `existing: true` so that `apply` creates it".to_owned());
+                    finding(&what, FindingOutcome::Bad, "it does not exist".to_owned(), help)
                 }
-                None => finding(&what, FindingOutcome::Good, "it is going to be created".to_owned(), None),
+                None => finding(&what, FindingOutcome::Good, "it will be created".to_owned(), None),
             }
         });
         std::iter::once(reach).chain(each).collect()

@@ -20,6 +20,6 @@ pub(crate) fn options(name: &str, error: &serde_json::Error) -> ConnectorError {
 }
 
 pub(crate) fn position(node: &str) -> ConnectorError {
-    let message = format!("the position of stream `{node}` is none that a memory stream has written");
+    let message = format!("the position of stream `{node}` was not written by a memory stream");
     ConnectorError::new(ErrorKind::Invalid, message)
 }

@@ -9,16 +9,16 @@ use pipectl_data::units::Size;
 /// so that the same spec gives the same files on every machine.
 pub const DEFAULT_PARTITIONS: u32 = 4;
 
-/// Carries streams within the process. Nothing outlives the run but what its checkpoints hold.
+/// Keeps streams in the memory of the process. After the run, only the data in its checkpoints remains.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryOptions {
-    /// The name of a broker within this process. Its streams are kept until the process ends, and all that name the same
-    /// broker see the same streams. Without a name, streams live inside the pipeline that runs them.
+    /// The name of a broker within this process. Its streams exist until the process ends, and all pipelines that name
+    /// the same broker share its streams. Without a name, the streams belong to the pipeline that runs them.
     #[serde(default)]
     #[schemars(extend("examples" = ["lab"]))]
     pub broker: Option<String>,
-    /// The largest record that is taken, with its key and headers. Without it there is no limit but the memory.
+    /// The largest record that the stream accepts, including its key and headers. Default: no limit.
     #[serde(default)]
     #[schemars(extend("examples" = ["1MiB"]))]
     pub max_record: Option<Size>,
@@ -47,11 +47,11 @@ impl MemoryOptions {
     }
 }
 
-/// What only a stream of a memory broker has.
+/// Options of a stream on a memory broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryStreamOptions {
-    /// How many bytes each partition keeps at the most; the oldest records go first.
+    /// The maximum size of each partition. When it is exceeded, the oldest records are removed.
     #[serde(default)]
     #[schemars(extend("examples" = ["64MiB"]))]
     pub keep: Option<Size>,

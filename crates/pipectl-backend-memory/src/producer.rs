@@ -31,7 +31,7 @@ impl SinkWriter for Producer {
             let size = record.size();
             if size > self.max_record {
                 let (size, limit) = (Size(size), Size(self.max_record));
-                let reason = format!("it has {size}, and stream `{}` takes records of up to {limit}", self.node);
+                let reason = format!("it has {size}, and stream `{}` accepts records of up to {limit}", self.node);
                 rejections.push(Rejection { row, reason });
                 continue;
             }

@@ -41,7 +41,7 @@ pub(crate) fn write<'a>(
         attributes.insert(ORDER.to_owned(), order);
     }
     if attributes.len() > MAX_ATTRIBUTES {
-        return Err(format!("{} headers are more than the {MAX_ATTRIBUTES} that Pub/Sub takes", attributes.len()));
+        return Err(format!("{} headers are more than the {MAX_ATTRIBUTES} that Pub/Sub accepts", attributes.len()));
     }
     Ok(())
 }
@@ -49,17 +49,19 @@ pub(crate) fn write<'a>(
 /// Whether the service takes an attribute.
 pub(crate) fn check(name: &str, value: &str) -> Result<(), String> {
     if name.is_empty() {
-        return Err("Pub/Sub takes no header without a name".to_owned());
+        return Err("Pub/Sub accepts no header without a name".to_owned());
     }
     if name.starts_with("goog") {
-        return Err(format!("header `{name}`: names that begin with `goog` are Google's own"));
+        return Err(format!("header `{name}`: names that begin with `goog` are reserved for Google"));
     }
     if name.len() > MAX_ATTRIBUTE_NAME {
-        return Err(format!("a header's name has {} bytes, Pub/Sub takes {MAX_ATTRIBUTE_NAME}", name.len()));
+        return Err(format!("a header's name has {} bytes, Pub/Sub accepts at most {MAX_ATTRIBUTE_NAME}", name.len()));
     }
     if value.len() > MAX_ATTRIBUTE_VALUE {
         let length = value.len();
-        return Err(format!("header `{name}` has a value of {length} bytes, Pub/Sub takes {MAX_ATTRIBUTE_VALUE}"));
+        return Err(format!(
+            "header `{name}` has a value of {length} bytes, Pub/Sub accepts at most {MAX_ATTRIBUTE_VALUE}"
+        ));
     }
     Ok(())
 }
@@ -166,7 +168,7 @@ mod tests {
     fn what_the_service_would_refuse_is_told() {
         let refuse = |headers: &[Header<'_>]| write(headers.iter().copied(), &mut HashMap::new()).unwrap_err();
         assert!(refuse(&[("", Some(b"x"))]).contains("without a name"));
-        assert!(refuse(&[("google.id", Some(b"x"))]).contains("Google's own"));
+        assert!(refuse(&[("google.id", Some(b"x"))]).contains("reserved for Google"));
         assert!(refuse(&[("a", Some(&[b'x'; 1_025]))]).contains("1025 bytes"));
         let long = "n".repeat(257);
         assert!(refuse(&[(&long, Some(b"x"))]).contains("257 bytes"));

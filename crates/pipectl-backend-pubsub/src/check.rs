@@ -57,22 +57,22 @@ fn of_backend(title: impl Into<String>, help: impl Into<String>) -> Option<Diagn
 fn endpoint(options: &PubSubOptions) -> Option<Diagnostic> {
     let endpoint = options.endpoint.as_ref()?;
     if !endpoint.starts_with("http://") && !endpoint.starts_with("https://") {
-        let title = format!("the pubsub backend's `endpoint` `{endpoint}` says neither http:// nor https://");
+        let title = format!("the pubsub backend's `endpoint` `{endpoint}` begins with neither http:// nor https://");
         return of_backend(title, "Write `http://HOST:PORT` for an emulator, `https://HOST` for the service.");
     }
     let both = options.is_emulator() && options.credentials.is_some();
-    let title = "the pubsub backend has credentials and an `endpoint` in plain text, where they would be of no use";
+    let title = "the pubsub backend has credentials and an unencrypted `endpoint`, which does not use them";
     both.then(|| of_backend(title, "Remove `credentials`, or write an `https://` endpoint.")).flatten()
 }
 
 fn outstanding(options: &PubSubOptions) -> Option<Diagnostic> {
     if !(2..=1_000_000).contains(&options.max_outstanding_messages) || options.max_outstanding_bytes.0 == 0 {
         let title = "the pubsub backend's `max_outstanding_messages` must be from 2 to 1000000, and its bytes above 0";
-        return of_backend(title, "Leave them out, or write larger ones.");
+        return of_backend(title, "Remove them, or write larger values.");
     }
     if !limits::ACK_DEADLINES.contains(&options.ack_deadline.0) || options.max_lease < options.ack_deadline {
         let title = "the pubsub backend's `ack_deadline` must be from 10s to 10m and not longer than `max_lease`";
-        return of_backend(title, "Leave it out for 20s.");
+        return of_backend(title, "Remove it to use 20s.");
     }
     None
 }
@@ -96,12 +96,13 @@ fn interval(options: &PubSubOptions, needs: StreamNeeds<'_>) -> Option<Diagnosti
     }
     let every = pipectl_data::units::Duration(needs.checkpoint_every);
     let title = format!(
-        "checkpoints every {every} are too rare for `{}`: Pub/Sub delivers a record again when its lease of {} ends",
+        "checkpoints every {every} are too infrequent for `{}`: Pub/Sub delivers a record again when its lease of {} ends",
         needs.name, options.max_lease
     );
     let least = pipectl_data::units::Duration(needs.checkpoint_every.saturating_mul(3));
-    let help =
-        format!("Take checkpoints at least every third of the lease, or set the backend's `max_lease` to {least}.");
+    let help = format!(
+        "Set the checkpoint interval to at most a third of the lease, or set the `max_lease` of the backend to {least}."
+    );
     Some(Diagnostic::error(INVALID_OPTION, title).at(&Path::here(), "").help(help))
 }
 
@@ -119,7 +120,7 @@ fn both_retentions(own: &PubSubStreamOptions, needs: StreamNeeds<'_>) -> Option<
     if mine >= asked {
         return None;
     }
-    let title = "`message_retention` is shorter than the `retention` that the Pipeline asks for".to_owned();
+    let title = "`message_retention` is shorter than the `retention` in the Pipeline".to_owned();
     wrong("message_retention", title, "Remove it, or make it at least as long.")
 }
 
@@ -168,7 +169,7 @@ fn filter(own: &PubSubStreamOptions) -> Option<Diagnostic> {
     }
     // The service takes the whole language apart; what surely names no attribute is told here already.
     if !filter.contains("attributes") {
-        let title = "a filter looks at attributes only, and this one names none";
+        let title = "a filter works on attributes only, and this one names none";
         return wrong("filter", title, "Write `attributes.NAME = \"value\"` or `attributes:NAME`.");
     }
     None
@@ -187,7 +188,7 @@ fn dead_letter(own: &PubSubStreamOptions) -> Option<Diagnostic> {
 fn redelivery(own: &PubSubStreamOptions) -> Option<Diagnostic> {
     let pauses = own.retry_policy?;
     if pauses.max.0 > limits::MAX_PAUSE {
-        let title = format!("a pause before a redelivery is at most 10m, not {}", pauses.max);
+        let title = format!("a delay before a redelivery is at most 10m, not {}", pauses.max);
         return wrong("retry_policy.max", title, "Write at most `10m`.");
     }
     if pauses.min > pauses.max {
@@ -201,14 +202,14 @@ fn expiration(own: &PubSubStreamOptions, needs: StreamNeeds<'_>) -> Option<Diagn
     let expiration = own.expiration?;
     if expiration.0 < limits::MIN_EXPIRATION {
         let title = format!("a subscription expires after 1d at the earliest, not {expiration}");
-        return wrong("expiration", title, "Write at least `1d`, or leave it out for never.");
+        return wrong("expiration", title, "Write at least `1d`, or remove it so that the subscription never expires.");
     }
     let kept = own.message_retention.or(needs.retention.map(pipectl_data::units::Duration))?;
     if expiration >= kept {
         return None;
     }
     let title = format!("the subscription would expire (after {expiration}) before its records (after {kept})");
-    wrong("expiration", title, "Make `expiration` at least as long as records are kept.")
+    wrong("expiration", title, "Set `expiration` to at least the retention of the records.")
 }
 
 /// An id that leaves before a lost acknowledgement shows would let a record count twice.
@@ -217,8 +218,10 @@ fn dedup(options: &PubSubOptions, own: &PubSubStreamOptions) -> Option<Diagnosti
     if given >= deadline {
         return None;
     }
-    let title = format!("`dedup_for` of {given} is shorter than the deadline of an acknowledgement ({deadline})");
-    let help = format!("Write at least `{deadline}`: a record whose acknowledgement was lost comes again after it.");
+    let title = format!("`dedup_for` of {given} is shorter than the acknowledgement deadline ({deadline})");
+    let help = format!(
+        "Write at least `{deadline}`: a record whose acknowledgement was lost is delivered again after this time."
+    );
     wrong("dedup_for", title, help)
 }
 

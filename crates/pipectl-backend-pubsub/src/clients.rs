@@ -140,7 +140,7 @@ fn parse(text: &str) -> Result<Value, ConnectorError> {
     serde_json::from_str(text).map_err(|_| {
         ConnectorError::new(
             ErrorKind::Invalid,
-            "`credentials` is not JSON: give the whole text of the file that Google made, not its path",
+            "`credentials` is not JSON: write the content of the credentials file, not its path",
         )
     })
 }
@@ -155,7 +155,7 @@ fn credentials(json: Value) -> Result<Credentials, ConnectorError> {
         _ => {
             return Err(ConnectorError::new(
                 ErrorKind::Invalid,
-                "`credentials` is of no known type: its `type` must be service_account, authorized_user, \
+                "`credentials` has an unknown type: its `type` must be service_account, authorized_user, \
                  external_account or impersonated_service_account",
             ));
         }
@@ -164,7 +164,7 @@ fn credentials(json: Value) -> Result<Credentials, ConnectorError> {
     built.map_err(|_| {
         ConnectorError::new(
             ErrorKind::Denied,
-            format!("`credentials` of type {kind} cannot be used: a part is missing or its key cannot be read; make a new file"),
+            format!("`credentials` of type {kind} cannot be used: a part is missing or its key cannot be read; create a new file"),
         )
     })
 }

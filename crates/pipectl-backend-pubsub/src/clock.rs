@@ -64,9 +64,13 @@ mod tests {
         assert_eq!((good.outcome, good.help), (FindingOutcome::Good, None));
         let ahead = found(&date(90)).unwrap();
         assert_eq!(ahead.outcome, FindingOutcome::Doubtful);
-        assert!(ahead.detail.ends_with(" s ahead of the service's") && ahead.help.is_some(), "{}", ahead.detail);
+        assert!(
+            ahead.detail.ends_with(" s ahead of the clock of the service") && ahead.help.is_some(),
+            "{}",
+            ahead.detail
+        );
         let behind = found(&date(-3_600)).unwrap();
-        assert!(behind.detail.ends_with(" s behind the service's"), "{}", behind.detail);
+        assert!(behind.detail.ends_with(" s behind the clock of the service"), "{}", behind.detail);
         assert_eq!(found(""), None);
     }
 }

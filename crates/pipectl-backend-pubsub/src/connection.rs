@@ -27,7 +27,7 @@ impl PubSubConnection {
     pub(crate) async fn open(options: PubSubOptions, context: ConnectContext) -> Result<Self, ConnectorError> {
         let place = options.endpoint.as_deref().unwrap_or("https://pubsub.googleapis.com");
         let help =
-            "name an endpoint of Private Service Connect as `endpoint`, or let DNS lead to private.googleapis.com";
+            "set `endpoint` to an endpoint of Private Service Connect, or let DNS resolve to private.googleapis.com";
         context.admit(place, help).await?;
         let clients = Clients::build(&options, &context).await?;
         Ok(Self { clients, options, host: context.host })
@@ -40,8 +40,7 @@ impl PubSubConnection {
     /// A stream that may be changed.
     fn own(&self, target: &StreamTarget, what: &str) -> Result<Stream, ConnectorError> {
         if target.existing {
-            let message =
-                format!("`{}` is somebody else's (`existing: true`): pipectl does not {what} it", target.name);
+            let message = format!("`{}` is marked `existing: true`, so pipectl does not {what} it", target.name);
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
         self.stream(target)

@@ -56,11 +56,17 @@ async fn one(clients: &Clients, stream: &Stream, found: &mut Vec<Finding>) {
     match topics::get(clients, stream).await {
         Err(error) => return found.push(wrong(&what, FindingOutcome::Bad, &error)),
         Ok(None) if stream.existing => {
-            let mut missing = finding(&what, FindingOutcome::Bad, "it does not exist, and pipectl is not to make it");
-            missing.help = Some("Make it, correct its name, or remove `existing: true`.".to_owned());
+            let mut missing = finding(
+                &what,
+                FindingOutcome::Bad,
+                "it does not exist, and `existing: true` prevents pipectl from creating it",
+            );
+            missing.help = Some("Create it, correct its name, or remove `existing: true`.".to_owned());
             return found.push(missing);
         }
-        Ok(None) => return found.push(finding(&what, FindingOutcome::Good, "it does not exist yet; `apply` makes it")),
+        Ok(None) => {
+            return found.push(finding(&what, FindingOutcome::Good, "it does not exist yet; `apply` creates it"));
+        }
         Ok(Some(topic)) => found.push(of_topic(&what, &topic)),
     }
     found.push(rights(clients, &stream.topic, &ON_TOPIC).await);
@@ -78,7 +84,7 @@ async fn one(clients: &Clients, stream: &Stream, found: &mut Vec<Finding>) {
             Ok(Some(_)) => finding(&what, FindingOutcome::Good, "it exists"),
             Ok(None) => {
                 let mut missing = finding(&what, FindingOutcome::Bad, "it does not exist: records would be lost there");
-                missing.help = Some("Make it, with a subscription that keeps what it gets.".to_owned());
+                missing.help = Some("Create it, with a subscription that keeps its records.".to_owned());
                 missing
             }
             Err(error) => wrong(&what, FindingOutcome::Unknown, &error),
@@ -91,7 +97,7 @@ fn of_topic(what: &str, topic: &Topic) -> Finding {
         let kept = pipectl_data::units::Duration(kept);
         return finding(what, FindingOutcome::Good, &format!("it exists and keeps records for {kept}"));
     }
-    let detail = "it exists and keeps no records: a new reader gets only those that come after it";
+    let detail = "it exists and keeps no records: a new reader gets only records that are published later";
     let mut doubtful = finding(what, FindingOutcome::Doubtful, detail);
     doubtful.help = Some("Set the topic's message retention (`gcloud pubsub topics update`).".to_owned());
     doubtful
@@ -102,7 +108,9 @@ async fn of_subscription(clients: &Clients, stream: &Stream, path: &str, found: 
     let subscription = match subscriptions::get(clients, path).await {
         Err(error) => return found.push(wrong(&what, FindingOutcome::Bad, &error)),
         Ok(None) if stream.existing => return found.push(finding(&what, FindingOutcome::Bad, "it does not exist")),
-        Ok(None) => return found.push(finding(&what, FindingOutcome::Good, "it does not exist yet; `apply` makes it")),
+        Ok(None) => {
+            return found.push(finding(&what, FindingOutcome::Good, "it does not exist yet; `apply` creates it"));
+        }
         Ok(Some(subscription)) => subscription,
     };
     let pushed = subscription.push_config.as_ref().is_some_and(|push| !push.push_endpoint.is_empty());
@@ -112,9 +120,9 @@ async fn of_subscription(clients: &Clients, stream: &Stream, path: &str, found: 
     } else if subscription.detached {
         (FindingOutcome::Bad, "it is detached from its topic".to_owned())
     } else if pushed || exported {
-        (FindingOutcome::Bad, "it sends its records elsewhere by itself; a pipeline needs one to pull from".to_owned())
+        (FindingOutcome::Bad, "it is a push or export subscription; a pipeline needs a pull subscription".to_owned())
     } else if stream.ordered && !subscription.enable_message_ordering {
-        (FindingOutcome::Bad, "it does not keep the order of keys, which the stream promises".to_owned())
+        (FindingOutcome::Bad, "it does not keep the order of keys, which the stream guarantees".to_owned())
     } else {
         (FindingOutcome::Good, "it exists".to_owned())
     };

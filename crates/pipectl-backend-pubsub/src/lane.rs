@@ -158,7 +158,7 @@ impl Lane {
             self.warned = true;
             tracing::warn!(
                 node = self.manner.node,
-                "more records are acknowledged than ids can be kept for `dedup_for`; the oldest leave early"
+                "more records are acknowledged than ids can be kept for `dedup_for`; the oldest ids are removed early"
             );
         }
     }
@@ -219,7 +219,7 @@ impl SourceReader for Lane {
 
     async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
         let Some(before) = position.get("next").and_then(Value::as_i64) else {
-            let message = format!("`{}`: {position} is no position of a Pub/Sub reader", self.manner.node);
+            let message = format!("`{}`: {position} is not a position of a Pub/Sub reader", self.manner.node);
             return Err(ConnectorError::new(ErrorKind::Invalid, message));
         };
         for (id, handlers, size) in self.ids.commit(before, self.hub.served.now()) {
@@ -290,7 +290,9 @@ impl Columns {
 /// A position that a lane goes on from.
 pub(crate) fn restored(node: &str, position: &Value) -> Result<Position, ConnectorError> {
     serde::Deserialize::deserialize(position).map_err(|error| {
-        let message = format!("`{node}`: the checkpoint holds no position of a Pub/Sub reader ({error}); start afresh");
+        let message = format!(
+            "`{node}`: the checkpoint holds no position of a Pub/Sub reader ({error}); start over with `--fresh`"
+        );
         ConnectorError::new(ErrorKind::Invalid, message)
     })
 }

@@ -27,9 +27,9 @@ pub(crate) fn of_row(batch: &Batch, row: usize, ordered: bool) -> Result<Message
         attributes::write(headers.of(row), &mut attributes)?;
     }
     if let Some(key) = batch.keys.as_ref().filter(|keys| keys.is_valid(row)).map(|keys| keys.value(row)) {
-        let key = std::str::from_utf8(key).map_err(|_| "Pub/Sub takes only keys that are text (UTF-8)".to_owned())?;
+        let key = std::str::from_utf8(key).map_err(|_| "Pub/Sub accepts only keys that are text (UTF-8)".to_owned())?;
         if key.len() > MAX_ORDERING_KEY {
-            return Err(format!("the key has {} bytes, Pub/Sub takes {MAX_ORDERING_KEY}", key.len()));
+            return Err(format!("the key has {} bytes, Pub/Sub accepts at most {MAX_ORDERING_KEY}", key.len()));
         }
         if ordered && !key.is_empty() {
             key.clone_into(&mut message.ordering_key);
@@ -49,7 +49,7 @@ pub(crate) fn of_row(batch: &Batch, row: usize, ordered: bool) -> Result<Message
     message.attributes = attributes;
     let size = size(&message);
     if size > MAX_MESSAGE {
-        return Err(format!("the record has {size} bytes with key and headers, Pub/Sub takes {MAX_MESSAGE}"));
+        return Err(format!("the record has {size} bytes with key and headers, Pub/Sub accepts at most {MAX_MESSAGE}"));
     }
     Ok(message)
 }
@@ -152,7 +152,9 @@ mod tests {
         assert!(of_row(&batch(Some(&long), None, &[]), 0, true).unwrap_err().contains("1025 bytes"));
         assert!(of_row(&batch(Some(&[0xff]), None, &[]), 0, false).unwrap_err().contains("UTF-8"));
         let large = vec![b'x'; MAX_MESSAGE];
-        assert!(of_row(&batch(None, Some(&large), &[]), 0, true).unwrap_err().contains("Pub/Sub takes 10000000"));
+        assert!(
+            of_row(&batch(None, Some(&large), &[]), 0, true).unwrap_err().contains("Pub/Sub accepts at most 10000000")
+        );
         assert!(of_row(&batch(None, Some(&large[FRAME..]), &[]), 0, true).is_ok());
     }
 }

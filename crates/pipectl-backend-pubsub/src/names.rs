@@ -18,9 +18,9 @@ pub(crate) fn fault(name: &str) -> Option<&'static str> {
     } else if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         Some("it must begin with a letter")
     } else if name.starts_with("goog") {
-        Some("`goog` at its beginning is Google's own")
+        Some("names that begin with `goog` are reserved for Google")
     } else if !name.bytes().all(is_allowed) {
-        Some("only letters, digits and `-_.~+%` may be in it")
+        Some("it may contain only letters, digits and `-_.~+%`")
     } else {
         None
     }

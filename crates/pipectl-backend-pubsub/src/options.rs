@@ -7,40 +7,41 @@ use pipectl_data::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Carries streams as topics of Google Pub/Sub; readers share a subscription, and a record is acknowledged when the
-/// checkpoint that holds its effect is durable.
+/// Google Pub/Sub: a topic for each stream. Readers share a subscription. A record is acknowledged when the checkpoint
+/// that contains its effect is durable.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PubSubOptions {
-    /// The project that owns topics and subscriptions. Default: the project of the `credentials`, or the variable
-    /// `GOOGLE_CLOUD_PROJECT`.
+    /// The project that owns the topics and subscriptions. Default: the project of the `credentials`, or the
+    /// environment variable `GOOGLE_CLOUD_PROJECT`.
     #[schemars(example = &"shop-production")]
     pub project: Option<String>,
-    /// Where the service is, if not at Google's public address. One that begins with `http://` is an emulator: it is
-    /// spoken to in plain text and without credentials. A regional or private address begins with `https://`.
+    /// The endpoint of the service. Default: Google's public endpoint. An endpoint that begins with `http://` is an
+    /// emulator, which is used without encryption and credentials. A regional or private endpoint begins with
+    /// `https://`.
     #[schemars(example = &"http://127.0.0.1:8085", example = &"https://europe-west3-pubsub.googleapis.com")]
     pub endpoint: Option<String>,
-    /// The text of a credentials file in JSON (a service account's key, a workload identity federation, a user's
-    /// login). Default: application default credentials.
+    /// The content of a credentials file in JSON (a service account key, a workload identity federation, a user login).
+    /// Default: application default credentials.
     #[schemars(example = &"${secret:PUBSUB_CREDENTIALS}")]
     pub credentials: Option<Secret>,
-    /// How long the lease on a record is extended at the most while its checkpoint is not durable. After that the
-    /// service offers it again. At least three times the interval of checkpoints. Default: `1h`.
+    /// How long the lease on a record is extended at most while its checkpoint is not durable. After that, the service
+    /// delivers the record again. Must be at least three times the checkpoint interval. Default: `1h`.
     pub max_lease: Duration,
-    /// The deadline that the client gives itself on each record and extends in time: so long after a worker died do its
-    /// records go to others. From `10s` to `10m`. Default: `20s`.
+    /// The acknowledgement deadline of each record, which the client extends in time. If a worker dies, its records go
+    /// to other workers after this time. From `10s` to `10m`. Default: `20s`.
     pub ack_deadline: Duration,
-    /// How many records may be taken in and not yet acknowledged. A checkpoint is taken at half of it at the latest.
-    /// Default: 10000.
+    /// The number of records that may be received and not yet acknowledged. A checkpoint starts at the latest when half
+    /// of this number is reached. Default: 10000.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub max_outstanding_messages: u32,
-    /// How many bytes may be taken in and not yet acknowledged; never more than the run's own budget gives. Default:
-    /// `100MiB`.
+    /// The number of bytes that may be received and not yet acknowledged. The memory budget of the run also limits it.
+    /// Default: `100MiB`.
     pub max_outstanding_bytes: Size,
-    /// For how long a call that the service refuses for a moment is tried again. Default: `1m`.
+    /// How long pipectl retries a call after a transient error of the service. Default: `1m`.
     pub retry_for: Duration,
-    /// A run that ends with its input takes a stream to be read to its end when nothing came for so long and everything
-    /// is acknowledged; the service cannot tell the end itself. Default: `10s`.
+    /// For a run that ends with its input: a stream counts as read to its end when no record arrives for this long and
+    /// every record is acknowledged. The service does not report the end of a stream. Default: `10s`.
     pub quiet: Duration,
 }
 
@@ -67,54 +68,56 @@ impl PubSubOptions {
     }
 }
 
-/// What one stream has that only Pub/Sub knows.
+/// Options of a Pub/Sub stream.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PubSubStreamOptions {
-    /// The subscription that readers share. Made together with the topic, unless the stream is `existing`: then it must
-    /// be there. Default: one for each pipeline, Environment and stream, made by its first reader.
+    /// The subscription that the readers share. pipectl creates it together with the topic. If the stream is
+    /// `existing`, the subscription must exist too. Default: one for each pipeline, Environment and stream, which the
+    /// first reader creates.
     #[schemars(example = &"orders-by-shop")]
     pub subscription: Option<String>,
-    /// Whether the subscription delivers exactly once: acknowledgements are confirmed by the service. Slower.
+    /// Whether the subscription uses exactly-once delivery: the service confirms acknowledgements. Slower.
     pub exactly_once: bool,
-    /// Only records whose attributes (headers) match are delivered. Can never be changed.
+    /// Delivers only records whose attributes (headers) match this filter. Cannot be changed later.
     #[schemars(example = &"attributes.region = \"eu\"")]
     pub filter: Option<String>,
-    /// Where the service puts records that it delivered in vain too often.
+    /// Where the service puts records after too many failed deliveries.
     pub dead_letter: Option<DeadLetter>,
-    /// How long the service waits before it delivers a record again. Default: not at all.
+    /// How long the service waits before it redelivers a record. Default: no wait.
     pub retry_policy: Option<Redelivery>,
-    /// How long the topic keeps records, acknowledged or not, for readers who come later or start again at an earlier
-    /// time; from `10m` to `31d`. Default: the stream's `retention`, or `1d`.
+    /// How long the topic keeps records, acknowledged or not, for readers that start later or go back in time. From
+    /// `10m` to `31d`. Default: the stream's `retention`, or `1d`.
     pub message_retention: Option<Duration>,
-    /// After how long without a reader the subscription is removed, at least `1d`. Default: never.
+    /// The time without a reader after which the service deletes the subscription, at least `1d`. Default: never.
     pub expiration: Option<Duration>,
-    /// How long the id of a record is kept after its acknowledgement, so that a redelivery is noticed, with `exactly_once`
-    /// too; time in which the service delivers nothing at all hardly counts. Default: `10m`,
-    /// the longest deadline for an acknowledgement: when one is lost on its way, the service offers the record again at
-    /// the end of its deadline. At most a million ids are kept; where more come in that time, the oldest leave first.
+    /// How long pipectl keeps the id of an acknowledged record to detect a redelivery, with `exactly_once` too. Time in
+    /// which the service delivers nothing hardly counts. Default: `10m`, the longest acknowledgement deadline: if an
+    /// acknowledgement is lost, the service delivers the record again at the end of its deadline. At most a million ids
+    /// are kept; if more records arrive in that time, the oldest ids are removed first.
     pub dedup_for: Option<Duration>,
-    /// Where reading begins where there is no checkpoint to go on from, or after `apply --fresh`, in place of `start`: what
-    /// was not acknowledged when this snapshot of one of the topic's subscriptions was made, and all that came since
-    /// (`gcloud pubsub snapshots create`).
+    /// The snapshot at which reading begins, instead of `start`, if there is no checkpoint or after `apply --fresh`.
+    /// pipectl reads the records that were not acknowledged when this snapshot of one of the topic's subscriptions was
+    /// created, and all later records. Create one with `gcloud pubsub snapshots create`.
     #[schemars(example = &"before-the-release")]
     pub snapshot: Option<String>,
-    /// The key of Cloud KMS that encrypts the topic. Can never be changed.
+    /// The Cloud KMS key that encrypts the topic. Cannot be changed later.
     #[schemars(example = &"projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k")]
     pub kms_key: Option<String>,
-    /// The only region where records may be stored. Default: where the organisation's policy and the publisher say.
+    /// The only region in which records may be stored. Default: set by the policy of the organization and by the
+    /// publisher.
     #[schemars(example = &"europe-west3")]
     pub region: Option<String>,
 }
 
-/// Where the service puts records that it delivered in vain too often.
+/// Where the service puts records after too many failed deliveries.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetter {
-    /// An existing topic. Pub/Sub's own service account needs the right to publish to it.
+    /// An existing topic. The service account of Pub/Sub needs the right to publish to it.
     #[schemars(example = &"orders-dead")]
     pub topic: String,
-    /// After how many deliveries, from 5 to 100. Default: 5.
+    /// The number of delivery attempts, from 5 to 100. Default: 5.
     #[serde(default = "five")]
     #[schemars(range(min = 5, max = 100))]
     pub max_attempts: u32,
@@ -126,13 +129,13 @@ fn five() -> u32 {
     5
 }
 
-/// How long the service waits before it delivers a record again: from `min`, growing to `max`.
+/// How long the service waits before it redelivers a record: from `min`, growing to `max`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redelivery {
-    /// The first pause, up to `10m`. Default: `10s`.
+    /// The first delay, up to `10m`. Default: `10s`.
     pub min: Duration,
-    /// The longest pause, up to `10m`. Default: `10m`.
+    /// The longest delay, up to `10m`. Default: `10m`.
     pub max: Duration,
 }
 

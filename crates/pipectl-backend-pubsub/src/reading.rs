@@ -30,7 +30,7 @@ pub(crate) async fn open(
 ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
     if matches!(context.start, StartAt::Positions(_)) {
         let message = format!(
-            "`{}`: Pub/Sub cannot begin at positions; begin with the oldest records, the newest, or at a time",
+            "`{}`: Pub/Sub cannot start at positions; start at the oldest records, at new records, or at a time",
             context.node
         );
         return Err(ConnectorError::new(ErrorKind::Invalid, message));
@@ -41,7 +41,7 @@ pub(crate) async fn open(
     };
     if !positions.is_empty() && positions.len() != context.lanes as usize {
         let message = format!(
-            "`{}`: the checkpoint has {} lanes and the spec {}; keep `partitions` as it was, or start afresh",
+            "`{}`: the checkpoint has {} subtasks and the spec {}; restore the old value of `partitions`, or start over with `--fresh`",
             context.node,
             positions.len(),
             context.lanes
@@ -94,7 +94,8 @@ pub(crate) async fn open(
             let position = lane::restored(&context.node, position)?;
             from = position.from;
             ids.restore(&position, hub.served.now()).ok_or_else(|| {
-                let message = format!("`{}`: the ids in the checkpoint cannot be read; start afresh", context.node);
+                let message =
+                    format!("`{}`: the ids in the checkpoint cannot be read; start over with `--fresh`", context.node);
                 ConnectorError::new(ErrorKind::Invalid, message)
             })?;
         }
@@ -123,7 +124,7 @@ impl Place<'_> {
         let there = subscriptions::get(clients, &path).await?;
         if there.is_none() && stream.existing && stream.subscription.is_some() {
             let message = format!(
-                "`{}`: there is no subscription `{}`; make it, or leave `subscription` out so that pipectl makes its own",
+                "`{}`: there is no subscription `{}`; create it, or remove `subscription` so that pipectl creates one",
                 context.node,
                 names::short(&path)
             );
@@ -221,7 +222,7 @@ impl Place<'_> {
         let Some(kept) = kept.filter(|kept| !kept.is_zero()) else {
             tracing::warn!(
                 topic = self.stream.name,
-                "the topic keeps no records (its message retention is not set): only what comes from now on is read"
+                "the topic keeps no records (its message retention is not set): only new records are read"
             );
             return Ok(None);
         };

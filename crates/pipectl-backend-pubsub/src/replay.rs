@@ -16,7 +16,7 @@ pub(crate) async fn seek_to_time(clients: &Clients, path: &str, at: Micros) -> R
     let moment = Timestamp::clamp(at.div_euclid(1_000_000), (at.rem_euclid(1_000_000) * 1_000) as i32);
     let call = clients.subscriptions.seek().set_subscription(path).set_time(Box::new(moment));
     let answer = call.send().await;
-    answer.map_err(|error| errors::call(format_args!("set back subscription `{}`", names::short(path)), error))?;
+    answer.map_err(|error| errors::call(format_args!("reset subscription `{}`", names::short(path)), error))?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// A subscription, if there is one.
 pub(crate) async fn get(clients: &Clients, path: &str) -> Result<Option<Subscription>, ConnectorError> {
     absent(clients.subscriptions.get_subscription().set_subscription(path).send().await)
-        .map_err(|error| errors::call(format_args!("look at subscription `{}`", names::short(path)), error))
+        .map_err(|error| errors::call(format_args!("describe subscription `{}`", names::short(path)), error))
 }
 
 /// Makes a subscription unless there is one of this topic; answers whether it was made now. `unset` if it is still to be
@@ -75,7 +75,7 @@ pub(crate) async fn create_for_look(clients: &Clients, stream: &Stream, path: &s
         .set_or_clear_dead_letter_policy(None::<google_cloud_pubsub::model::DeadLetterPolicy>)
         .set_expiration_policy(expires);
     made(clients.subscriptions.create_subscription().with_request(wanted).send().await)
-        .map_err(|error| errors::call(format_args!("make a subscription to look at `{}`", stream.name), error))?;
+        .map_err(|error| errors::call(format_args!("create a subscription to peek at `{}`", stream.name), error))?;
     Ok(())
 }
 
@@ -130,7 +130,7 @@ async fn update_one(clients: &Clients, stream: &Stream, is: &Subscription) -> Re
     ];
     if let Some((what, _)) = fixed.iter().find(|(_, differs)| *differs) {
         let message = format!(
-            "the {what} of subscription `{}` cannot be changed: read what it holds, delete it, and let it be made anew",
+            "the {what} of subscription `{}` cannot be changed: read its records, delete it, and let pipectl create it again",
             names::short(&is.name)
         );
         return Err(ConnectorError::new(ErrorKind::Conflict, message));

@@ -17,7 +17,7 @@ const PAGE: i32 = 1_000;
 /// A topic, if there is one.
 pub(crate) async fn get(clients: &Clients, stream: &Stream) -> Result<Option<Topic>, ConnectorError> {
     absent(clients.topics.get_topic().set_topic(&stream.topic).send().await)
-        .map_err(|error| errors::call(format_args!("look at topic `{}`", stream.name), error))
+        .map_err(|error| errors::call(format_args!("describe topic `{}`", stream.name), error))
 }
 
 /// No error if there is none.
@@ -87,7 +87,7 @@ pub(crate) async fn update(clients: &Clients, stream: &Stream) -> Result<(), Con
     let wanted = stream.topic();
     if stream.options.kms_key.is_some() && is.kms_key_name != wanted.kms_key_name {
         let message = format!(
-            "the KMS key of topic `{}` cannot be changed: delete the topic and create it anew, or write `kms_key: {}`",
+            "the KMS key of topic `{}` cannot be changed: delete the topic and create it again, or write `kms_key: {}`",
             stream.name, is.kms_key_name
         );
         return Err(ConnectorError::new(ErrorKind::Conflict, message));

@@ -70,8 +70,7 @@ fn circle(links: &[Link]) -> Option<Diagnostic> {
     let circle = find_cycle(streams.len(), &pairs)?;
     let name = |id: &NodeId| streams.get(id.0).map_or("", |(_, name)| name.as_str());
     let path: Vec<&str> = circle.iter().chain(circle.first()).map(name).collect();
-    let mut problem =
-        Diagnostic::error(codes::graph::CYCLE, format!("streams feed each other in a circle: {}", path.join(" → ")));
+    let mut problem = Diagnostic::error(codes::graph::CYCLE, format!("streams form a cycle: {}", path.join(" → ")));
     for (step, from) in circle.iter().enumerate() {
         let to = circle[(step + 1) % circle.len()];
         if let Some((link, _)) = links.iter().zip(&pairs).find(|(_, pair)| **pair == (*from, to)) {
@@ -97,7 +96,7 @@ mod tests {
         assert!(circle(&[]).is_none());
         assert!(circle(&[link("a", "x", "y"), link("b", "y", "z"), link("b", "x", "z")]).is_none());
         let problem = circle(&[link("a", "x", "y"), link("b", "y", "x")]).expect("a circle");
-        assert_eq!(problem.title, "streams feed each other in a circle: x → y → x");
+        assert_eq!(problem.title, "streams form a cycle: x → y → x");
         assert_eq!(problem.labels.len(), 2);
         assert!(circle(&[link("a", "x", "x")]).is_some(), "two streams of one name at the broker");
         let other = Link { to: ("other".to_owned(), "x".to_owned()), ..link("b", "y", "x") };

@@ -28,8 +28,13 @@ struct Files {
     /// The node, as in "sink `out`".
     node: String,
     set: FileSet,
+    /// The same files as the disk knows them.
+    on_disk: FileSet,
     path: Path,
 }
+
+/// Makes a path absolute and follows links, as far as there is something on the disk.
+pub type RealPath<'a> = &'a dyn Fn(&std::path::Path) -> std::path::PathBuf;
 
 /// Standard output: several pipelines may print.
 const SHARED: &str = "standard output";
@@ -47,6 +52,7 @@ impl Claims {
         pipeline: &str,
         nodes: impl Iterator<Item = (&'a str, &'a CheckedNode)>,
         dead_letters: DeadLetterClaims,
+        real_path: RealPath<'_>,
     ) -> Self {
         let mut claims = Self { pipeline: pipeline.to_owned(), ..Self::default() };
         for (name, node) in nodes {
@@ -59,6 +65,7 @@ impl Claims {
                 let one = |(files, path): &(FileSet, Path)| Files {
                     node: format!("{word} `{name}`"),
                     set: files.clone(),
+                    on_disk: files.on_disk(real_path),
                     path: path.clone(),
                 };
                 all.iter().map(one).collect::<Vec<_>>()
@@ -73,6 +80,7 @@ impl Claims {
         }));
         claims.writes.extend(dead_letters.writes.into_iter().map(|(files, path)| Files {
             node: "the sink of the dead letters".to_owned(),
+            on_disk: files.on_disk(real_path),
             set: files,
             path,
         }));
@@ -106,8 +114,8 @@ impl Claims {
 
     /// Reports sinks of this pipeline that write what sources of the other read.
     fn check_inputs(&self, other: &Self, diagnostics: &mut Diagnostics) {
-        for Files { node: sink, set: written, path } in &self.writes {
-            let Some(read) = other.reads.iter().find(|read| read.set.meets(written)) else { continue };
+        for Files { node: sink, set: written, on_disk, path } in &self.writes {
+            let Some(read) = other.reads.iter().find(|read| read.on_disk.meets(on_disk)) else { continue };
             let of = if self.pipeline == other.pipeline {
                 String::new()
             } else {
@@ -145,5 +153,5 @@ fn shared(owned: &Owned, first: &Owned, pipelines: Option<(&str, &str)>) -> Diag
     Diagnostic::error(codes::graph::SHARED_OUTPUT, title)
         .at(&at.path, "")
         .related(Place::Node(other.path.clone(), Part::Value), what)
-        .help("give each a place of its own")
+        .help("give each its own location")
 }

@@ -48,7 +48,7 @@ pub(crate) fn choose<'a>(
         (None, [first, ..]) => {
             let problem = Diagnostic::error(
                 codes::environment::UNKNOWN_ENVIRONMENT,
-                format!("the files hold {} Environments and none was chosen", loaded.environments.len()),
+                format!("the files contain {} Environments and none was chosen", loaded.environments.len()),
             );
             diagnostics.push(
                 problem
@@ -66,7 +66,7 @@ pub(crate) fn choose<'a>(
                 );
                 diagnostics.push(match nearest(name, names()) {
                     Some(near) => problem.help(format!("did you mean `{near}`?")),
-                    None => problem.help(format!("there are: {}", list(names()))),
+                    None => problem.help(format!("available: {}", list(names()))),
                 });
             }
             found
@@ -167,7 +167,7 @@ impl<'a> Bindings<'a> {
                 format!("`{}` is a sink of kind {kind}, which cannot use the service `{}`", name.text, pinned.name);
             let problem = Diagnostic::error(codes::environment::SERVICE_NOT_FOR_SINK, title).at_key(&pinned.path, "");
             diagnostics.push(match services.as_slice() {
-                [] => problem.help(format!("remove it: where a {kind} sink writes is said in the pipeline")),
+                [] => problem.help(format!("remove it: the pipeline defines where a {kind} sink writes")),
                 [only] => problem.help(format!("write `{only}: …`")),
                 several => problem.help(format!("its services are {}", list(several.iter().map(String::as_str)))),
             });

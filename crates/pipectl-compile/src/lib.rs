@@ -22,6 +22,8 @@ use pipectl_ir::{
 };
 use pipectl_spec::{Loaded, model::Pipeline};
 
+pub use claims::RealPath;
+
 use claims::Claims;
 use environment::Bindings;
 
@@ -34,7 +36,14 @@ pub struct Compiled {
 
 /// Compiles every pipeline for one Environment: the one of this name, or the only one there is, or the built-in local
 /// default where there is none.
-pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) -> (Vec<Compiled>, Diagnostics) {
+///
+/// `real_path` makes a path absolute and follows links: one file may have several names.
+pub fn compile(
+    loaded: &Loaded,
+    registry: &Registry,
+    environment: Option<&str>,
+    real_path: RealPath<'_>,
+) -> (Vec<Compiled>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let chosen = environment::choose(loaded, environment, &mut diagnostics);
     let bindings = Bindings::new(chosen);
@@ -43,7 +52,7 @@ pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) 
     for pipeline in &loaded.pipelines {
         let mut found = Diagnostics::new();
         let mut claims = Claims::default();
-        let dag = compile_pipeline(pipeline, registry, &bindings, &mut claims, &mut found);
+        let dag = compile_pipeline(pipeline, registry, &bindings, real_path, &mut claims, &mut found);
         claims.check(&mut found);
         for earlier in &claimed {
             claims.check_with(earlier, &mut found);
@@ -58,7 +67,7 @@ pub fn compile(loaded: &Loaded, registry: &Registry, environment: Option<&str>) 
                     format!("pipeline `{}` cannot be compiled", pipeline.name),
                 )
                 .at_key(&pipeline.path.key("metadata").key("name"), "")
-                .note("this is a fault of pipectl, not of the file: please report it with the file"),
+                .note("this is a bug in pipectl, not an error in the file: please report it with the file"),
             ),
             _ => {}
         }
@@ -75,6 +84,7 @@ fn compile_pipeline(
     pipeline: &Pipeline,
     registry: &Registry,
     bindings: &Bindings<'_>,
+    real_path: RealPath<'_>,
     claims: &mut Claims,
     diagnostics: &mut Diagnostics,
 ) -> Option<Dag> {
@@ -87,7 +97,7 @@ fn compile_pipeline(
     let dead_letters = sinks::dead_letters(pipeline, registry, bindings, diagnostics);
     let (dead_letters, places) = dead_letters.unzip();
     let named = names.iter().map(|(index, entry)| (entry.name.as_str(), &nodes[index]));
-    *claims = Claims::of(&pipeline.name, named, places.unwrap_or_default());
+    *claims = Claims::of(&pipeline.name, named, places.unwrap_or_default(), real_path);
     let settings = Settings {
         pipeline: pipeline.name.clone(),
         environment: bindings.name().to_owned(),

@@ -148,8 +148,8 @@ impl Links {
         let mut path: Vec<&str> = cycle.iter().map(|id| names.entry(id.0).name.as_str()).collect();
         path.extend(path.first().copied());
         let title = match path.as_slice() {
-            [only, _] => format!("`{only}` gets its records from itself"),
-            path => format!("nodes feed each other in a circle: {}", path.join(" → ")),
+            [only, _] => format!("`{only}` reads from itself"),
+            path => format!("nodes form a cycle: {}", path.join(" → ")),
         };
         let mut problem = Diagnostic::error(codes::graph::CYCLE, title);
         for (step, id) in cycle.iter().enumerate() {
@@ -160,12 +160,12 @@ impl Links {
                 Some(link) => self.places[link].clone(),
                 None => Place::Node(Path::here(), Part::Value),
             };
-            let text = if from == to { String::new() } else { format!("`{to}` gets its records from `{from}`") };
+            let text = if from == to { String::new() } else { format!("`{to}` reads from `{from}`") };
             problem = problem.label(place, text, step == 0);
         }
         problem.help(match cycle {
             [_] => "name another node to read from",
-            _ => "let one of these nodes read from a node outside of the circle",
+            _ => "let one of these nodes read from a node outside the cycle",
         })
     }
 }

@@ -130,7 +130,7 @@ impl Names {
                 Some(near) => problem
                     .help(format!("did you mean `{near}`?"))
                     .fix(Place::Node(name.path.clone(), Part::Value), near),
-                None => problem.help(format!("there are: {}", list(self.readable()))),
+                None => problem.help(format!("available: {}", list(self.readable()))),
             };
             diagnostics.push(problem);
             return None;

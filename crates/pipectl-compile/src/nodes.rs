@@ -1,16 +1,15 @@
 //! Options, schemas and queries of each node, after those that feed it.
 
-use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry, StreamNeeds};
+mod stream;
+
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry};
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
     Node, NodeKind,
-    dag::{
-        AtEnd, Carrier, EventTime, LatePolicy, Lateness, NodeId, ProcessorNode, ProcessorStep, SourceFormat,
-        SourceNode, StreamNode, StreamStart,
-    },
+    dag::{AtEnd, EventTime, LatePolicy, Lateness, NodeId, ProcessorNode, ProcessorStep, SourceFormat, SourceNode},
 };
-use pipectl_spec::model::{Late, Name, OnError, Ordering, Pipeline, Start};
+use pipectl_spec::model::{Late, OnError, Pipeline};
 
 use crate::{
     environment::Bindings,
@@ -18,9 +17,6 @@ use crate::{
     names::{Names, Role, list},
     sinks, time,
 };
-
-/// How long a partition of a durable stream may be silent before it no longer holds back the watermark, in microseconds.
-const IDLE_AFTER: i64 = 10_000_000;
 
 /// A node as far as it could be checked.
 #[derive(Debug, Default)]
@@ -35,6 +31,10 @@ pub(crate) struct CheckedNode {
     pub(crate) timed: bool,
     /// Whether all its records come from sources whose records are there before the run.
     pub(crate) at_rest: bool,
+    /// Whether its records come to an end by themselves.
+    pub(crate) bounded: bool,
+    /// Whether it is made of the results of windows, whose times are ahead of the records that they come from.
+    pub(crate) of_windows: bool,
     /// The stream whose watermark closes no window before the input ends, if one leads here.
     pub(crate) open_to_the_end: Option<String>,
     /// The key of a stream.
@@ -103,9 +103,36 @@ impl Context<'_> {
             Role::Stream(at) => self.pipeline.streams[at].schema.as_ref().map(|spec| spec.schema.clone()),
             _ => None,
         });
+        if let Some(spec) = source.schema.as_ref().filter(|_| facts.format == SourceFormat::Text)
+            && spec.schema.names().any(|column| column != pipectl_ir::dag::LINE)
+        {
+            diagnostics.push(
+                Diagnostic::error(
+                    codes::schema::SCHEMA_MISMATCH,
+                    format!("`{}` reads lines of text, which have one column, `line`", source.name),
+                )
+                .at_key(&spec.path, "lines have no such columns")
+                .help("for JSON or CSV, write `format: json` or `format: csv`")
+                .help("for other text, remove `schema`, and parse `line` with a processor of kind `parse`"),
+            );
+        }
         let text = (facts.format == SourceFormat::Text)
             .then(|| Schema::new([Field::required(pipectl_ir::dag::LINE, DataType::String)]));
         let schema = declared.or(facts.schema).or(text).or(by_stream).unwrap_or_else(|| Schema::new([]));
+        let at_rest = facts.at_rest;
+        let time = Self::own_time(
+            source.time.as_ref(),
+            source.to.as_ref(),
+            &source.path,
+            &schema,
+            (at_rest, false),
+            diagnostics,
+        );
+        let mut idle_after = source.idle_after.map(|after| micros(after.0));
+        if time.is_some() {
+            // As a stream does.
+            idle_after = idle_after.or(Some(stream::IDLE_AFTER));
+        }
         let node = Node {
             name: source.name.clone(),
             path: source.path.clone(),
@@ -114,185 +141,22 @@ impl Context<'_> {
                 options: source.kind.options.clone(),
                 format: facts.format,
                 bounded: facts.bounded,
-                at_rest: facts.at_rest,
-                idle_after: source.idle_after.map(|after| micros(after.0)),
+                at_rest,
+                time: time.clone(),
+                idle_after,
             }),
             schema: schema.clone(),
         };
-        let at_rest = facts.at_rest;
-        CheckedNode { node: Some(node), schema: Some(schema), at_rest, reads, ..CheckedNode::default() }
-    }
-
-    fn stream(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
-        let stream = &self.pipeline.streams[at];
-        let producers: Vec<NodeId> = self.links.producers(id).collect();
-        let known: Option<Vec<&Schema>> =
-            producers.iter().map(|producer| self.nodes[producer.0].schema.as_ref()).collect();
-        let declared = stream.schema.as_ref().map(|spec| &spec.schema);
-        if let (Some(spec), Some(known)) = (&stream.schema, &known) {
-            for (producer, schema) in producers.iter().zip(known) {
-                self.compare(*producer, schema, spec, diagnostics);
-            }
-        }
-        // Without a declaration, the writer's columns; nothing is known if the writer is broken.
-        let written = known.as_ref().and_then(|known| known.first().copied());
-        let schema = match (declared, written) {
-            (Some(declared), _) => Some(declared.clone()),
-            (None, Some(written)) => Some(written.clone()),
-            (None, None) if producers.is_empty() && !self.links.any_broken() => Some(Schema::new([])),
-            (None, None) => None,
-        };
-        let before = diagnostics.len();
-        // A stream that is there already may hold what others write.
-        let existing = self.bindings.stream(&stream.name).is_some_and(|binding| binding.existing);
-        let at_rest =
-            !existing && !producers.is_empty() && producers.iter().all(|producer| self.nodes[producer.0].at_rest);
-        let mut keys = Vec::new();
-        let mut time: Option<EventTime> = None;
-        if let Some(schema) = &schema {
-            for key in &stream.key {
-                keys.extend(fits_key(key, schema, &stream.path, diagnostics).then(|| key.text.clone()));
-            }
-            if let Some(spec) = &stream.time
-                && fits_time(&spec.field, schema, &stream.path, diagnostics)
-            {
-                time = Some(time::event_time(spec, at_rest));
-            }
-        }
-        if stream.ordering == Some(Ordering::Key) && stream.key.is_empty() {
-            diagnostics.push(
-                Diagnostic::error(
-                    codes::schema::ORDER_WITHOUT_KEY,
-                    format!("stream `{}` asks for order by key but has no key", stream.name),
-                )
-                .at(&stream.path.key("ordering"), "by which key?")
-                .help("add `key: FIELD`, or write `ordering: none`"),
-            );
-        }
-        let backend = self.bindings.backend(&stream.name, diagnostics);
-        let binding = self.bindings.stream(&stream.name);
-        let stream_options = backend.as_ref().and_then(|backend| {
-            let options = binding?.options.iter();
-            let (fitting, others): (Vec<_>, Vec<_>) = options.partition(|options| options.name == backend.kind);
-            for other in others {
-                let title = format!("stream `{}` is carried by {}, not by {}", stream.name, backend.kind, other.name);
-                diagnostics.push(
-                    Diagnostic::error(codes::environment::BINDING_NOT_FOR_BACKEND, title)
-                        .at_key(&other.path, "not for this stream")
-                        .help(format!("remove it, or bind the stream to a backend of kind {}", other.name)),
-                );
-            }
-            fitting.first().map(|options| &options.options)
-        });
-        let facts = backend.as_ref().and_then(|used| {
-            let backend = self.registry.find_backend(&used.kind)?;
-            let needs = StreamNeeds {
-                name: &stream.name,
-                target: self.bindings.target(&stream.name),
-                existing: self.bindings.stream(&stream.name).is_some_and(|binding| binding.existing),
-                partitions: stream.partitions,
-                retention: stream.retention.map(|retention| retention.0),
-                keys: &keys,
-                ordered: stream.ordering != Some(Ordering::None) && !keys.is_empty(),
-                schema: schema.as_ref(),
-                checkpoint_every: self.pipeline.checkpoint.every.0,
-            };
-            take(backend.check(used.options, stream_options, needs), &stream.path, diagnostics)
-        });
-        if let (Some(binding), Some(facts)) = (binding, &facts)
-            && !facts.durable
-            && (binding.existing || binding.name.is_some())
-        {
-            let key = if binding.existing { "existing" } else { "name" };
-            diagnostics.push(
-                Diagnostic::error(
-                    codes::environment::BINDING_NOT_FOR_BACKEND,
-                    format!("stream `{}` is carried by memory, which has no `{key}`", stream.name),
-                )
-                .at_key(&binding.path.key(key), "not for a memory stream")
-                .help(format!("remove `{key}`, or bind the stream to a backend with a broker")),
-            );
-        }
-        // Brokers carry no event times: a stream has one only where it says which field tells it, in every Environment.
-        let timed = stream.time.is_some();
-        let event_time = time.as_ref().map(|time| time.field.clone());
-        let open_to_the_end =
-            time.as_ref().is_some_and(|time| time.lateness == Lateness::UntilTheEnd).then(|| stream.name.clone());
-        let broken = diagnostics.iter().skip(before).any(|found| found.severity == pipectl_diag::Severity::Error);
-        let node = match (&schema, facts, backend) {
-            (Some(schema), Some(facts), Some(used)) if !broken => Some(Node {
-                name: stream.name.clone(),
-                path: stream.path.clone(),
-                kind: NodeKind::Stream(StreamNode {
-                    backend: used.kind.clone(),
-                    partitions: facts.partitions,
-                    carrier: facts.durable.then(|| Carrier {
-                        sharing: self
-                            .registry
-                            .find_backend(&used.kind)
-                            .is_some_and(|backend| backend.capabilities(used.options).sharing),
-                        backend: used.name,
-                        kind: used.kind,
-                        options: used.options.cloned(),
-                        private: self.bindings.private(),
-                        transactional: facts.transactional,
-                        target: self.bindings.target(&stream.name).to_owned(),
-                        existing: binding.is_some_and(|binding| binding.existing),
-                        start: match binding.map_or(Start::Earliest, |binding| binding.start) {
-                            Start::Earliest => StreamStart::Earliest,
-                            Start::Latest => StreamStart::Latest,
-                            Start::At(moment) => StreamStart::At(moment),
-                        },
-                        partitions: stream.partitions,
-                        retention: stream.retention.map(|retention| micros(retention.0)),
-                        ordered: stream.ordering != Some(Ordering::None) && !keys.is_empty(),
-                        stream_options: stream_options.cloned(),
-                    }),
-                    keys: keys.clone(),
-                    time,
-                    idle_after: stream.idle_after.map_or(IDLE_AFTER, |idle| micros(idle.0)),
-                }),
-                schema: schema.clone(),
-            }),
-            _ => None,
-        };
-        CheckedNode { node, schema, event_time, timed, at_rest, open_to_the_end, keys, ..CheckedNode::default() }
-    }
-
-    /// Whether what is written to a stream fits the schema that it declares.
-    fn compare(
-        &self,
-        producer: NodeId,
-        written: &Schema,
-        spec: &pipectl_spec::model::SchemaSpec,
-        diagnostics: &mut Diagnostics,
-    ) {
-        let entry = self.names.entry(producer.0);
-        // An undecoded source has whatever fields the stream looks for.
-        if written.fields().is_empty() && matches!(entry.role, Role::Source(_)) {
-            return;
-        }
-        for field in spec.schema.fields() {
-            let place = spec.path.key(field.name.as_str());
-            let found = written.find(&field.name);
-            let title = match found {
-                Some((_, found)) if found.data_type.logical() == field.data_type.logical() => continue,
-                Some((_, found)) => format!(
-                    "`{}` writes column `{}` as {}, the schema says {}",
-                    entry.name, field.name, found.data_type, field.data_type
-                ),
-                None => format!("`{}` writes no column `{}`", entry.name, field.name),
-            };
-            let mut problem = Diagnostic::error(codes::schema::SCHEMA_MISMATCH, title).at_key(&place, "declared here");
-            problem = match found {
-                Some((_, found)) => problem
-                    .related(self.column_place(producer, &field.name), "written here")
-                    .help(format!("declare it as `{}`, or cast it in the query", found.data_type)),
-                None => problem
-                    .related(Place::Node(entry.path.clone(), Part::Key), "the writer")
-                    .help(format!("the writer's columns are {}", list(written.names()))),
-            };
-            diagnostics.push(problem);
+        CheckedNode {
+            node: Some(node),
+            schema: Some(schema),
+            timed: source.time.is_some(),
+            open_to_the_end: open_to_the_end(time.as_ref(), &source.name),
+            event_time: time.map(|time| time.field),
+            at_rest,
+            bounded: facts.bounded,
+            reads,
+            ..CheckedNode::default()
         }
     }
 
@@ -314,11 +178,14 @@ impl Context<'_> {
     fn processor(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
         let processor = &self.pipeline.processors[at];
         let input = self.input(id);
+        let mut is_windowed = false;
         let (step, schema) = if processor.kind.name == "sql" {
             let Some(query) = self.query(at, diagnostics) else { return CheckedNode::default() };
-            if query.is_windowed() {
+            is_windowed = query.is_windowed();
+            if is_windowed {
                 let stream = input.and_then(|input| input.open_to_the_end.as_deref());
-                diagnostics.extend(time::kept_windows(processor, stream));
+                let is_whole = query.window().is_some_and(|aggregate| aggregate.window.is_whole());
+                diagnostics.extend(time::kept_windows(processor, stream, is_whole));
             }
             let schema = query.output_schema();
             (ProcessorStep::Sql(Box::new(query)), schema)
@@ -337,15 +204,35 @@ impl Context<'_> {
             let (kind, options) = (processor.kind.name.clone(), processor.kind.options.clone());
             (ProcessorStep::Other { kind, options }, facts.output)
         };
-        let timed = input.is_some_and(|input| input.timed);
-        let event_time = input.and_then(|input| input.event_time.clone()).filter(|field| {
-            schema.find(field).is_some_and(|(_, field)| field.data_type.logical() == DataType::Timestamp)
-        });
+        let at_rest = input.is_some_and(|input| input.at_rest);
+        let of_windows = is_windowed || input.is_some_and(|input| input.of_windows);
+        let facts = (at_rest, of_windows);
+        let time = Self::own_time(
+            processor.time.as_ref(),
+            processor.to.as_ref(),
+            &processor.path,
+            &schema,
+            facts,
+            diagnostics,
+        );
+        let (timed, event_time, open_to_the_end) = match &processor.time {
+            Some(_) => {
+                (true, time.as_ref().map(|time| time.field.clone()), open_to_the_end(time.as_ref(), &processor.name))
+            }
+            None => (
+                input.is_some_and(|input| input.timed),
+                input.and_then(|input| input.event_time.clone()).filter(|field| {
+                    schema.find(field).is_some_and(|(_, field)| field.data_type.logical() == DataType::Timestamp)
+                }),
+                input.and_then(|input| input.open_to_the_end.clone()),
+            ),
+        };
         let node = Node {
             name: processor.name.clone(),
             path: processor.path.clone(),
             kind: NodeKind::Processor(ProcessorNode {
                 step,
+                time,
                 late: match processor.late {
                     Late::DeadLetter => LatePolicy::DeadLetter,
                     Late::Drop => LatePolicy::Drop,
@@ -363,8 +250,10 @@ impl Context<'_> {
             schema: Some(schema),
             event_time,
             timed,
-            at_rest: input.is_some_and(|input| input.at_rest),
-            open_to_the_end: input.and_then(|input| input.open_to_the_end.clone()),
+            at_rest,
+            bounded: input.is_some_and(|input| input.bounded),
+            of_windows,
+            open_to_the_end,
             ..CheckedNode::default()
         }
     }
@@ -410,7 +299,7 @@ impl Context<'_> {
             None if node.timed => Time::Carried,
             None => Time::None,
         };
-        Lookup::Input(Input { schema: schema.clone(), time })
+        Lookup::Input(Input { schema: schema.clone(), time, bounded: node.bounded })
     }
 
     /// Reports columns that a node needs and does not get, at the node and at the query that should have made them.
@@ -440,7 +329,7 @@ impl Context<'_> {
                 true,
             );
             if let Some(producer) = producer {
-                problem = problem.related(self.output_place(producer), "its columns are made here");
+                problem = problem.related(self.output_place(producer), "its columns are defined here");
             }
             problem = match nearest(&need.name, columns.names()) {
                 Some(near) => problem.help(format!("did you mean `{near}`?")),
@@ -471,38 +360,9 @@ impl Context<'_> {
     }
 }
 
-/// Whether a column exists and can be a key.
-fn fits_key(key: &Name, schema: &Schema, path: &Path, diagnostics: &mut Diagnostics) -> bool {
-    let Some(field) = field(&key.text, &key.path, "the key", schema, path, diagnostics) else { return false };
-    let plain = !matches!(field.data_type, DataType::Float64 | DataType::Json | DataType::Interval);
-    if !plain {
-        diagnostics.push(
-            Diagnostic::error(
-                codes::schema::BAD_KEY,
-                format!("`{}` is of type {} and cannot be a key", key.text, field.data_type),
-            )
-            .at(&key.path, format!("a {}", field.data_type))
-            .help("a key is a string, int64, bool, bytes, timestamp or date"),
-        );
-    }
-    plain
-}
-
-/// Whether a column exists and can be the event time.
-fn fits_time(name: &Name, schema: &Schema, path: &Path, diagnostics: &mut Diagnostics) -> bool {
-    let Some(field) = field(&name.text, &name.path, "the event time", schema, path, diagnostics) else { return false };
-    let fits = field.data_type.logical() == DataType::Timestamp;
-    if !fits {
-        diagnostics.push(
-            Diagnostic::error(
-                codes::schema::BAD_EVENT_TIME,
-                format!("`{}` is of type {} and cannot be the event time", name.text, field.data_type),
-            )
-            .at(&name.path, format!("a {}", field.data_type))
-            .help("the event time is a timestamp, epoch_ms or epoch_s"),
-        );
-    }
-    fits
+/// The node, if its windows see no watermark before the input ends.
+fn open_to_the_end(time: Option<&EventTime>, node: &str) -> Option<String> {
+    time.is_some_and(|time| time.lateness == Lateness::UntilTheEnd).then(|| node.to_owned())
 }
 
 /// The field of this name; reports one that does not exist.

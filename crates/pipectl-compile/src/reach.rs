@@ -39,7 +39,7 @@ pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnos
                         if any_source { "let a source or processor write" } else { "add a source that writes" };
                     problem
                         .help(format!("{writer} `to: {name}`"))
-                        .help("or, if others write to it, choose with `--env` the Environment of their broker")
+                        .help("or, if other programs write to it, choose the Environment of their broker with `--env`")
                 }
                 _ => problem.help(format!("add a source that writes `to: {name}`")),
             });
@@ -52,18 +52,18 @@ pub(crate) fn check(names: &Names, links: &Links, nodes: &[CheckedNode], diagnos
             Role::Stream(_) if is_shared(index) && !starts => {}
             Role::Stream(_) if fed[index] => {
                 let problem =
-                    Diagnostic::warning(codes::graph::UNREAD_STREAM, format!("nobody reads from stream `{name}`"))
+                    Diagnostic::warning(codes::graph::UNREAD_STREAM, format!("no node reads from stream `{name}`"))
                         .at_key(&entry.path, if starts { "never used" } else { "written, never read" })
                         .help(format!("add a sink or processor with `from: {name}`, or remove the stream"));
                 diagnostics.push(if is_shared(index) {
                     problem
                 } else {
-                    problem.help("or, if others read it, choose with `--env` the Environment of their broker")
+                    problem.help("or, if other programs read it, choose the Environment of their broker with `--env`")
                 });
             }
             Role::Stream(_) | Role::Sink(_) => {}
             Role::Source(_) | Role::Processor(_) => diagnostics.push(
-                Diagnostic::error(codes::graph::DANGLING_NODE, format!("nobody takes what {word} `{name}` makes"))
+                Diagnostic::error(codes::graph::DANGLING_NODE, format!("no node reads the output of {word} `{name}`"))
                     .at_key(&entry.path, "its records would be lost")
                     .help(format!("add a sink with `from: {name}`, or let it write `to` a stream")),
             ),

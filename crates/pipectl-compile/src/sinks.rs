@@ -43,7 +43,7 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
         diagnostics.push(
             Diagnostic::error(
                 codes::schema::NO_EVENT_TIME,
-                format!("sink `{}` asks for event times, which the records of `{from}` do not have", sink.name),
+                format!("sink `{}` needs event times, which the records of `{from}` do not have", sink.name),
             )
             .at(&path.under(&sink.kind.path), "needs event times")
             .related(Place::Node(sink.from.path.clone(), Part::Value), "read from here")

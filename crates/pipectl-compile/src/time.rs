@@ -13,8 +13,9 @@ const LATENESS: Micros = 5_000_000;
 /// How far ahead of its arrival an event time may be where a live source brings it and the spec does not say.
 const MAX_AHEAD: Micros = 24 * 3_600_000_000;
 
-/// The event time of a stream; `at_rest` is whether all its records are there before the run.
-pub(crate) fn event_time(spec: &TimeSpec, at_rest: bool) -> EventTime {
+/// The event time of a stream; `at_rest` is whether all its records are there before the run, `of_windows` whether some are
+/// results of windows, which are as far ahead of the clock as a window is long where it ends early.
+pub(crate) fn event_time(spec: &TimeSpec, at_rest: bool, of_windows: bool) -> EventTime {
     EventTime {
         field: spec.field.text.clone(),
         lateness: match spec.lateness {
@@ -22,23 +23,36 @@ pub(crate) fn event_time(spec: &TimeSpec, at_rest: bool) -> EventTime {
             None if at_rest => Lateness::UntilTheEnd,
             None => Lateness::For(LATENESS),
         },
-        max_ahead: spec.max_ahead.map(|ahead| micros(ahead.0)).or((!at_rest).then_some(MAX_AHEAD)),
+        max_ahead: spec.max_ahead.map(|ahead| micros(ahead.0)).or((!at_rest && !of_windows).then_some(MAX_AHEAD)),
     }
 }
 
 /// Windows that stay open between runs close by the watermark alone, so there must be one. `stream` has none before its
 /// input ends.
-pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>) -> Option<Diagnostic> {
-    let stream = stream.filter(|_| processor.at_end == AtEnd::Keep)?;
+///
+/// A query without a window has one over everything (`is_whole`), which closes at the end alone.
+pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>, is_whole: bool) -> Option<Diagnostic> {
+    if processor.at_end != AtEnd::Keep {
+        return None;
+    }
     let title = format!("the windows of `{}` never close", processor.name);
+    if is_whole {
+        return Some(
+            Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, format!("`{}` never gives a result", processor.name))
+                .at(&processor.path.key("at_end"), "open groups stay open when the input ends")
+                .note("a query that groups without a window gives its result when the input ends")
+                .help("remove `at_end`, or group by a window"),
+        );
+    }
+    let stream = stream?;
     let problem = Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, title)
         .at(&processor.path.key("at_end"), "they stay open when the input ends")
         .note(format!(
-            "stream `{stream}` gets its records from files and gives no `lateness`, so it has no watermark before its \
+            "`{stream}` reads from files and has no `lateness`, so it has no watermark before its \
              input ends"
         ))
         .help(format!(
-            "give stream `{stream}` a `lateness` in its `time`, as in `lateness: 1h`: windows then close when records are \
+            "set a `lateness` in the `time` of `{stream}`, as in `lateness: 1h`: windows then close when records are \
              that much newer than their end"
         ));
     Some(problem)

@@ -146,7 +146,7 @@ pub trait Harness: Send + Sync + 'static {
 
     /// The service forgets everything that a stream holds now, as retention would do in time.
     async fn age_out(&self, _connection: &dyn Connection, _stream: &StreamTarget) -> Result<Lever, ConnectorError> {
-        Ok(Lever::lacking("it forgets no record before its time"))
+        Ok(Lever::lacking("it does not remove records early"))
     }
 
     /// Changes the partitions of a stream to `partitions`; by default through [`Connection::update`].

@@ -103,11 +103,22 @@ pub struct Report {
     pub ladder: Ladder,
     /// Each case, in the order in which they ran.
     pub cases: Vec<CaseResult>,
+    /// What the results depend on, see [`key`](crate::key()); empty if that is not known.
+    #[serde(default)]
+    pub key: String,
 }
 
 impl Report {
     pub(crate) fn new(backend: &str, peer: String, cases: Vec<CaseResult>) -> Self {
-        Self { backend: backend.to_owned(), peer, ladder: Ladder::of(&cases), cases }
+        Self { backend: backend.to_owned(), peer, ladder: Ladder::of(&cases), cases, key: String::new() }
+    }
+
+    /// Adds results that are known from before, in the order of the suite.
+    pub(crate) fn add(&mut self, known: Vec<CaseResult>) {
+        self.cases.extend(known);
+        let names = crate::case_names();
+        self.cases.sort_by_key(|case| names.iter().position(|name| *name == case.name));
+        self.ladder = Ladder::of(&self.cases);
     }
 
     /// The cases that failed, and how.

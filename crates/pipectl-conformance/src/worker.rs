@@ -105,7 +105,7 @@ impl Worker {
         let (mut orders, mut tasks) = (Vec::new(), Vec::new());
         let mut seen = Seen::default();
         if readers.len() != options.lanes as usize {
-            seen.breaches.push(format!("{} readers were opened for {} lanes", readers.len(), options.lanes));
+            seen.breaches.push(format!("{} readers were opened for {} subtasks", readers.len(), options.lanes));
         }
         for (lane, reader) in readers.into_iter().enumerate() {
             let (order, ordered) = mpsc::unbounded_channel();

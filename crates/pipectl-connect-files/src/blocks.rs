@@ -309,6 +309,7 @@ impl Blocks {
         }
         let mut kept = Vec::new();
         let mut length = 0;
+        let mut open_line = 0;
         loop {
             let end = memchr::memchr(b'\n', &self.rest);
             let part = self.take(end.map_or(self.rest.len(), |end| end + 1));
@@ -321,10 +322,11 @@ impl Blocks {
             }
             if self.fill()? == 0 {
                 self.ended = true;
+                open_line = length as u64;
                 break;
             }
         }
-        Ok(self.cut.shortened(kept, length))
+        Ok(Block { open_line, ..self.cut.shortened(kept, length) })
     }
 
     /// Reads up to a block more; 0 at the end.

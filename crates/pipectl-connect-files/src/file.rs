@@ -2,6 +2,7 @@
 
 mod files;
 mod ledger;
+mod listing;
 mod reader;
 mod resume;
 
@@ -12,7 +13,10 @@ use pipectl_contract::{
     Checked, ConnectorError, ErrorKind, NodeContext, Source, SourceContext, SourceFacts, SourceReader,
 };
 use pipectl_data::units::Size;
-use pipectl_diag::{Diagnostic, Diagnostics, Path, codes::options::INVALID_OPTION};
+use pipectl_diag::{
+    Diagnostic, Diagnostics, Path,
+    codes::{command::FILE_NOT_THERE, options::INVALID_OPTION},
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -22,59 +26,62 @@ use crate::{
     paths::{absolute, folder_of},
 };
 
-/// Reads files from beginning to end: JSON lines, CSV or lines of text, whole or compressed. The run ends when all are
-/// read. The next run reads what is new: files that have come, whatever their names, and lines appended to files that
-/// were read. Each file is read once, also if it is renamed as logs are; one whose old content was replaced is a new file.
+/// Reads files from beginning to end: JSON lines, CSV or lines of text, plain or compressed. The run ends when all
+/// files are read. The next run reads only new data: new files, whatever their names, and lines appended to files that
+/// earlier runs read. A renamed file, such as a rotated log, is not read again. A file whose old content was replaced
+/// counts as a new file.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileOptions {
-    /// The files to read: a path or several, with `*`, `?`, `[…]`, `{…}` and `**` where wanted. They are read one after
-    /// another in the order of their names.
+    /// The files to read: one path or several. A path may contain the glob patterns `*`, `?`, `[…]`, `{…}` and `**`.
+    /// Files are read one after another, in the order of their names.
     #[schemars(example = &"in/*.jsonl.gz")]
     pub path: OneOrMany,
 
-    /// How records are written; if not given, the files' extension says it (`.jsonl`, `.csv`, `.tsv`, `.log`, `.txt`).
+    /// The format of the records. Default: by the extension of the files (`.jsonl`, `.csv`, `.tsv`, `.log`, `.txt`).
     pub format: Option<Format>,
 
-    /// How JSON documents follow each other: `lines` (the default), `array` for the elements of an array, `concatenated` for
-    /// documents one after another. The latter two may be written over several lines, and an array may be of any size.
+    /// How JSON documents follow each other: `lines` (the default) for one on each line, `array` for the elements of an
+    /// array, `concatenated` for documents one after another. With `array` and `concatenated`, a document may span
+    /// several lines, and an array may have any size.
     #[serde(default)]
     pub layout: Layout,
 
-    /// The character between the fields of CSV; a comma, or a tab for `.tsv`.
+    /// The character between the fields of CSV. Default: a comma, or a tab for `.tsv`.
     #[schemars(example = &";")]
     pub delimiter: Option<String>,
 
-    /// Whether each CSV file starts with the names of its columns (the default). Without a header, the columns are the
-    /// schema's, in its order.
+    /// Whether each CSV file starts with a header of column names (the default). Without a header, the columns are
+    /// those of the schema, in its order.
     pub header: Option<bool>,
 
     /// How the files are compressed.
     #[serde(default)]
     pub compression: SourceCompression,
 
-    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
-    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    /// The encoding of the text, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, or any other
+    /// label of the WHATWG Encoding Standard. A UTF-8 or UTF-16 byte order mark overrides this setting.
     #[schemars(example = &"latin1")]
     pub encoding: Option<String>,
 
-    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
+    /// The longest record. Default: 16MiB. `on_oversize` sets how a longer one is handled.
     pub max_record: Option<Size>,
 
-    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
-    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    /// How to handle a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a
+    /// dead letter; `truncate` uses its first `max_record` bytes as the record; `fail` ends the run.
     #[serde(default)]
     pub on_oversize: Oversize,
 
-    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
-    /// given, a value without any text is null unless its column is a string.
+    /// Values in CSV that mean null: one or several, as in `null: ["", NA]`. A value in quotes is never null. If not
+    /// given, an empty value is null unless its column is a string.
     #[schemars(example = &"NA")]
     pub null: Option<OneOrMany>,
 
-    /// What becomes of a file that cannot be read or is damaged. `fail` (the default) reads the other files first and then
-    /// ends the run with an error that names it; `skip` warns and goes on without it. In both cases the next run tries it
-    /// again, after the records that it has already brought. `dead_letter` makes its name a dead letter with the reason; it
-    /// is tried again when it has changed.
+    /// How to handle a file that cannot be read or is damaged. `fail` (the default) reads the other files first and
+    /// then ends the run with an error that names the file. `skip` logs a warning and continues without the file. In
+    /// both cases, the next run retries the file and continues after the records that were already read from it.
+    /// `dead_letter` writes a dead letter with the name of the file and the reason, and reads the file again only when
+    /// it has changed.
     pub on_error: Option<OnError>,
 }
 
@@ -97,16 +104,16 @@ impl FileOptions {
                 (None, _) => diagnostics.push(
                     Diagnostic::error(
                         INVALID_OPTION,
-                        format!("the name `{path}` does not tell how the file is written"),
+                        format!("the name `{path}` does not show the format of the file"),
                     )
                     .at(&place, "no known extension")
                     .help("add `format: json`, `format: csv` or `format: text`"),
                 ),
                 (found, None) => detected = found,
                 (found, before) if found != before => diagnostics.push(
-                    Diagnostic::error(INVALID_OPTION, "the files of one source must all be written in one format")
-                        .at(&place, "another format than the first")
-                        .help("make a source for each format, or name the format with `format:`"),
+                    Diagnostic::error(INVALID_OPTION, "all files of a source must have the same format")
+                        .at(&place, "differs from the first format")
+                        .help("write a source for each format, or set `format:`"),
                 ),
                 _ => {}
             }
@@ -162,6 +169,28 @@ impl Source for FileSource {
         let meaning = options.meaning(&mut diagnostics);
         let files = options.path.files(&Path::keys(["path"]));
         Checked::new(SourceFacts { at_rest: true, ..meaning.facts(true, files) }, diagnostics)
+    }
+
+    fn missing(&self, options: &FileOptions, directory: &std::path::Path) -> Diagnostics {
+        let mut diagnostics = Diagnostics::new();
+        for (text, place) in options.path.entries(&Path::keys(["path"])) {
+            let Some(pattern) = Pattern::new(text, directory).ok().filter(Pattern::is_name) else { continue };
+            if pattern.base().is_dir() {
+                diagnostics.push(
+                    Diagnostic::error(FILE_NOT_THERE, format!("`{text}` is a folder"))
+                        .at(&place, "not a file")
+                        .help(format!("write `{text}/*` for the files in it", text = text.trim_end_matches('/'))),
+                );
+            } else if matches!(pattern.base().try_exists(), Ok(false)) {
+                let folder = absolute(folder_of(pattern.base()));
+                diagnostics.push(
+                    Diagnostic::error(FILE_NOT_THERE, format!("no file `{text}` in {}", folder.display()))
+                        .at(&place, "not there")
+                        .help("a path is relative to the working directory of pipectl; a pattern, such as `in/*.jsonl`, may match no file yet"),
+                );
+            }
+        }
+        diagnostics
     }
 
     async fn open(

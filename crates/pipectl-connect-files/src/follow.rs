@@ -223,8 +223,10 @@ impl Follow {
                 listed.entry(id).or_insert(path);
             }
         }
-        for place in std::mem::take(&mut self.restored) {
-            self.restore(place, &listed, now);
+        let restored = std::mem::take(&mut self.restored);
+        let placed: BTreeSet<FileId> = restored.iter().map(|place| (place.dev, place.inode)).collect();
+        for place in restored {
+            self.restore(place, &listed, &placed, now);
         }
         for file in &mut self.files {
             file.age();
@@ -302,7 +304,7 @@ impl Follow {
                 return path.is_file();
             }
             if self.warned.insert(path.clone()) {
-                tracing::warn!(file = %path.display(), "a compressed file matches `path`; `tail` leaves it out, a `file` source can read it");
+                tracing::warn!(file = %path.display(), "a compressed file matches `path`; `tail` ignores it, but a `file` source can read it");
             }
             false
         });
@@ -311,7 +313,7 @@ impl Follow {
 
     /// Finds a file of the last run again: at its place, renamed, or copied. Where that cannot be known yet, the place
     /// waits for the next scan.
-    fn restore(&mut self, place: Place, listed: &BTreeMap<FileId, PathBuf>, now: Micros) {
+    fn restore(&mut self, place: Place, listed: &BTreeMap<FileId, PathBuf>, placed: &BTreeSet<FileId>, now: Micros) {
         let path = PathBuf::from(&place.path);
         let known: BTreeSet<FileId> = self.files.iter().map(|file| file.id).collect();
         let id = (place.dev, place.inode);
@@ -336,7 +338,7 @@ impl Follow {
                     // The same inode with other content: it was rewritten, or a new file got the number of a deleted one.
                     file.restart();
                     let known = known.into_iter().chain([id]).collect();
-                    if !self.restore_moved(&place, path, &known, now) {
+                    if !self.restore_moved(&place, path, &known, placed, now) {
                         warn_rewritten(path, place.offset);
                     }
                     self.push(file);
@@ -348,7 +350,7 @@ impl Follow {
         if let Err(error) = std::fs::read_dir(folder_of(&path)) {
             self.problems.add(folder_of(&path), &error, now);
             self.restored.push(place);
-        } else if !self.restore_moved(&place, &path, &known, now) {
+        } else if !self.restore_moved(&place, &path, &known, placed, now) {
             if let Some(compressed) = find::compressed(&path) {
                 tracing::warn!(file = %place.path, read = place.offset, compressed = %compressed.display(), "a followed file was rotated and compressed while pipectl was away: what it held after the bytes that were read is missing");
             } else {
@@ -357,13 +359,32 @@ impl Follow {
         }
     }
 
-    /// Goes on in a file that was renamed, or in the copy of one; answers whether there is one.
-    fn restore_moved(&mut self, place: &Place, path: &Path, known: &BTreeSet<FileId>, now: Micros) -> bool {
+    /// Goes on in a file that was renamed, or in the copy of one; answers whether there is one. Files of `placed` have places
+    /// of their own.
+    fn restore_moved(
+        &mut self,
+        place: &Place,
+        path: &Path,
+        known: &BTreeSet<FileId>,
+        placed: &BTreeSet<FileId>,
+        now: Micros,
+    ) -> bool {
         let found = find::renamed(place, path, known).or_else(|| find::copy(place, path, known));
         let Some(mut file) = found else { return false };
         tracing::info!(file = %place.path, now = %file.path.display(), "a followed file was moved while pipectl was away; going on in it");
         file.left_since = Some(now);
+        let known: BTreeSet<FileId> =
+            known.union(placed).copied().chain(self.files.iter().map(|file| file.id)).collect();
+        let (between, compressed) = find::between(&file, path, &known);
         self.push(file);
+        for mut file in between {
+            tracing::info!(file = %file.path.display(), "a followed file was rotated more than once while pipectl was away; this one is read too");
+            file.left_since = Some(now);
+            self.push(file);
+        }
+        for path in compressed {
+            tracing::warn!(file = %path.display(), "a followed file was rotated more than once and compressed while pipectl was away: what this one holds is missing; a `file` source can read it");
+        }
         true
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Pattern {
     base: PathBuf,
     matcher: Option<GlobMatcher>,
     depth: usize,
+    /// Whether it names hidden files, which wildcards leave out: editors and copying programs make them beside others.
+    hidden: bool,
 }
 
 /// What patterns find.
@@ -42,7 +44,7 @@ impl Pattern {
         let special = |part: &str| part.contains(['*', '?', '[', ']', '{', '}']);
         let text = pattern.to_owned();
         if !special(pattern) {
-            return Ok(Self { text, base: usable(directory, pattern), matcher: None, depth: 0 });
+            return Ok(Self { text, base: usable(directory, pattern), matcher: None, depth: 0, hidden: true });
         }
         let parts: Vec<&str> = pattern.split('/').collect();
         let literal = parts.iter().take_while(|part| !special(part)).count();
@@ -53,8 +55,9 @@ impl Pattern {
         let wild: Vec<&str> = wild.iter().copied().filter(|part| !matches!(*part, "" | ".")).collect();
         let wild = wild.join("/");
         let depth = if wild.contains("**") { DEEPEST } else { wild.split('/').count() };
+        let hidden = wild.split('/').any(|part| part.starts_with('.') || part.contains("{.") || part.contains(",."));
         let glob = GlobBuilder::new(&wild).literal_separator(true).build()?;
-        Ok(Self { text, base, matcher: Some(glob.compile_matcher()), depth })
+        Ok(Self { text, base, matcher: Some(glob.compile_matcher()), depth, hidden })
     }
 
     /// The pattern as it was written.
@@ -103,6 +106,9 @@ impl Pattern {
                 Ok(entry) => entry,
                 Err(error) => return found.unreadable.push((path, error)),
             };
+            if !self.hidden && entry.file_name().as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
             let relative = folder.join(entry.file_name());
             let path = usable(&self.base, &relative);
             // Links are followed. A file that vanished meanwhile is none.
@@ -127,7 +133,7 @@ mod tests {
 
     fn lab() -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("folder");
-        for name in ["b.log", "a.log", "a.txt", "x/a.log", "x/y/a.log"] {
+        for name in ["b.log", "a.log", "a.txt", "x/a.log", "x/y/a.log", ".b.log", ".x/a.log"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
             std::fs::write(path, "").expect("file");
@@ -163,6 +169,9 @@ mod tests {
         assert_eq!(found("{b.log,x/**}"), ["b.log", "x/a.log", "x/y/a.log"]);
         assert_eq!(found("a.{log,txt}"), ["a.log", "a.txt"]);
         assert_eq!(found("./a.txt"), ["a.txt"]);
+        assert_eq!(found(".*.log"), [".b.log"]);
+        assert_eq!(found("{.b,b}.log"), [".b.log", "b.log"]);
+        assert_eq!(found(".x/*"), [".x/a.log"]);
         assert!(found("none/*.log").is_empty() && found("none").is_empty() && found("a.log/*").is_empty());
         assert!(Pattern::new("[", folder.path()).is_err());
         let absolute = format!("{}/*.txt", folder.path().display());

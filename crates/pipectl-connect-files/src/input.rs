@@ -51,11 +51,11 @@ impl OneOrMany {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Format {
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// Comma-separated values.
     Csv,
-    /// Lines of text; each becomes a record with a single column `line`.
+    /// Lines of text. Each line becomes a record with a single column, `line`.
     Text,
 }
 
@@ -64,39 +64,39 @@ pub enum Format {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Layout {
-    /// One on each line.
+    /// One document on each line.
     #[default]
     Lines,
-    /// As the elements of an array, over as many lines as they like.
+    /// The elements of an array. An element may span several lines.
     Array,
-    /// One after another, over as many lines as they like.
+    /// Documents one after another. A document may span several lines.
     Concatenated,
 }
 
-/// What becomes of a record that is longer than `max_record`.
+/// How to handle a record that is longer than `max_record`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Oversize {
-    /// It becomes a dead letter that holds its first bytes.
+    /// Writes a dead letter that holds the first bytes of the record.
     #[default]
     DeadLetter,
-    /// Its first `max_record` bytes become the record; of use for lines of text.
+    /// Uses the first `max_record` bytes as the record. Useful for lines of text.
     Truncate,
-    /// The run ends with an error.
+    /// Ends the run with an error.
     Fail,
 }
 
-/// What becomes of a file that cannot be read, or is damaged.
+/// How to handle a file that cannot be read or is damaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum OnError {
-    /// A warning; the other files are read, and this one is tried again.
+    /// Logs a warning, reads the other files, and retries this one.
     Skip,
-    /// A dead letter with its name; the other files are read.
+    /// Writes a dead letter with the name of the file, and reads the other files.
     DeadLetter,
-    /// The run ends with an error.
+    /// Ends the run with an error.
     Fail,
 }
 
@@ -105,10 +105,10 @@ pub enum OnError {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum SourceCompression {
-    /// As each file's name says: `.gz`, `.zst`, `.sz`, otherwise none.
+    /// By the extension of each file: `.gz`, `.zst`, `.sz`; otherwise none.
     #[default]
     Auto,
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip.
     Gzip,
@@ -186,7 +186,7 @@ impl Shape<'_> {
                 diagnostics.push(
                     Diagnostic::error(
                         INVALID_OPTION,
-                        "`delimiter` must be one ASCII character, but no quote or line end",
+                        "`delimiter` must be one ASCII character, and not a quote or line end",
                     )
                     .at(&Place::keys(["delimiter"]), "")
                     .help("write `delimiter: \";\"` or, for a tab, `delimiter: \"\\t\"`"),
@@ -204,7 +204,7 @@ impl Shape<'_> {
                     diagnostics.push(
                         Diagnostic::error(INVALID_OPTION, format!("`{key}` is only for CSV"))
                             .at_key(&Place::keys([key]), "")
-                            .help("leave it out, or write `format: csv`"),
+                            .help("remove it, or write `format: csv`"),
                     );
                 }
             }
@@ -222,16 +222,16 @@ impl Shape<'_> {
             diagnostics.push(
                 Diagnostic::error(INVALID_OPTION, "`layout` is only for JSON")
                     .at_key(&Place::keys(["layout"]), "")
-                    .help("leave it out, or write `format: json`"),
+                    .help("remove it, or write `format: json`"),
             );
         }
         let encoding = self.encoding.and_then(|name| {
             let found = encoding::find(name);
             if found.is_none() {
                 diagnostics.push(
-                    Diagnostic::error(INVALID_OPTION, "`encoding` is not a known encoding of text")
+                    Diagnostic::error(INVALID_OPTION, "`encoding` is not a known text encoding")
                         .at(&Place::keys(["encoding"]), "")
-                        .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another name that the web knows"),
+                        .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another label of the WHATWG Encoding Standard"),
                 );
             }
             found.filter(|found| encoding::is_foreign(found))

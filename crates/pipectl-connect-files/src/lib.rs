@@ -13,6 +13,7 @@ mod follow;
 mod glob;
 mod in_use;
 mod input;
+mod last_checkpoint;
 mod mark;
 mod paths;
 mod sink;

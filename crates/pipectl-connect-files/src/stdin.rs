@@ -18,46 +18,48 @@ use crate::{
     columns::Columns,
     encoding::Utf8,
     input::{Format, Layout, Meaning, OneOrMany, Oversize, Shape},
+    last_checkpoint::LastCheckpoint,
     mark::Ends,
     worker::Worker,
 };
 
-/// Reads records from standard input until it ends. What was read cannot be read again, so a restart goes on with what
-/// comes then.
+/// Reads records from standard input until it ends. Standard input cannot be read again: after a restart, the source
+/// continues with the input that arrives then.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdinOptions {
-    /// How records are written; `json` if not given.
+    /// The format of the records. Default: `json`.
     pub format: Option<Format>,
 
-    /// How JSON documents follow each other: `lines` (the default), `array` for the elements of an array, `concatenated` for
-    /// documents one after another. The latter two may be written over several lines, and an array may be of any size.
+    /// How JSON documents follow each other: `lines` (the default) for one on each line, `array` for the elements of an
+    /// array, `concatenated` for documents one after another. With `array` and `concatenated`, a document may span
+    /// several lines, and an array may have any size.
     #[serde(default)]
     pub layout: Layout,
 
-    /// The character between the fields of CSV; a comma if not given.
+    /// The character between the fields of CSV. Default: a comma.
     #[schemars(example = &";")]
     pub delimiter: Option<String>,
 
-    /// Whether CSV starts with the names of its columns (the default). Without a header, the columns are the schema's,
-    /// in its order.
+    /// Whether CSV starts with a header of column names (the default). Without a header, the columns are those of the
+    /// schema, in its order.
     pub header: Option<bool>,
 
-    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
-    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    /// The encoding of the text, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, or any other
+    /// label of the WHATWG Encoding Standard. A UTF-8 or UTF-16 byte order mark overrides this setting.
     #[schemars(example = &"latin1")]
     pub encoding: Option<String>,
 
-    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
+    /// The longest record. Default: 16MiB. `on_oversize` sets how a longer one is handled.
     pub max_record: Option<Size>,
 
-    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
-    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    /// How to handle a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a
+    /// dead letter; `truncate` uses its first `max_record` bytes as the record; `fail` ends the run.
     #[serde(default)]
     pub on_oversize: Oversize,
 
-    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
-    /// given, a value without any text is null unless its column is a string.
+    /// Values in CSV that mean null: one or several, as in `null: ["", NA]`. A value in quotes is never null. If not
+    /// given, an empty value is null unless its column is a string.
     #[schemars(example = &"NA")]
     pub null: Option<OneOrMany>,
 }
@@ -113,6 +115,8 @@ struct Reader {
     worker: Worker<Input, Result<Option<Named>, ConnectorError>>,
     /// Records delivered, of earlier runs too.
     record: i64,
+    /// The error that ends the run once a checkpoint holds what was read before: it cannot be read again.
+    failed: Option<(ConnectorError, LastCheckpoint)>,
 }
 
 impl Reader {
@@ -134,6 +138,7 @@ impl Reader {
             worker: Worker::new(context.host.clone(), input),
             host: context.host,
             record: position.unwrap_or(0),
+            failed: None,
         }
     }
 }
@@ -141,13 +146,28 @@ impl Reader {
 #[async_trait]
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
+        if let Some((_, last)) = &self.failed
+            && let Some(quiet) = last.wait(&self.host).await
+        {
+            return Ok(quiet);
+        }
+        if let Some((error, _)) = self.failed.take() {
+            return Err(error);
+        }
         // A pipe that gives nothing is read to its end for now.
         let next = tokio::select! {
             biased;
             next = self.worker.run(Input::next_block) => next,
             () = self.host.sleep(QUIET_AFTER) => return Ok(Read::Quiet),
         };
-        let Some((block, fields)) = next?? else { return Ok(Read::End) };
+        let (block, fields) = match next? {
+            Ok(Some(block)) => block,
+            Ok(None) => return Ok(Read::End),
+            Err(error) => {
+                self.failed = Some((error, LastCheckpoint::new(&self.host)));
+                return Ok(Read::Quiet);
+            }
+        };
         let first = self.record;
         self.record += block.records.len() as i64;
         Ok(Read::Records(block.into_batch(first, self.host.now(), self.payload, fields.as_deref())?))
@@ -155,6 +175,17 @@ impl SourceReader for Reader {
 
     fn position(&self) -> Value {
         json!({ "record": self.record })
+    }
+
+    fn wants_checkpoint(&self) -> bool {
+        self.failed.as_ref().is_some_and(|(_, last)| last.is_wanted())
+    }
+
+    async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
+        if *position == self.position() {
+            self.failed.iter_mut().for_each(|(_, last)| last.committed());
+        }
+        Ok(())
     }
 }
 

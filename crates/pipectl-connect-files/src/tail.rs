@@ -30,66 +30,68 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum StartFrom {
-    /// With what they already hold.
+    /// From the beginning of the existing content.
     #[default]
     Start,
-    /// With what is written from now on.
+    /// From the current end: only new content is read.
     End,
 }
 
-/// Follows files that others write to, as logs are: through rotation and truncation, and over restarts.
+/// Follows files that other programs append to, such as logs. Handles rotation, truncation and restarts.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TailOptions {
-    /// The files to follow: a path or several, with `*`, `?`, `[…]`, `{…}` and `**` where wanted. They need not exist
-    /// yet. Compressed files among them are left out. Where logs are rotated by copying and truncating, the pattern must
-    /// not match the copies, or they are read as new files.
+    /// The files to follow: one path or several. A path may contain the glob patterns `*`, `?`, `[…]`, `{…}` and `**`.
+    /// The files need not exist yet. Compressed files are ignored. If logs are rotated by copying and truncating, the
+    /// pattern must not match the copies, because they would be read as new files.
     #[schemars(example = &"/var/log/nginx/access.log")]
     pub path: Option<OneOrMany>,
 
-    /// The former name of `path`.
+    /// Deprecated name of `path`.
     pub paths: Option<OneOrMany>,
 
-    /// Where to begin at the first start; files that appear later are read from their start.
+    /// Where reading begins at the first start. Files that appear later are read from their beginning.
     #[serde(default)]
     pub from: StartFrom,
 
-    /// How records are written; `text` if not given. CSV must have no header: its columns are the schema's, in order.
+    /// The format of the records. Default: `text`. CSV must have no header: its columns are those of the schema, in its
+    /// order.
     pub format: Option<Format>,
 
-    /// The character between the fields of CSV; a comma if not given.
+    /// The character between the fields of CSV. Default: a comma.
     #[schemars(example = &";")]
     pub delimiter: Option<String>,
 
-    /// How often to look for new lines and new files; `500ms` if not given.
+    /// How often to check for new lines and new files. Default: `500ms`.
     #[serde(default = "default_poll")]
     pub poll: Duration,
 
-    /// End once everything has been read and nothing came for this long; without it, follow until stopped.
+    /// Ends the run when everything is read and no new data arrives for this long. Without it, the source follows the
+    /// files until you stop the run.
     #[schemars(example = &"3s")]
     pub until_idle: Option<Duration>,
 
-    /// How text is written, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, and all other names that
-    /// the web knows. A mark at the start that tells UTF-8 or UTF-16 is believed.
+    /// The encoding of the text, if it is not UTF-8: `latin1`, `windows-1252`, `utf-16`, `shift_jis`, or any other
+    /// label of the WHATWG Encoding Standard. A UTF-8 or UTF-16 byte order mark overrides this setting.
     #[schemars(example = &"latin1")]
     pub encoding: Option<String>,
 
-    /// The longest record; 16MiB if not given. `on_oversize` says what becomes of a longer one.
+    /// The longest record. Default: 16MiB. `on_oversize` sets how a longer one is handled.
     pub max_record: Option<Size>,
 
-    /// What becomes of a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a dead
-    /// letter; `truncate` takes its first `max_record` bytes for the record; `fail` ends the run.
+    /// How to handle a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a
+    /// dead letter; `truncate` uses its first `max_record` bytes as the record; `fail` ends the run.
     #[serde(default)]
     pub on_oversize: Oversize,
 
-    /// Texts in CSV that stand for null: one or several, as in `null: ["", NA]`. A text in quotes is never one of them. If not
-    /// given, a value without any text is null unless its column is a string.
+    /// Values in CSV that mean null: one or several, as in `null: ["", NA]`. A value in quotes is never null. If not
+    /// given, an empty value is null unless its column is a string.
     #[schemars(example = &"NA")]
     pub null: Option<OneOrMany>,
 
-    /// What becomes of a file or folder that cannot be read. `skip` (the default) warns, follows the others and tries it
-    /// again every few seconds; `dead_letter` does the same, and makes its name a dead letter with the reason; `fail` ends the
-    /// run with an error.
+    /// How to handle a file or folder that cannot be read. `skip` (the default) logs a warning, follows the other
+    /// files, and retries every few seconds. `dead_letter` does the same and writes a dead letter with the name and the
+    /// reason. `fail` ends the run with an error.
     pub on_error: Option<OnError>,
 }
 
@@ -118,7 +120,7 @@ impl TailOptions {
             );
         } else if self.path.is_some() && self.paths.is_some() {
             diagnostics.push(
-                Diagnostic::error(INVALID_OPTION, "`paths` is the former name of `path`, which is there too")
+                Diagnostic::error(INVALID_OPTION, "`paths` is a deprecated name of `path`, which is set too")
                     .at_key(&Path::keys(["paths"]), "")
                     .help("write all of them into `path: [one, other]`"),
             );
@@ -268,7 +270,7 @@ impl SourceReader for Reader {
                     OnError::Fail => return Err(problem.into_error()),
                     OnError::DeadLetter => self.rejected.push_back(problem),
                     OnError::Skip => {
-                        tracing::warn!(node = %self.node, "{}; the other files are read, and this one is tried again", problem.message);
+                        tracing::warn!(node = %self.node, "{}; the other files are read, and this one is retried", problem.message);
                     }
                 }
             }

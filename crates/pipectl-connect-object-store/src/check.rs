@@ -67,12 +67,14 @@ pub(crate) fn check(
     let directory = binding.path(node.output);
     let owner = if options.file_name.is_some() { Path::keys(["file_name"]) } else { Path::here() };
     let stem = options.stem(node.pipeline, node.node);
+    // A prefix that does not end with a folder is the beginning of the names.
+    let names = format!("*{stem}-*");
     let facts = SinkFacts {
         needs,
         needs_event_time: template.as_ref().is_some_and(Template::needs_event_time).then_some(prefix_path),
-        takes_payload: options.format == Format::Jsonl,
+        takes_payload: options.format() == Format::Json,
         exclusive: vec![(format!("files named `{stem}-…` in `{directory}`"), owner.clone())],
-        writes: vec![(FileSet::below(&directory, &format!("{stem}-")), owner)],
+        writes: vec![(FileSet::below(&directory, &names), owner)],
         parallelism: Parallelism::PerPartition,
         idempotent: true,
         shareable: false,
@@ -97,7 +99,7 @@ fn partition_columns(template: &Template, input: &Schema, path: &Path, is_writte
             None => problem.at(path, ""),
         };
         found.push(problem.help(format!(
-            "call the folder otherwise, such as `{name}_part=…`, or rename the column: `{column} AS …` in a processor before"
+            "rename the folder, for example to `{name}_part=…`, or rename the column: `{column} AS …` in a processor before"
         )));
     }
     found
@@ -159,7 +161,7 @@ fn zone(options: &ObjectStoreOptions) -> Option<Diagnostic> {
     let found = Diagnostic::error(INVALID_OPTION, format!("unknown time zone `{name}`")).at(&Path::keys(["zone"]), "");
     Some(match pipectl_diag::nearest(name, known.iter().map(String::as_str)) {
         Some(near) => found.help(format!("write `{near}`")),
-        None => found.help("write an IANA name such as `Europe/Berlin`, or leave `zone` out for UTC"),
+        None => found.help("write an IANA name such as `Europe/Berlin`, or remove `zone` to use UTC"),
     })
 }
 

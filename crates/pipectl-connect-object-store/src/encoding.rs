@@ -22,7 +22,7 @@ impl Encoding {
     /// The end of its name, without the first dot.
     pub(crate) fn extension(self) -> String {
         match self.format {
-            Format::Jsonl => format!("jsonl{}", self.compression.extension()),
+            Format::Json | Format::Jsonl => format!("jsonl{}", self.compression.extension()),
             Format::Csv => format!("csv{}", self.compression.extension()),
             // Parquet compresses its pages, not the file.
             Format::Parquet => "parquet".to_owned(),
@@ -55,7 +55,7 @@ impl Chunk {
         })?;
         let (mut bytes, mut ends) = (Vec::new(), Vec::with_capacity(columns.num_rows()));
         match format {
-            Format::Jsonl => {
+            Format::Json | Format::Jsonl => {
                 encode::jsonl::write_rows(columns, schema, &mut bytes, &mut ends).map_err(internal)?;
             }
             Format::Csv => encode::csv::write_rows(columns, schema, &mut bytes, &mut ends).map_err(internal)?,
@@ -116,7 +116,7 @@ impl Content {
     /// A file without rows.
     pub(crate) fn new(format: Format, schema: &Schema) -> Self {
         match format {
-            Format::Jsonl => Self::Lines(Vec::new()),
+            Format::Json | Format::Jsonl => Self::Lines(Vec::new()),
             Format::Csv => {
                 let mut bytes = Vec::new();
                 encode::csv::header(schema, &mut bytes);

@@ -34,12 +34,12 @@ impl Namer {
         for step in name.split('/') {
             if step.len() > STEP_LIMIT {
                 return Some(format!(
-                    "a step of its file name would have {} bytes, more than {STEP_LIMIT}",
+                    "a segment of its file name would have {} bytes, more than {STEP_LIMIT}",
                     step.len()
                 ));
             }
             if matches!(step, "" | "." | "..") || step.contains(char::is_control) {
-                return Some(format!("its file name would hold the step `{}`", step.escape_debug()));
+                return Some(format!("its file name would contain the segment `{}`", step.escape_debug()));
             }
         }
         None
@@ -52,7 +52,7 @@ mod tests {
     use crate::Format;
     use pipectl_data::compress::Compression;
 
-    const PLAIN: Encoding = Encoding { format: Format::Jsonl, compression: Compression::None };
+    const PLAIN: Encoding = Encoding { format: Format::Json, compression: Compression::None };
 
     #[test]
     fn names_sort_and_differ_between_writers() {

@@ -10,38 +10,38 @@ use serde::{Deserialize, Serialize};
 
 use crate::template::Template;
 
-/// Writes files below a prefix of an object store.
+/// Writes files under a prefix of an object store.
 ///
-/// A file appears under its final name only when it is complete, and after a crash each record is in exactly one file.
+/// A file appears under its final name only when it is complete. After a crash, each record is in exactly one file.
 /// Files are named `<prefix><pipeline>-<sink>-<writer>-<number>.<format>`, so that they sort in the order in which they
-/// were written. A record with a float that is not finite, or with a time outside of the years 0 to 9999, is a dead letter:
-/// no format holds it as the others do.
+/// were written. A record with a float that is not finite, or with a time outside the years 0 to 9999, becomes a dead
+/// letter, because the formats do not agree on how to store it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ObjectStoreOptions {
-    /// What names of files begin with; `/` makes folders. `{arrival:%Y/%m/%d}` stands for the time at which a record
-    /// came in, `{event:%Y}` for its event time, `{field}` and `{field:%Y}` for a column; Firehose's
-    /// `!{timestamp:yyyy/MM/dd}` is understood too. Values follow Hive's rule: what is special in a path is
-    /// percent-encoded, null and the empty text are `__HIVE_DEFAULT_PARTITION__`. Default: the name of the sink and `/`.
+    /// The beginning of the file names; `/` creates folders. `{arrival:%Y/%m/%d}` is the time at which a record
+    /// arrived, `{event:%Y}` its event time, `{field}` and `{field:%Y}` the value of a column. Firehose's
+    /// `!{timestamp:yyyy/MM/dd}` works too. Values follow Hive's rules: special characters are percent-encoded; null
+    /// and the empty string become `__HIVE_DEFAULT_PARTITION__`. Default: the name of the sink and `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"raw/{arrival:year=%Y/month=%m/day=%d/hour=%H}/")]
     pub prefix: Option<String>,
     /// When a file is closed and a new one begins.
     #[serde(default)]
     pub flush: Flush,
-    /// How records are written.
+    /// The format of the files.
     #[serde(default)]
     pub format: Format,
     /// How files are compressed. Default: `snappy` for Parquet (inside the file), `none` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
-    /// Whether a Parquet file has the columns that its path spells as `name={name}/`: readers of such a layout (Hive,
-    /// Spark, DuckDB, pyarrow) take them from the path, and some refuse a column that is in both. Default: `omit`. A
-    /// column stays if no other is left.
+    /// Whether a Parquet file contains the columns that are in its path as `name={name}/`. Readers of such a layout
+    /// (Hive, Spark, DuckDB, pyarrow) take these columns from the path, and some refuse a column that is in both.
+    /// Default: `omit`. A column is kept if no other column is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"keep")]
     pub partition_columns: Option<PartitionColumns>,
-    /// What the last part of each name begins with, instead of `<pipeline>-<sink>`.
+    /// The beginning of the last part of each file name, instead of `<pipeline>-<sink>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"events")]
     pub file_name: Option<String>,
@@ -51,23 +51,23 @@ pub struct ObjectStoreOptions {
     pub zone: Option<String>,
 }
 
-/// What becomes of columns that the path spells.
+/// How to handle columns that are in the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PartitionColumns {
-    /// They are in the path only.
+    /// The columns are in the path only.
     Omit,
-    /// They are in the files too.
+    /// The columns are in the path and in the files.
     Keep,
 }
 
-/// When a file is closed: whichever comes first.
+/// When a file is closed: at the first of these limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Flush {
-    /// So long after its first record. Default: `60s`.
+    /// The time after the first record of the file. Default: `60s`.
     pub every: Duration,
-    /// At so many bytes before compression. Default: `5MiB`.
+    /// The size before compression. Default: `5MiB`.
     pub size: Size,
 }
 
@@ -77,24 +77,26 @@ impl Default for Flush {
     }
 }
 
-/// How records are written.
+/// The format of the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
-    /// One JSON object a line. Records that came as JSON and were not changed are delivered byte by byte.
+    /// One JSON object per line. Records that arrive as JSON and are not changed are written byte for byte.
     #[default]
-    Jsonl,
+    Json,
     /// Comma-separated values with a header line in each file.
     Csv,
     /// Apache Parquet.
     Parquet,
+    /// Deprecated name of `json`.
+    Jsonl,
 }
 
 /// Where the files go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ObjectStoreBinding {
-    /// A directory of this machine.
+    /// A directory on this machine.
     Directory(Directory),
 }
 
@@ -104,11 +106,12 @@ impl Default for ObjectStoreBinding {
     }
 }
 
-/// A directory of this machine.
+/// A directory on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
-    /// Its path. Default: `out/<pipeline>`, and `out/<pipeline>@<Environment>` where an Environment is named.
+    /// The path of the directory. Default: `out/<pipeline>`, or `out/<pipeline>@<Environment>` if an Environment is
+    /// named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"out")]
     pub path: Option<String>,
@@ -125,11 +128,16 @@ impl ObjectStoreOptions {
         self.file_name.clone().unwrap_or_else(|| format!("{pipeline}-{node}"))
     }
 
+    /// How records are written, by the name of today.
+    pub(crate) fn format(&self) -> Format {
+        if self.format == Format::Jsonl { Format::Json } else { self.format }
+    }
+
     /// The compression, given or by default.
     pub(crate) fn compression(&self) -> Compression {
         self.compression.unwrap_or(match self.format {
             Format::Parquet => Compression::Snappy,
-            Format::Jsonl | Format::Csv => Compression::None,
+            Format::Json | Format::Jsonl | Format::Csv => Compression::None,
         })
     }
 }

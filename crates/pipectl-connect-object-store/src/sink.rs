@@ -58,7 +58,7 @@ impl Sink for ObjectStore {
             renderer: Renderer::new(template, zone),
             schema,
             namer: Namer::new(options.stem(&context.pipeline, &context.node), context.writer),
-            encoding: Encoding { format: options.format, compression: options.compression() },
+            encoding: Encoding { format: options.format(), compression: options.compression() },
             flush: options.flush,
             store: Store::directory(&context.host, root.clone()).await?,
         };

@@ -62,7 +62,7 @@ impl Writer {
             Some(bytes) if !bytes.is_empty() => state::read(bytes)?,
             _ => State { next_number: first_number, ..State::default() },
         };
-        let json = setup.encoding.format == Format::Jsonl;
+        let json = setup.encoding.format == Format::Json;
         let mut writer = Self {
             payloads: json && context.payload == Some(PayloadFormat::Json),
             setup,

@@ -30,7 +30,7 @@ pub(crate) fn problems(options: &SimulateOptions) -> Diagnostics {
     {
         if fraction.is_some_and(|fraction| !(0.0..=1.0).contains(&fraction)) {
             let problem =
-                Diagnostic::error(INVALID_OPTION, format!("`{key}` is a fraction: it must lie between 0 and 1"));
+                Diagnostic::error(INVALID_OPTION, format!("`{key}` is a fraction: it must be between 0 and 1"));
             found.push(
                 problem.at(&Path::keys([key]), "").help(format!("write `{key}: 0.01` for one record in a hundred")),
             );

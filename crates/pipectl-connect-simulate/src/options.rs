@@ -8,7 +8,7 @@ use pipectl_data::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What kind of records to make.
+/// The kind of records to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
@@ -18,7 +18,7 @@ pub enum Model {
     Clickstream,
     /// Lines of a web server's access log in Apache's combined format.
     ServerLogs,
-    /// Order lines against an inventory that falls and is restocked.
+    /// Order lines that reduce an inventory, which is restocked when it cannot serve an order.
     Orders,
 }
 
@@ -75,89 +75,90 @@ impl Model {
     }
 }
 
-/// How fast records come.
+/// How fast records arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
-    /// At `rate` on the clock.
+    /// At `rate` on the wall clock.
     #[default]
     Real,
-    /// As fast as the pipeline takes them. Their times still advance at `rate`.
+    /// As fast as the pipeline reads them. Event time still advances at `rate`.
     Fast,
 }
 
-/// Makes up records of a model. The same seed and options give the same records, however often and in how many parts they
-/// are read.
+/// Generates records of a model. The same seed and options always give the same records, no matter how often they are
+/// read or into how many partitions they are split.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SimulateOptions {
-    /// What kind of records to make.
+    /// The kind of records to generate.
     #[schemars(example = &"sensors")]
     pub model: Model,
 
-    /// Where all values come from: the same seed and options give the same records.
+    /// The seed of the random number generator. The same seed and options give the same records.
     #[serde(default = "default_seed")]
     #[schemars(example = 7)]
     pub seed: u64,
 
-    /// Records in a given time, of the whole source.
+    /// The rate of records of the whole source.
     #[serde(default = "default_rate")]
     #[schemars(example = &"20/s")]
     pub rate: Rate,
 
-    /// How many sensors there are (`sensors`; 10 if not given).
+    /// The number of sensors (`sensors` only). Default: 10.
     #[schemars(range(min = 1, max = 1_000_000), example = 10)]
     pub devices: Option<u32>,
 
-    /// How many users visit (`clickstream`; 100 if not given).
+    /// The number of users (`clickstream` only). Default: 100.
     #[schemars(range(min = 1, max = 1_000_000), example = 100)]
     pub users: Option<u32>,
 
-    /// How many clients send requests (`server_logs`; 200 if not given).
+    /// The number of clients that send requests (`server_logs` only). Default: 200.
     #[schemars(range(min = 1, max = 1_000_000), example = 200)]
     pub clients: Option<u32>,
 
-    /// How many products are in stock (`orders`; 20 if not given).
+    /// The number of products in stock (`orders` only). Default: 20.
     #[schemars(range(min = 1, max = 100_000), example = 20)]
     pub products: Option<u32>,
 
-    /// Which fraction of readings has a spike in one value (`sensors`; 0.001 if not given).
+    /// The fraction of readings that have a spike in one value (`sensors` only). Default: 0.001.
     #[schemars(range(min = 0.0, max = 1.0), example = 0.01)]
     pub anomalies: Option<f64>,
 
-    /// Ends after this many records. Endless if neither this nor `for` is given.
+    /// Ends the source after this number of records. Without `records` and `for`, the source never ends.
     #[schemars(example = 1200)]
     pub records: Option<u64>,
 
-    /// Ends when the records' own times have advanced by this much.
+    /// Ends the source when the event time of its records has advanced by this duration.
     #[serde(rename = "for")]
     #[schemars(example = &"10m")]
     pub span: Option<Duration>,
 
-    /// How fast records come: `real` for `rate` on the clock, `fast` for as fast as the pipeline takes them.
+    /// How fast records arrive: `real` for `rate` on the wall clock, `fast` for as fast as the pipeline reads them.
     #[serde(default)]
     pub pace: Pace,
 
-    /// The time of the first record: the time of the first start for `real`, 2026-01-01T00:00:00Z for `fast` if not
-    /// given.
+    /// The event time of the first record. Default: the time of the first start for `real`, 2026-01-01T00:00:00Z for
+    /// `fast`.
     #[schemars(extend("format" = "timestamp"), example = &"2026-01-01T00:00:00Z")]
     pub start: Option<String>,
 
-    /// By how much a record's own time may lie before the time at which it comes, so that records are out of order.
+    /// How far the event time of a record may lie before its arrival, so that records arrive out of order.
     #[schemars(example = &"2s")]
     pub disorder: Option<Duration>,
 
-    /// Which fraction of records comes far too late: 5 to 60 minutes beyond `disorder`.
+    /// The fraction of records that are late: 5 to 60 minutes beyond `disorder`.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0), example = 0.01)]
     pub late: f64,
 
-    /// Which fraction of payloads is broken: cut short, with a byte that is not UTF-8, or something else altogether.
+    /// The fraction of payloads that are malformed: truncated, with a byte that is not UTF-8, or with unrelated
+    /// content.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 1.0), example = 0.001)]
     pub malformed: f64,
 
-    /// In how many partitions the records come. Each has its share of the devices, users, clients or products.
+    /// The number of partitions. Each partition has its share of the devices, users, clients or products.
     #[serde(default = "default_partitions")]
     #[schemars(range(min = 1, max = 1024), example = 4)]
     pub partitions: u32,

@@ -53,7 +53,7 @@ pub(crate) fn open(
             ErrorKind::Conflict,
             format!(
                 "source `{node}`: the checkpoint has {} partitions but the spec says `partitions: {count}`; \
-                 write {} again or start afresh",
+                 restore `partitions: {}`, or start over with `--fresh`",
                 positions.len(),
                 positions.len()
             ),

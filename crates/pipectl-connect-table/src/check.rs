@@ -59,7 +59,7 @@ fn table_name(name: &str) -> Option<Diagnostic> {
     let why = if name.is_empty() {
         "is empty"
     } else if lower.starts_with("sqlite_") || lower.starts_with(RESERVED) {
-        "begins with a word that is not for users"
+        "begins with a reserved word"
     } else if name.contains(char::is_control) {
         "holds a control character"
     } else {
@@ -88,8 +88,8 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
                 Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node)),
                 &if options.key.is_some() { path } else { Path::here() },
             )
-            .note("what comes in has no key of its own that could be taken")
-            .help(format!("name the columns that tell one row from another: `key: [{example}]`")),
+            .note("the input has no key to use by default")
+            .help(format!("name the columns that identify a row: `key: [{example}]`")),
         ];
     }
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
                     &at,
                 )
                 .related(Place::Node(Path::keys(["columns"]), Part::Key), "the columns to store")
-                .help(format!("add `{column}` to `columns`, or leave `columns` out to store all")),
+                .help(format!("add `{column}` to `columns`, or remove `columns` to store all")),
             );
         }
         if key.iter().take(index).any(|earlier| earlier == column) {
@@ -133,11 +133,11 @@ fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic
                 point(
                     Diagnostic::error(
                         TABLE_NAME,
-                        format!("column `{name}` begins with `{RESERVED}`, which is not for users"),
+                        format!("column `{name}` begins with `{RESERVED}`, which is reserved"),
                     ),
                     &at,
                 )
-                .help("rename the column in a processor before this sink, or leave it out of `columns`"),
+                .help("rename the column in a processor before this sink, or remove it from `columns`"),
             );
         }
         if let Some(other) = seen.insert(lower, name) {
@@ -148,8 +148,8 @@ fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic
             };
             found.push(
                 point(Diagnostic::error(TABLE_NAME, title), &at)
-                    .note("a database does not tell upper from lower case in names")
-                    .help("leave one of them out of `columns`, or rename it in a processor before this sink"),
+                    .note("a database ignores case in names")
+                    .help("remove one of them from `columns`, or rename it in a processor before this sink"),
             );
         }
     }

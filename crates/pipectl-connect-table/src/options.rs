@@ -3,24 +3,24 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Keeps the newest record of each key as a row of a table.
+/// Keeps the latest record of each key as a row of a table.
 ///
-/// A record replaces the row with its key, unless that row's event time is later. Timestamps, dates and json are stored
-/// as text, bool as 0 or 1, interval as microseconds. A record with a float that is not finite, or with a time outside of
-/// the years 0 to 9999, is a dead letter. The table is created if need be, and gets new columns when the
-/// input has them.
+/// A record replaces the row with its key, unless that row has a later event time. Timestamps, dates and json are
+/// stored as text, bool as 0 or 1, interval as microseconds. A record with a float that is not finite, or with a time
+/// outside the years 0 to 9999, becomes a dead letter. pipectl creates the table if it does not exist, and adds columns
+/// when the input has new ones.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TableOptions {
-    /// The table's name. Default: the name of the sink.
+    /// The name of the table. Default: the name of the sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"leaderboard")]
     pub name: Option<String>,
-    /// The columns that tell one row from another. Default: the key of the stream that comes in.
+    /// The columns that identify a row. Default: the key of the input stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = ["sensor_id", "window_start"], length(min = 1))]
     pub key: Option<Vec<String>>,
-    /// The columns to store, the key's among them. Default: all.
+    /// The columns to store, including the key columns. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub columns: Option<Vec<String>>,
@@ -30,7 +30,7 @@ pub struct TableOptions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum TableBinding {
-    /// A file of SQLite; several sinks may share it.
+    /// A SQLite file. Several sinks may share it.
     Sqlite(Sqlite),
 }
 
@@ -40,12 +40,12 @@ impl Default for TableBinding {
     }
 }
 
-/// A file of SQLite.
+/// A SQLite file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sqlite {
-    /// Its path. Default: `out/<pipeline>/tables.sqlite`, and `out/<pipeline>@<Environment>/tables.sqlite` where an
-    /// Environment is named.
+    /// The path of the file. Default: `out/<pipeline>/tables.sqlite`, or `out/<pipeline>@<Environment>/tables.sqlite`
+    /// if an Environment is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"out/tables.sqlite")]
     pub path: Option<String>,

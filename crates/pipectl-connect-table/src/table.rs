@@ -85,7 +85,7 @@ impl Definition {
         let title = self.title();
         let advice = "choose another `name`, or drop the table";
         if !is_ours(existing) {
-            return Err(invalid(format!("{title} exists and was not made by pipectl; {advice}")));
+            return Err(invalid(format!("{title} exists and was not created by pipectl; {advice}")));
         }
         let mut key: Vec<(usize, &str)> =
             existing.iter().filter(|column| column.key > 0).map(|column| (column.key, column.name.as_str())).collect();

@@ -300,7 +300,7 @@ fn a_table_grows_with_its_input_and_refuses_what_does_not_fit() {
             (options(&["device"]), schema(), "has a column `extra`, and the sink writes only (device, score)"),
             (options(&["device"]), retyped, "has column `score` as INTEGER, and the sink writes REAL (float64)"),
             (options(&["score"]), more, "has the key (device), and the sink writes by (score)"),
-            (foreign, schema(), "exists and was not made by pipectl"),
+            (foreign, schema(), "exists and was not created by pipectl"),
         ];
         for (options, schema, message) in cases {
             let result = try_open(path, Host::simulated(1, TEN), options, schema).await;
@@ -393,14 +393,14 @@ fn options_mean_what_they_say() {
         (
             serde_json::json!({ "key": ["device"], "name": "sqlite_x" }),
             &schema(),
-            vec!["the table's name `sqlite_x` begins with a word that is not for users"],
+            vec!["the table's name `sqlite_x` begins with a reserved word"],
         ),
         (
             serde_json::json!({ "key": ["a"] }),
             &clash,
             vec![
                 "columns `a` and `A` differ only in upper and lower case",
-                "column `_pipectl_time` begins with `_pipectl_`, which is not for users",
+                "column `_pipectl_time` begins with `_pipectl_`, which is reserved",
             ],
         ),
         (serde_json::json!({ "key": ["a"], "columns": ["a", "a"] }), &clash, vec!["column `a` is stored twice"]),

@@ -17,13 +17,13 @@ impl Finding {
         let ahead = before.midpoint(after) - 500_000 - there;
         let seconds = (ahead.abs() + 500_000) / 1_000_000;
         let (outcome, detail) = if ahead.abs() <= HARMLESS {
-            (FindingOutcome::Good, "it goes with the service's".to_owned())
+            (FindingOutcome::Good, "it agrees with the clock of the service".to_owned())
         } else {
             let side = if ahead > 0 { "ahead of" } else { "behind" };
-            (FindingOutcome::Doubtful, format!("it is {seconds} s {side} the service's"))
+            (FindingOutcome::Doubtful, format!("it is {seconds} s {side} the clock of the service"))
         };
-        let help = "Set this machine's clock by NTP: with a wrong one a start at a moment begins elsewhere, records seem \
-                    early or late, and the service refuses what this machine has signed.";
+        let help = "Synchronize the clock of this machine with NTP: with a wrong clock, a start at a time reads from the \
+                    wrong position, records seem early or late, and the service refuses signed requests.";
         let help = (outcome != FindingOutcome::Good).then(|| help.to_owned());
         Some(Self { what: "this machine's clock".to_owned(), outcome, detail, help })
     }
@@ -45,10 +45,10 @@ mod tests {
         let ahead = found(90);
         assert_eq!(
             (ahead.outcome, ahead.detail.as_str()),
-            (FindingOutcome::Doubtful, "it is 90 s ahead of the service's")
+            (FindingOutcome::Doubtful, "it is 90 s ahead of the clock of the service")
         );
         assert!(ahead.help.is_some());
-        assert_eq!(found(-3_600).detail, "it is 3600 s behind the service's");
+        assert_eq!(found(-3_600).detail, "it is 3600 s behind the clock of the service");
         assert_eq!(Finding::of_clock(0, 0, "yesterday"), None);
     }
 }

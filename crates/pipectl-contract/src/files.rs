@@ -1,9 +1,12 @@
-//! Files that a source reads or a sink writes, compared without a look at the disk.
+//! Files that a source reads or a sink writes, compared as paths and patterns.
 //!
 //! A sink that writes what a source of the same run reads feeds its own output back, or destroys the input. Both sides
 //! say which files are theirs, as paths and patterns, and the compiler asks whether one file could be in both.
 
-use std::fmt;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// Alternatives in braces that are tried one by one; with more of them, braces stand for any text.
 const ALTERNATIVES: usize = 256;
@@ -40,6 +43,15 @@ enum Token {
     Many,
 }
 
+impl Token {
+    fn literal(self) -> Option<char> {
+        match self {
+            Self::Literal(char) => Some(char),
+            Self::Any | Self::Many => None,
+        }
+    }
+}
+
 impl FileSet {
     /// One file, whose name is taken as it is.
     pub fn file(path: &str) -> Self {
@@ -56,14 +68,36 @@ impl FileSet {
         Self { text: pattern.to_owned(), patterns }
     }
 
-    /// Files in a folder, and in the folders in it, whose names begin with `stem`.
-    pub fn below(folder: &str, stem: &str) -> Self {
+    /// Files in a folder, and in the folders in it, whose names match `pattern`.
+    pub fn below(folder: &str, pattern: &str) -> Self {
         let mut set = Self::file(folder);
-        for pattern in &mut set.patterns {
-            let name = stem.chars().map(Token::Literal).chain([Token::Many]);
-            pattern.steps.extend([Step::Deep, Step::Name(name.collect())]);
+        for found in &mut set.patterns {
+            found.steps.extend([Step::Deep, Step::Name(tokens(pattern))]);
         }
         set
+    }
+
+    /// The same files with their folders as the disk knows them: `real` makes a path absolute and follows links, as far
+    /// as there is something on the disk. What comes after the first wildcard stays as it is.
+    #[must_use]
+    pub fn on_disk(&self, real: &dyn Fn(&Path) -> PathBuf) -> Self {
+        let resolve = |pattern: &Pattern| {
+            let is_literal = |step: &Step| match step {
+                Step::Deep => false,
+                Step::Name(tokens) => tokens.iter().all(|token| matches!(token, Token::Literal(_))),
+            };
+            let literal = pattern.steps.iter().take_while(|step| is_literal(step));
+            let mut path = PathBuf::from(if pattern.is_absolute { "/" } else { "." });
+            for step in literal.clone() {
+                let Step::Name(tokens) = step else { continue };
+                path.push(tokens.iter().filter_map(|token| token.literal()).collect::<String>());
+            }
+            let real = real(&path);
+            let mut steps = steps(&real.to_string_lossy(), |name| name.chars().map(Token::Literal).collect());
+            steps.extend(pattern.steps.iter().skip(literal.count()).cloned());
+            Pattern { is_absolute: real.is_absolute(), steps }
+        };
+        Self { text: self.text.clone(), patterns: self.patterns.iter().map(resolve).collect() }
     }
 
     /// Whether a file may be in both.
@@ -262,7 +296,7 @@ mod tests {
 
     #[test]
     fn patterns_meet_what_a_sink_puts_into_a_folder() {
-        let written = FileSet::below("out/lab/raw", "lab-raw-");
+        let written = FileSet::below("out/lab/raw", "lab-raw-*");
         for (pattern, meets) in [
             ("out/lab/raw/**", true),
             ("out/**/*.jsonl.gz", true),
@@ -274,8 +308,31 @@ mod tests {
         ] {
             assert_eq!(FileSet::matching(pattern).meets(&written), meets, "{pattern}");
         }
-        assert!(FileSet::below(".", "x-").meets(&FileSet::matching("*/*")));
+        assert!(FileSet::below(".", "x-*").meets(&FileSet::matching("*/*")));
         assert_eq!(written.to_string(), "out/lab/raw");
+    }
+
+    #[test]
+    fn folders_are_compared_as_the_disk_knows_them() {
+        // `/home/in` is a link to `/data/in`, and the current folder is `/home`.
+        let real = |path: &Path| {
+            let whole = Path::new("/home").join(path);
+            let plain: PathBuf = whole.components().collect();
+            plain.strip_prefix("/home/in").map_or(plain.clone(), |rest| Path::new("/data/in").join(rest))
+        };
+        for (pattern, file, meets) in [
+            ("in/*.log", "/home/in/a.log", true),
+            ("in/*.log", "/data/in/a.log", true),
+            ("/data/**", "in/a.log", true),
+            ("/data/**", "other/a.log", false),
+            ("*/a.log", "/home/x/a.log", true),
+            ("/home/x/../in/a.log", "in/a.log", true),
+            ("/**/*.log", "out.log", true),
+        ] {
+            let (pattern, file) = (FileSet::matching(pattern), FileSet::file(file));
+            assert_eq!(pattern.on_disk(&real).meets(&file.on_disk(&real)), meets, "{pattern} {file}");
+        }
+        assert_eq!(FileSet::matching("in/*.log").on_disk(&real).to_string(), "in/*.log", "as it is written");
     }
 
     #[test]

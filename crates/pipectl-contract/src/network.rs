@@ -38,7 +38,7 @@ impl ConnectContext {
             source: Some(Box::new(error)),
             ..ConnectorError::new(
                 ErrorKind::Unavailable,
-                format!("nobody knows an address for `{name}`, which must be private (`network: private`)"),
+                format!("no address was found for `{name}`, which must be private (`network: private`)"),
             )
         })?;
         let Some(public) = found.iter().find(|address| !is_private(**address)) else { return Ok(()) };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pipectl_data::Schema;
 use pipectl_host::Host;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,10 @@ pub struct OutputContext {
     pub node: String,
     /// Relative paths start here.
     pub directory: PathBuf,
+    /// The columns that come in.
+    pub schema: Schema,
+    /// What is to become of it, as far as somebody has said so.
+    pub wanted: Earlier,
 }
 
 /// The default folder of a pipeline's output. Environments do not share one.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipectl_data::{Batch, Schema};
-use pipectl_diag::Path;
+use pipectl_diag::{Diagnostics, Path};
 use pipectl_host::Host;
 use pipectl_ir::dag::SourceFormat;
 use schemars::JsonSchema;
@@ -55,6 +55,12 @@ pub trait Source: Send + Sync + 'static {
 
     /// Checks the options without any I/O.
     fn check(&self, options: &Self::Options, node: NodeContext<'_>) -> Checked<SourceFacts>;
+
+    /// What must be there before a run can begin and is not, with paths relative to the options. It looks and changes
+    /// nothing; relative paths start at `directory`.
+    fn missing(&self, _options: &Self::Options, _directory: &std::path::Path) -> Diagnostics {
+        Diagnostics::new()
+    }
 
     /// Opens the source: one reader for each of its partitions, each run by a task of its own. Answers the same number
     /// of readers in the same order for the same options and outside state.
@@ -129,6 +135,8 @@ pub trait DynSource: Send + Sync {
     fn options_schema(&self) -> Value;
     /// See [`Source::check`].
     fn check(&self, options: &Value, node: NodeContext<'_>) -> Checked<SourceFacts>;
+    /// See [`Source::missing`].
+    fn missing(&self, options: &Value, directory: &std::path::Path) -> Diagnostics;
     /// See [`Source::open`].
     async fn open(&self, options: &Value, context: SourceContext)
     -> Result<Vec<Box<dyn SourceReader>>, ConnectorError>;
@@ -149,6 +157,12 @@ impl<S: Source> DynSource for S {
             Ok(options) => Source::check(self, &options, node),
             Err(problem) => Checked { facts: None, diagnostics: problem.into() },
         }
+    }
+
+    fn missing(&self, options: &Value, directory: &std::path::Path) -> Diagnostics {
+        // Options that are wrong have been reported.
+        check::options::<S::Options>(pipectl_diag::codes::options::INVALID_OPTION, options)
+            .map_or_else(|_| Diagnostics::new(), |options| Source::missing(self, &options, directory))
     }
 
     async fn open(

@@ -33,7 +33,7 @@ const CYCLE: i64 = 146_097 * DAY;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CivilError {
     /// It lies outside of [`MIN`] to [`MAX`].
-    #[error("the time is outside of the years 0 to 9999")]
+    #[error("the time is outside the years 0 to 9999")]
     Range,
     /// The text does not have the form that the format says.
     #[error("the text does not have this form")]

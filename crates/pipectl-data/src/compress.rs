@@ -14,7 +14,7 @@ use std::{
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     #[default]
     None,
     /// gzip (RFC 1952).

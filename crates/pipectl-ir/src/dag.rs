@@ -65,7 +65,7 @@ pub enum AtEnd {
     Keep,
 }
 
-/// The event time of a stream.
+/// The event time of a node's records.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EventTime {
     /// The field that holds it.
@@ -107,6 +107,8 @@ pub struct SourceNode {
     /// Whether its records were there before the run and are read as fast as they can be processed, so that their event
     /// times say nothing of when the next ones come.
     pub at_rest: bool,
+    /// Its event time, where it is read by its own name.
+    pub time: Option<EventTime>,
     /// After how long without records it no longer holds back the watermark of what it is joined with.
     pub idle_after: Option<Micros>,
 }
@@ -177,6 +179,8 @@ pub struct StreamNode {
 pub struct ProcessorNode {
     /// What it does.
     pub step: ProcessorStep,
+    /// The event time of its results, where it is another one than that of its input.
+    pub time: Option<EventTime>,
     /// What happens to late records, where it has windows.
     pub late: LatePolicy,
     /// What becomes of open windows when the input ends.

@@ -32,7 +32,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, (usize, &'static str)> {
                     return Err((at + 1, "`*` is not supported: name one member"));
                 }
                 if let Some(quote) = name[..end].find(['\'', '"']) {
-                    return Err((at + 1 + quote, "a name with quotes in it stands in quotes: $.\"it's\""));
+                    return Err((at + 1 + quote, "write a name that contains quotes in quotes: $.\"it's\""));
                 }
                 steps.push(Step::Key(name[..end].to_owned()));
                 rest = &name[end..];
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Vec<Step>, (usize, &'static str)> {
                     let index = inner[..end]
                         .trim_end()
                         .parse()
-                        .map_err(|_| (inner_at, "an element's number, from 0, or a name in quotes must stand here"))?;
+                        .map_err(|_| (inner_at, "an element number, from 0, or a name in quotes is expected here"))?;
                     steps.push(Step::Index(index));
                     rest = &inner[end + 1..];
                 }

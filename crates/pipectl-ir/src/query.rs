@@ -55,7 +55,7 @@ pub struct OutputColumn {
 pub struct WindowAggregate {
     /// Which windows.
     pub window: Window,
-    /// Where `tumble(…)` or `hop(…)` stands.
+    /// Where `tumble(…)` or `hop(…)` stands, or the grouping without one.
     pub window_place: Place,
     /// The group keys beside the window, in the order of `GROUP BY`; expressions over the input's columns.
     pub keys: Vec<GroupKey>,
@@ -89,13 +89,21 @@ pub enum Window {
         /// Shift of the starts, at least 0 and below `slide`.
         offset: Micros,
     },
+    /// One window over everything that comes until the input ends, whatever its event time. It has no bounds.
+    Whole,
 }
 
 impl Window {
+    /// Whether it is the one over everything.
+    pub fn is_whole(self) -> bool {
+        self == Self::Whole
+    }
+
     /// Length of each window.
     pub fn size(self) -> Micros {
         match self {
             Self::Tumble { size, .. } | Self::Hop { size, .. } => size,
+            Self::Whole => Micros::MAX,
         }
     }
 
@@ -104,6 +112,7 @@ impl Window {
         match self {
             Self::Tumble { size, .. } => size,
             Self::Hop { slide, .. } => slide,
+            Self::Whole => Micros::MAX,
         }
     }
 
@@ -111,6 +120,7 @@ impl Window {
     pub fn offset(self) -> Micros {
         match self {
             Self::Tumble { offset, .. } | Self::Hop { offset, .. } => offset,
+            Self::Whole => 0,
         }
     }
 }

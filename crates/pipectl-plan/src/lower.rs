@@ -98,7 +98,10 @@ impl Lower<'_> {
     }
 
     fn source(&mut self, id: NodeId, node: &Node, source: &SourceNode) {
-        let needed = node.schema.project(|field| self.needs.columns(id).contains(&field.name));
+        let time = source.time.as_ref();
+        let is_needed =
+            |name: &String| self.needs.columns(id).contains(name) || time.is_some_and(|time| time.field == *name);
+        let needed = node.schema.project(|field| is_needed(&field.name));
         let decodes = !needed.fields().is_empty();
         let stage = self.stage(
             &node.name,
@@ -116,7 +119,10 @@ impl Lower<'_> {
         let mut outlet = Outlet { stage, step: None, together: None, keys: Vec::new() };
         if decodes {
             let operation = Operation::Decode { needed, format: source.format.clone(), all: node.schema.clone() };
-            self.step(&mut outlet, id, (false, true), operation);
+            self.step(&mut outlet, id, (false, time.is_none()), operation);
+        }
+        if let Some(time) = time {
+            self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
         }
         self.outlets.insert(id, outlet);
     }
@@ -228,9 +234,14 @@ impl Lower<'_> {
             },
         };
         let stateful = matches!(operation, Operation::Window { .. });
-        self.step(&mut outlet, id, (true, true), operation);
-        if let Some(step) = outlet.step {
-            self.stages[outlet.stage].steps[step].fail_on_error = processor.fail_on_error;
+        let time = processor.time.as_ref();
+        let first = self.stages[outlet.stage].steps.len();
+        self.step(&mut outlet, id, (true, time.is_none()), operation);
+        if let Some(time) = time {
+            self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
+        }
+        for step in self.stages[outlet.stage].steps.iter_mut().skip(first) {
+            step.fail_on_error = processor.fail_on_error;
         }
         outlet.keys = Vec::new();
         if stateful {
@@ -297,7 +308,11 @@ impl Lower<'_> {
                 self.needs.columns(id).contains(&field.name)
                     || stream.time.as_ref().is_some_and(|time| time.field == field.name)
             }),
-            NodeKind::Source(_) | NodeKind::Stream(_) | NodeKind::Sink(_) if self.decoded_late(id) => {
+            NodeKind::Source(ref source) => node.schema.project(|field| {
+                self.needs.columns(id).contains(&field.name)
+                    || source.time.as_ref().is_some_and(|time| time.field == field.name)
+            }),
+            NodeKind::Stream(_) | NodeKind::Sink(_) if self.decoded_late(id) => {
                 node.schema.project(|field| self.needs.columns(id).contains(&field.name))
             }
             _ => node.schema.clone(),
@@ -367,7 +382,7 @@ impl Lower<'_> {
         members.find_map(|(id, node)| {
             let name = &node.name;
             match &node.kind {
-                NodeKind::Source(_) => Some(format!("source `{name}` is read at one place")),
+                NodeKind::Source(_) => Some(format!("source `{name}` can be read by one process only")),
                 NodeKind::Stream(stream) if self.region.reads.contains(&id) => {
                     let carrier = stream.carrier.as_ref()?;
                     if ends(self.dag, id) {
@@ -375,7 +390,7 @@ impl Lower<'_> {
                         return Some(format!("`{name}` has an end"));
                     }
                     (!carrier.sharing)
-                        .then(|| format!("`{}` does not share stream `{name}` as it is set up", carrier.kind))
+                        .then(|| format!("`{}` cannot share stream `{name}` with these settings", carrier.kind))
                 }
                 NodeKind::Stream(stream) if stream.carrier.as_ref().is_some_and(|carrier| carrier.transactional) => {
                     Some(format!("stream `{name}` is written in transactions"))
@@ -384,7 +399,9 @@ impl Lower<'_> {
                     query.is_windowed().then(|| format!("`{name}` keeps state"))
                 }
                 NodeKind::Stream(_) | NodeKind::Processor(_) => None,
-                NodeKind::Sink(sink) => (!sink.shareable).then(|| format!("sink `{name}` owns what it writes")),
+                NodeKind::Sink(sink) => {
+                    (!sink.shareable).then(|| format!("sink `{name}` can be written by one process only"))
+                }
             }
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Region {
 /// A region would read a stream that it writes itself, by way of a memory stream on which both ends meet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "stream `{stream}` is durable, but what comes before it and what comes after it meet again in a memory stream; carry that one by a backend too"
+    "stream `{stream}` is durable, but nodes before and nodes after it write to the same memory stream; let a backend carry that stream too"
 )]
 pub struct MeetAgain {
     /// The durable stream.

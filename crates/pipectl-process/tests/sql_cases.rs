@@ -71,7 +71,7 @@ fn read(text: &str) -> Case {
 
 fn compile(case: &Case) -> Query {
     let time = if case.schema.find("ts").is_some() { Time::Field("ts".to_owned()) } else { Time::None };
-    let input = Input { schema: case.schema.clone(), time };
+    let input = Input { schema: case.schema.clone(), time, bounded: false };
     pipectl_sql::compile(&case.sql, &|_| Lookup::Input(input.clone())).unwrap_or_else(|problems| {
         panic!("{}: {:?}", case.sql, problems.iter().map(|problem| &problem.title).collect::<Vec<_>>())
     })
@@ -238,7 +238,7 @@ fn the_deepest_expressions_run() {
         ("coalesce(1, ", ")"),
     ] {
         for depth in [20, 60, 100, 120, 126, 127, 400, 10_000] {
-            let input = Input { schema: schema.clone(), time: Time::None };
+            let input = Input { schema: schema.clone(), time: Time::None, bounded: false };
             let Ok(query) = pipectl_sql::compile(&deep(open, close, depth), &|_| Lookup::Input(input.clone())) else {
                 assert!(depth > 60, "{open} is refused at depth {depth}");
                 continue;

@@ -158,7 +158,7 @@ impl Builder<'_> {
                     built.sources.push(sender);
                     built.source_tasks.push(line.task);
                     let Some(reader) = stage_readers.next() else {
-                        return Err(RunError::failed(format!("`{}` has fewer readers than lanes", reads.name)));
+                        return Err(RunError::failed(format!("`{}` has fewer readers than subtasks", reads.name)));
                     };
                     let task = SourceTask {
                         name: reads.name.to_owned(),

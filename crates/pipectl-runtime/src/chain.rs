@@ -282,6 +282,18 @@ impl Chain {
         }
     }
 
+    /// Notes what the operator of a step holds now.
+    fn note_state(&mut self, index: usize) -> Result<(), Halt> {
+        let step = &mut self.steps[index];
+        let Work::Operator(operator) = &step.work else { return Ok(()) };
+        let held = operator.state_bytes();
+        if held != step.state_bytes {
+            self.memory.changed(step.node, &self.nodes[step.node], step.state_bytes, held)?;
+            step.state_bytes = held;
+        }
+        Ok(())
+    }
+
     fn run_step(&mut self, index: usize, batch: Batch) -> Result<(), Halt> {
         let step = &mut self.steps[index];
         if step.enters {
@@ -293,11 +305,7 @@ impl Chain {
                 operator
                     .on_batch(batch, &mut out)
                     .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
-                let held = operator.state_bytes();
-                if held != step.state_bytes {
-                    self.memory.changed(&self.nodes[step.node], step.state_bytes, held)?;
-                    step.state_bytes = held;
-                }
+                self.note_state(index)?;
                 self.emit(index, out)
             }
             Work::EventTime(step_work) => {
@@ -363,7 +371,7 @@ impl Chain {
         if let Some(reason) = dead.reasons.iter().find(|reason| step.fail_on_error && reason.code != "late") {
             let message = format!("`{name}` cannot use a record: {} ({})", reason.message, reason.code);
             return Err(Halt::Failed(RunError::failed(message).help(
-                "the node says `on_error: fail`; with `dead_letter` such records are kept apart and the run goes on",
+                "the node says `on_error: fail`; with `dead_letter`, such records become dead letters and the run continues",
             )));
         }
         for reasons in dead.reasons.chunk_by(|one, other| one.code == other.code) {
@@ -395,6 +403,7 @@ impl Chain {
                 operator
                     .on_watermark(watermark, &mut out)
                     .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                self.note_state(index)?;
                 self.emit(index, out)?;
                 self.pass_on_watermark(index, watermark)
             }
@@ -426,6 +435,7 @@ impl Chain {
                     frontier.newest = operator
                         .on_end(frontier.newest, &mut out)
                         .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                    self.note_state(index)?;
                     self.emit(index, out)?;
                 }
             }
@@ -466,6 +476,7 @@ impl Chain {
     }
 
     fn pass_on_watermark(&mut self, index: usize, watermark: Micros) -> Result<(), Halt> {
+        self.counts.watermark(watermark);
         for target in 0..self.steps[index].next.len() {
             self.pass_watermark(self.steps[index].next[target], watermark)?;
         }

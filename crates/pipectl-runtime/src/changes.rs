@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use pipectl_data::units::Duration;
 use serde_json::Value;
 
 /// Differences within a node that are told.
@@ -17,7 +18,13 @@ pub(crate) fn describe(old: &Value, new: &Value) -> Vec<String> {
             Some(was) if was != node => {
                 let mut differences = Vec::new();
                 leaves("", was, node, &mut differences);
-                let mut line = format!("{} has changed", called(name, node));
+                // A sink changes with the queries before it: it shows which columns it gets, whatever made them.
+                let gets = node["node"]["role"] == "sink" && differences.iter().all(|found| found.contains("column"));
+                if gets && has_changed_columns(&before, &after) {
+                    continue;
+                }
+                let has = if gets { "gets other columns" } else { "has changed" };
+                let mut line = format!("{} {has}", called(name, node));
                 for (number, difference) in differences.iter().take(TOLD).enumerate() {
                     write!(line, "{} {difference}", if number == 0 { ":" } else { "," }).unwrap_or_default();
                 }
@@ -32,9 +39,20 @@ pub(crate) fn describe(old: &Value, new: &Value) -> Vec<String> {
     let gone = before.iter().filter(|(name, _)| !after.contains_key(*name));
     lines.extend(gone.map(|(name, node)| format!("{} is gone", called(name, node))));
     if lines.is_empty() {
-        lines.push("records travel between its nodes in another way".to_owned());
+        lines.push("the connections between its nodes have changed".to_owned());
     }
     lines
+}
+
+/// Whether the query of a processor makes other columns.
+fn has_changed_columns(before: &BTreeMap<&str, Value>, after: &BTreeMap<&str, Value>) -> bool {
+    after.iter().any(|(name, node)| {
+        let mut differences = Vec::new();
+        if let Some(was) = before.get(name).filter(|_| node["node"]["role"] == "processor") {
+            leaves("", was, node, &mut differences);
+        }
+        differences.iter().any(|found| found.contains("column"))
+    })
 }
 
 fn called(name: &str, node: &Value) -> String {
@@ -74,6 +92,21 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
                 leaves(key, before.get(key).unwrap_or(&Value::Null), after.get(key).unwrap_or(&Value::Null), found);
             }
         }
+        (Value::Array(before), Value::Array(after)) if are_named(before) && are_named(after) => {
+            let of = |list: &[Value], name: &Value| list.iter().find(|value| value["name"] == *name).cloned();
+            for value in after {
+                match of(before, &value["name"]) {
+                    None => found.extend(value["name"].as_str().map(|name| format!("column `{name}` is new"))),
+                    Some(was) if was != *value => leaves("type", &was, value, found),
+                    Some(_) => {}
+                }
+            }
+            let gone = before.iter().filter(|value| of(after, &value["name"]).is_none());
+            found.extend(gone.filter_map(|value| Some(format!("column `{}` is gone", value["name"].as_str()?))));
+            if found.is_empty() && before != after {
+                found.push("its columns have another order".to_owned());
+            }
+        }
         (Value::Array(before), Value::Array(after)) if before.len() == after.len() => {
             before.iter().zip(after).for_each(|(old, new)| leaves(path, old, new, found));
         }
@@ -81,11 +114,24 @@ fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
             found.push(format!("{} instead of {} {path}", after.len(), before.len()));
         }
         (old, new) if old != new => found.push(match (is_scalar(old), is_scalar(new)) {
-            (true, true) => format!("`{path}` was {old} and is {new}"),
+            (true, true) => format!("`{path}` was {} and is {}", shown(path, old), shown(path, new)),
             _ => format!("its {path}"),
         }),
         _ => {}
     }
+}
+
+/// A value as a person writes it: lengths of time are in microseconds in a plan.
+fn shown(name: &str, value: &Value) -> String {
+    match value.as_u64().filter(|_| ["size", "slide", "offset"].contains(&name)) {
+        Some(micros) => Duration(std::time::Duration::from_micros(micros)).to_string(),
+        None => value.to_string(),
+    }
+}
+
+/// Whether these are columns.
+fn are_named(values: &[Value]) -> bool {
+    !values.is_empty() && values.iter().all(|value| value["name"].is_string())
 }
 
 fn is_scalar(value: &Value) -> bool {
@@ -118,10 +164,10 @@ mod tests {
             [
                 "stream `s` has changed: `fixed` was 4 and is 8",
                 "sink `table` is new",
-                "processor `w` has changed: `size` was 60 and is 120",
+                "processor `w` has changed: `size` was 60us and is 120us",
                 "sink `files` is gone",
             ]
         );
-        assert_eq!(describe(&old, &old), ["records travel between its nodes in another way"]);
+        assert_eq!(describe(&old, &old), ["the connections between its nodes have changed"]);
     }
 }

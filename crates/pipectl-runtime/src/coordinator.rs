@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::{
     checkpoint::{Checkpoint, Checkpoints},
     error::{RunError, RunErrorKind},
+    idleness::RegionIdleness,
     message::End,
     outputs::Removal,
     task::{Command, TaskEvent},
@@ -64,6 +65,8 @@ pub(crate) struct Coordinator {
     pub(crate) drain: Micros,
     /// Whether event time goes on while all sources are idle.
     pub(crate) idle_time: bool,
+    /// Whether the other regions of the pipeline are idle too.
+    pub(crate) idleness: RegionIdleness,
     /// What is done once the first checkpoint is durable and published.
     pub(crate) removal: Option<Removal>,
 }
@@ -158,9 +161,9 @@ impl Coordinator {
                 None => Micros::MAX,
             };
             let idle_since = if self.idle_time && progress.deadline.is_none() {
-                progress.idle_since(&self.source_tasks)
+                self.idleness.set(progress.idle_since(&self.source_tasks))
             } else {
-                None
+                self.idleness.set(None)
             };
             let wake = idle_since.map_or(wake, |_| wake.min(progress.next_idle_time));
             let turn = tokio::select! {
@@ -179,7 +182,7 @@ impl Coordinator {
                 }
                 Turn::Order(Order::Stop) if progress.deadline.is_some() => {}
                 Turn::Order(Order::Stop) => {
-                    tracing::info!("stopping: sources read no more, everything in flight is written");
+                    tracing::info!("stopping: sources stop reading, records in flight are written");
                     progress.deadline = Some(self.host.now().saturating_add(self.drain));
                     for source in &self.sources {
                         source.send(Command::Stop).ok();
@@ -329,7 +332,7 @@ impl Coordinator {
             format!("the run did not drain in time; still busy: {}", open.join(", "))
         };
         RunError { kind: RunErrorKind::DrainTimeout, message, help: Vec::new() }
-            .help("nothing is lost: the next start goes on from the last checkpoint")
-            .help("give it longer with `--drain-timeout`")
+            .help("no data is lost: the next run continues from the last checkpoint")
+            .help("allow more time with `--drain-timeout`")
     }
 }

@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use pipectl_data::{END_OF_TIME, Micros, START_OF_TIME};
 use pipectl_ir::report::Counts;
 
 /// How many numbers [`Counts`] has.
@@ -19,13 +20,15 @@ pub struct Counters {
     nodes: Vec<[AtomicU64; SLOTS]>,
     /// Dead letters and dropped late records by node and code. They are rare, so a lock will do.
     reasons: Mutex<BTreeMap<(usize, String), u64>>,
+    /// How far event time has come in each task that keeps one.
+    watermarks: Mutex<Vec<Micros>>,
 }
 
 impl Counters {
     /// Zeroes for this many nodes.
     pub fn new(nodes: usize) -> Self {
         let zeroes = || std::array::from_fn(|_| AtomicU64::new(0));
-        Self { nodes: (0..nodes).map(|_| zeroes()).collect(), reasons: Mutex::default() }
+        Self { nodes: (0..nodes).map(|_| zeroes()).collect(), reasons: Mutex::default(), watermarks: Mutex::default() }
     }
 
     /// The counts of a node; all zero for a number that does not exist.
@@ -49,6 +52,24 @@ impl Counters {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let of_node = reasons.iter().filter(|((number, _), _)| *number == node);
         of_node.map(|((_, code), count)| (code.clone(), *count)).collect()
+    }
+
+    /// How far event time has come in all tasks that know it: their least watermark.
+    pub fn watermark(&self) -> Option<Micros> {
+        let watermarks = self.watermarks.lock().unwrap_or_else(PoisonError::into_inner);
+        watermarks.iter().copied().filter(|watermark| *watermark > START_OF_TIME).min()
+    }
+
+    /// Notes the watermark of a task under its number in the list; without one, it gets one.
+    fn set_watermark(&self, slot: Option<usize>, watermark: Micros) -> usize {
+        let mut watermarks = self.watermarks.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = slot.unwrap_or(watermarks.len());
+        if slot == watermarks.len() {
+            watermarks.push(watermark);
+        } else if let Some(known) = watermarks.get_mut(slot) {
+            *known = watermark;
+        }
+        slot
     }
 
     fn add(&self, node: usize, counts: &Counts) {
@@ -96,6 +117,10 @@ pub(crate) struct TaskCounts {
     total: BTreeMap<usize, Counts>,
     fresh: BTreeMap<usize, Counts>,
     reasons: BTreeMap<(usize, String), u64>,
+    /// The newest watermark that was not published yet.
+    watermark: Option<Micros>,
+    /// Where the task's watermark is among those of all.
+    slot: Option<usize>,
 }
 
 /// What a checkpoint holds of a task's counts.
@@ -111,7 +136,14 @@ pub(crate) struct SavedCounts {
 impl TaskCounts {
     /// Goes on from these counts, as a checkpoint holds them.
     pub(crate) fn new(shared: Arc<Counters>, restored: Option<&SavedCounts>) -> Self {
-        let mut task = Self { shared, total: BTreeMap::new(), fresh: BTreeMap::new(), reasons: BTreeMap::new() };
+        let mut task = Self {
+            shared,
+            total: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            reasons: BTreeMap::new(),
+            watermark: None,
+            slot: None,
+        };
         if let Some(restored) = restored {
             task.fresh = restored.counts.iter().copied().collect();
             task.publish();
@@ -125,6 +157,13 @@ impl TaskCounts {
     /// The counts of a node since they were last published, to add to.
     pub(crate) fn node(&mut self, node: usize) -> &mut Counts {
         self.fresh.entry(node).or_default()
+    }
+
+    /// Event time has come so far. Its end is no time that a person wants to see.
+    pub(crate) fn watermark(&mut self, watermark: Micros) {
+        if watermark < END_OF_TIME {
+            self.watermark = Some(watermark);
+        }
     }
 
     /// Counts dead letters, or late records that were dropped, by the code of their reason.
@@ -148,6 +187,9 @@ impl TaskCounts {
 
     /// Makes what was counted visible to others.
     pub(crate) fn publish(&mut self) {
+        if let Some(watermark) = self.watermark.take() {
+            self.slot = Some(self.shared.set_watermark(self.slot, watermark));
+        }
         while let Some((node, counts)) = self.fresh.pop_first() {
             self.shared.add(node, &counts);
             self.total.entry(node).or_default().add(&counts);

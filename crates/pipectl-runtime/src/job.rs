@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, task::Poll};
 
+use pipectl_data::Micros;
 use pipectl_host::Host;
 use pipectl_ir::{
     PhysicalPlan,
@@ -9,7 +10,7 @@ use pipectl_ir::{
     report::{Counts, NodeReport, Outcome, RunReport},
 };
 
-use crate::{Connectors, RunError, RunErrorKind, RunOptions, Running, outputs, start};
+use crate::{Connectors, RunError, RunErrorKind, RunOptions, Running, idleness::Idleness, outputs, run::start_region};
 
 /// The regions of a pipeline under way. They run side by side; when all that write a durable stream have finished, those
 /// that read it are told, and end once they have read what is in it.
@@ -21,6 +22,7 @@ pub struct Job {
     expecting: bool,
     /// Why the first region that failed did, while the others are still stopping.
     failed: Option<RunError>,
+    idleness: Idleness,
 }
 
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Job {
     /// each plan before it starts and may bend it to the worker that runs it.
     ///
     /// # Errors
-    /// As [`start`].
+    /// As [`start`](crate::start).
     pub async fn start(
         plans: Vec<PhysicalPlan>,
         connectors: &dyn Connectors,
@@ -47,7 +49,8 @@ impl Job {
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<Self, RunError> {
         let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job = Self { pipeline, regions: Vec::new(), expecting: false, failed: None };
+        let mut job =
+            Self { pipeline, regions: Vec::new(), expecting: false, failed: None, idleness: Idleness::default() };
         job.add(plans.into_iter().enumerate().collect(), connectors, host, options).await?;
         Ok(job)
     }
@@ -56,7 +59,7 @@ impl Job {
     /// when this worker may run them too. Answers those, with their places in the flow.
     ///
     /// # Errors
-    /// As [`start`].
+    /// As [`start`](crate::start).
     pub async fn start_shared(
         plans: Vec<PhysicalPlan>,
         connectors: &dyn Connectors,
@@ -64,7 +67,8 @@ impl Job {
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<(Self, Vec<(usize, PhysicalPlan)>), RunError> {
         let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job = Self { pipeline, regions: Vec::new(), expecting: true, failed: None };
+        let mut job =
+            Self { pipeline, regions: Vec::new(), expecting: true, failed: None, idleness: Idleness::default() };
         let (shared, rest) = plans.into_iter().enumerate().partition(|(_, plan)| plan.workers == Workers::Any);
         job.add(shared, connectors, host, options).await?;
         job.expecting = true;
@@ -74,7 +78,7 @@ impl Job {
     /// Starts more regions, which are the last ones to come. If one cannot start, the whole job is stopped.
     ///
     /// # Errors
-    /// As [`start`].
+    /// As [`start`](crate::start).
     pub async fn add(
         &mut self,
         mut plans: Vec<(usize, PhysicalPlan)>,
@@ -100,12 +104,14 @@ impl Job {
             self.drain().await;
             return Err(error);
         }
-        for ((order, plan), options) in plans.into_iter().zip(opened).rev() {
+        // All before the first of them starts, which may take long for the next.
+        let regions: Vec<_> = plans.into_iter().zip(opened).map(|region| (region, self.idleness.join())).collect();
+        for (((order, plan), options), idleness) in regions.into_iter().rev() {
             let (reads, writes) = (reads(&plan), writes(&plan));
             let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
             let (reads, writes) = (names(reads), names(writes));
             let shared = plan.workers == Workers::Any;
-            match start(plan, connectors, host, options).await {
+            match start_region(plan, connectors, host, options, idleness).await {
                 Ok(running) => self.regions.push(Region { order, shared, running, reads, writes, done: None }),
                 Err(error) => {
                     self.stop();
@@ -150,6 +156,12 @@ impl Job {
     /// The nodes with their counts as they stand, a node of several regions once.
     pub fn nodes(&self) -> Vec<NodeReport> {
         merge(self.regions.iter().map(|region| (region, region.running.nodes())))
+    }
+
+    /// How far event time has come in all regions that know it and have not ended.
+    pub fn watermark(&self) -> Option<Micros> {
+        let running = self.regions.iter().filter(|region| region.done.is_none());
+        running.filter_map(|region| region.running.counters().watermark()).min()
     }
 
     /// Why the job is stopping, if a region has failed; the first one that did.

@@ -16,6 +16,7 @@ mod counters;
 mod dead_letter;
 mod error;
 mod gate;
+mod idleness;
 mod job;
 mod limit;
 mod memory;

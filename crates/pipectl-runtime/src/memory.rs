@@ -4,66 +4,110 @@
 //! Where they stay open until the input ends because the spec gives no lateness, the state grows with the input: such a run
 //! fails before the operating system ends it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use pipectl_data::units::Size;
 use pipectl_ir::{
     dag::Lateness,
-    physical::{Operation, PhysicalPlan},
+    physical::{Operation, PhysicalPlan, Target},
 };
 
 use crate::RunError;
 
-/// The state of all tasks of a region.
+/// What the windows of a region hold that stay open until the input ends, in all its tasks.
 #[derive(Debug)]
 pub(crate) struct StateMemory {
     held: AtomicU64,
     limit: u64,
-    /// The streams whose windows stay open until the input ends.
-    open_to_the_end: Vec<String>,
+    /// The nodes with such windows, and what has no watermark before the end; nothing where a query has no window.
+    open_to_the_end: BTreeMap<usize, Option<String>>,
 }
 
 impl StateMemory {
     /// For a plan.
     pub(crate) fn of(plan: &PhysicalPlan) -> Arc<Self> {
-        let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
-        let open = steps.filter(
-            |step| matches!(&step.operation, Operation::EventTime(time) if time.lateness == Lateness::UntilTheEnd),
-        );
-        let mut open_to_the_end: Vec<String> =
-            open.filter_map(|step| Some(plan.nodes.get(step.node)?.name.clone())).collect();
-        open_to_the_end.dedup();
-        Arc::new(Self { held: AtomicU64::new(0), limit: plan.memory, open_to_the_end })
+        Arc::new(Self { held: AtomicU64::new(0), limit: plan.memory, open_to_the_end: open_to_the_end(plan) })
     }
 
-    /// An operator of `node` holds `now` bytes, and held `before`.
+    /// An operator of the node with this number and name holds `now` bytes, and held `before`.
     ///
     /// # Errors
-    /// If all windows together hold more than the budget and none closes before the input ends.
-    pub(crate) fn changed(&self, node: &str, before: usize, now: usize) -> Result<(), RunError> {
+    /// If all windows that do not close before the input ends hold more than the budget together.
+    pub(crate) fn changed(&self, node: usize, name: &str, before: usize, now: usize) -> Result<(), RunError> {
+        let Some(stream) = self.open_to_the_end.get(&node) else { return Ok(()) };
         let (before, now) = (before as u64, now as u64);
         let held = if now >= before {
             self.held.fetch_add(now - before, Ordering::Relaxed) + (now - before)
         } else {
             self.held.fetch_sub(before - now, Ordering::Relaxed).saturating_sub(before - now)
         };
-        if held <= self.limit || self.open_to_the_end.is_empty() {
+        if held <= self.limit {
             return Ok(());
         }
-        let streams = self.open_to_the_end.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let limit = Size(self.limit);
+        let Some(stream) = stream else {
+            return Err(RunError::failed(format!("the groups of `{name}` hold more than `memory: {limit}`"))
+                .help("group by a window, which frees its groups when it closes")
+                .help("or raise `memory`"));
+        };
         Err(RunError::failed(format!(
-            "the open windows of `{node}` hold more than `memory: {}`, and none closes before the input ends",
-            Size(self.limit)
+            "the open windows of `{name}` hold more than `memory: {limit}`, and none closes before the input ends"
         ))
         .help(format!(
-            "give stream {streams} a `lateness` in its `time`, as in `lateness: 1h`: windows then close as time goes on, \
+            "give `{stream}` a `lateness` in its `time`, as in `lateness: 1h`: windows then close as time goes on, \
              and records that are older than that are late"
         ))
         .help("or raise `memory`"))
     }
+}
+
+/// The nodes whose windows stay open until the input ends, with the node whose event time has no watermark before that;
+/// nothing in its place where a query has no window.
+fn open_to_the_end(plan: &PhysicalPlan) -> BTreeMap<usize, Option<String>> {
+    let name = |node: usize| plan.nodes.get(node).map(|node| node.name.clone());
+    let mut found = BTreeMap::new();
+    // The stream without a watermark whose records travel there.
+    let mut routes: Vec<Option<usize>> = vec![None; plan.routes.len()];
+    for (number, stage) in plan.stages.iter().enumerate() {
+        let mut steps: Vec<Option<usize>> = vec![None; stage.steps.len()];
+        let mut comes_in = plan.routes.iter().zip(&routes).filter(|(route, _)| route.to == number);
+        let comes_in = comes_in.find_map(|(_, stream)| *stream);
+        let mut pass = |targets: &[Target], stream: Option<usize>, steps: &mut [Option<usize>]| {
+            for target in targets {
+                let (list, index) = match target {
+                    Target::Step(step) => (&mut *steps, *step),
+                    Target::Route(route) => (routes.as_mut_slice(), *route),
+                };
+                if let Some(place) = list.get_mut(index) {
+                    *place = stream.or(*place);
+                }
+            }
+        };
+        pass(&stage.roots, comes_in, &mut steps);
+        for (index, step) in stage.steps.iter().enumerate() {
+            let mut stream = steps.get(index).copied().flatten();
+            match &step.operation {
+                Operation::EventTime(time) => {
+                    stream = (time.lateness == Lateness::UntilTheEnd).then_some(step.node);
+                }
+                Operation::Window { query, .. } if query.window().is_some_and(|one| one.window.is_whole()) => {
+                    found.insert(step.node, None);
+                }
+                Operation::Window { .. } => {
+                    found.extend(stream.and_then(name).map(|stream| (step.node, Some(stream))));
+                }
+                _ => {}
+            }
+            pass(&step.next, stream, &mut steps);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -72,17 +116,12 @@ mod tests {
 
     #[test]
     fn state_beyond_the_budget_fails_only_where_windows_stay_open_to_the_end() {
-        let memory = |open: &[&str]| StateMemory {
-            held: AtomicU64::new(0),
-            limit: 1 << 20,
-            open_to_the_end: open.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        let closing = memory(&[]);
-        closing.changed("w", 0, 2 << 20).unwrap();
-        let open = memory(&["s"]);
-        open.changed("w", 0, 1 << 20).unwrap();
-        open.changed("w", 1 << 20, 1 << 19).unwrap();
-        let error = open.changed("v", 0, 1 << 20).unwrap_err();
+        let open_to_the_end = BTreeMap::from([2, 3].map(|node| (node, Some("s".to_owned()))));
+        let memory = StateMemory { held: AtomicU64::new(0), limit: 1 << 20, open_to_the_end };
+        memory.changed(1, "closing", 0, 2 << 20).unwrap();
+        memory.changed(2, "w", 0, 1 << 20).unwrap();
+        memory.changed(2, "w", 1 << 20, 1 << 19).unwrap();
+        let error = memory.changed(3, "v", 0, 1 << 20).unwrap_err();
         assert!(error.message.contains("`v` hold more than `memory: 1MiB`"), "{error}");
         assert!(error.help[0].contains("`s`") && error.help[0].contains("lateness"), "{:?}", error.help);
     }

@@ -85,6 +85,12 @@ pub(crate) fn output_context(plan: &PhysicalPlan, sink: &SinkPlan, host: &Host, 
         output: output_folder(&plan.pipeline, &plan.environment),
         node: sink.name.clone(),
         directory: options.directory.clone(),
+        schema: sink.schema.clone(),
+        wanted: match options.output {
+            OutputPolicy::Refuse => Earlier::None,
+            OutputPolicy::Keep => Earlier::Keep,
+            OutputPolicy::Replace => Earlier::Replace,
+        },
     }
 }
 
@@ -106,10 +112,12 @@ pub(crate) async fn refuse(
     if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
 }
 
-/// Reports all output of earlier runs, whether or not there are checkpoints: for a run that is about to forget them.
+/// Reports what forbids a run to start over, whether or not there are checkpoints: for a run that is about to forget them.
+/// Who is refused here can still go on from the checkpoint.
 ///
 /// # Errors
-/// If there is any, or a sink cannot be asked.
+/// If there is output of earlier runs of which nobody has said what becomes of it, if it is to be kept and a sink cannot
+/// add to it, or if a sink cannot be asked.
 pub async fn refuse_output(
     plans: &[PhysicalPlan],
     connectors: &dyn Connectors,
@@ -120,6 +128,9 @@ pub async fn refuse_output(
     for plan in plans.iter().filter(|plan| plan.workers != Workers::Any) {
         found.extend(all_earlier(plan, connectors, host, options).await?);
     }
+    if options.output == OutputPolicy::Keep {
+        return Ok(());
+    }
     let pipeline = plans.first().map_or("", |plan| plan.pipeline.as_str());
     if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
 }
@@ -128,13 +139,13 @@ fn exists(pipeline: &str, found: &[(String, Vec<EarlierOutput>)]) -> RunError {
     let error = RunError {
         kind: crate::RunErrorKind::OutputExists,
         message: format!(
-            "output of an earlier run is there, and pipeline `{pipeline}` would start over: {}",
+            "output of an earlier run exists, and pipeline `{pipeline}` would start over: {}",
             list(found)
         ),
         help: Vec::new(),
     };
     error.help("`--replace-output` removes it once the first checkpoint of the new run is durable").help(
-        "`--keep-output` leaves it where it is and writes beside it or after it; what is read again is there twice",
+        "`--keep-output` keeps it and writes next to it or appends to it; records that are read again are duplicated",
     )
 }
 
@@ -196,7 +207,7 @@ async fn starts_anew(store: &dyn Checkpoints) -> Result<bool, RunError> {
 async fn note(store: &dyn Checkpoints) -> Result<Option<Note>, RunError> {
     let Some(bytes) = store.begun().await? else { return Ok(None) };
     let broken = |error: serde_json::Error| {
-        RunError::failed(format!("what was noted at the start of the pipeline cannot be read: {error}"))
+        RunError::failed(format!("the notes from the start of the pipeline cannot be read: {error}"))
             .help("restore the state folder from a backup, or start over with `--fresh`")
     };
     serde_json::from_slice(&bytes).map(Some).map_err(broken)

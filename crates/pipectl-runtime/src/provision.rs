@@ -154,16 +154,16 @@ async fn one(
             "there is no stream `{}` on {kind}, although the Environment says `existing: true`",
             target.name
         ))
-        .help("correct its `name`, or remove `existing` so that `apply` makes it"));
+        .help("correct its `name`, or remove `existing` so that `apply` creates it"));
     }
     connection.create(&target).await.map_err(failed)?;
     let state = connection.describe(&target, None).await.map_err(failed)?;
-    let state = state.ok_or_else(|| missing(format!("`{}` was made on {kind} but is not there", target.name)))?;
+    let state = state.ok_or_else(|| missing(format!("`{}` was created on {kind} but does not exist", target.name)))?;
     Ok(provisioned(state, true, Vec::new()))
 }
 
 fn tell(stream: &StreamPlan, target: &str, found: &[Difference]) -> Result<(), RunError> {
-    const HELP: &str = "`apply --update-streams` brings the stream to what the specs say";
+    const HELP: &str = "`apply --update-streams` updates the stream to match the specs";
     let kind = &stream.carrier.kind;
     for Difference { setting, is, wanted, grave } in found {
         let message = format!("`{target}` on {kind} has {setting} {is}, and the specs ask for {wanted}");
@@ -171,7 +171,7 @@ fn tell(stream: &StreamPlan, target: &str, found: &[Difference]) -> Result<(), R
             let error = ConnectorError::new(ErrorKind::Conflict, message);
             return Err(RunError::connector(&stream.name, &error).help(HELP));
         }
-        tracing::warn!(stream = stream.name, "{message}; it is left as it is. {HELP}");
+        tracing::warn!(stream = stream.name, "{message}; it is not changed. {HELP}");
     }
     Ok(())
 }

@@ -29,8 +29,8 @@ pub(crate) async fn resume(
     let before = store.before_latest().await?;
     if before.is_none() && latest.id > 1 {
         return Err(RunError::failed(format!(
-            "checkpoint {} of pipeline `{}` does not count, since its transaction was never committed, and the one before \
-             it is gone",
+            "checkpoint {} of pipeline `{}` is not valid, because its transaction was never committed, and the previous \
+             checkpoint no longer exists",
             latest.id, plan.pipeline
         ))
         .help("restore the state folder from a backup, or start over with `--fresh`"));
@@ -38,7 +38,7 @@ pub(crate) async fn resume(
     tracing::info!(
         pipeline = plan.pipeline,
         checkpoint = latest.id,
-        "the transaction of the newest checkpoint was never committed: going on from the one before it"
+        "the transaction of the newest checkpoint was never committed: continuing from the previous checkpoint"
     );
     Ok(before)
 }
@@ -67,8 +67,8 @@ async fn counts(
                 if checkpoint.id > 1 {
                     tracing::warn!(
                         stream = stream.name,
-                        "the service does not know any more whether the last transaction was committed: what was written \
-                         between the last two checkpoints may be there twice"
+                        "the service no longer knows whether the last transaction was committed: records that were written \
+                         between the last two checkpoints can be duplicated"
                     );
                 }
                 no.push(&stream.name);
@@ -78,8 +78,8 @@ async fn counts(
     if !no.is_empty() && !yes.is_empty() {
         tracing::warn!(
             twice = ?yes,
-            "streams of one region are written at several services, and only some transactions of the last checkpoint were \
-             committed: the records of those are written again"
+            "a region writes streams on several services, and only some transactions of the last checkpoint were \
+             committed: their records are written again"
         );
     }
     Ok(no.is_empty())

@@ -19,6 +19,7 @@ use crate::{
     coordinator::{Coordinator, Order},
     counters::Counters,
     error::RunError,
+    idleness::{Idleness, RegionIdleness},
     job::{reads, writes},
     limit::Limits,
     memory::StateMemory,
@@ -76,14 +77,11 @@ impl Running {
         self.finished
     }
 
-    /// Whether nothing has been read since the run started.
+    /// Whether nothing has been read since the run started, and nothing written: windows that earlier runs kept open may
+    /// have closed.
     pub fn read_nothing(&self) -> bool {
         let nodes = self.nodes();
-        let reads = |node: &&NodeReport| node.role == "source" || node.role == "stream";
-        nodes
-            .iter()
-            .filter(reads)
-            .all(|node| node.counts.input == node.before.input && node.counts.output == node.before.output)
+        nodes.iter().all(|node| node.counts.input == node.before.input && node.counts.output == node.before.output)
     }
 
     /// Tells the readers of a durable stream that nobody will write to it any more: they end when they have read what is in
@@ -175,10 +173,21 @@ fn forget_arrival(plan: &mut PhysicalPlan) {
 /// # Errors
 /// If a source or sink cannot be opened, or the checkpoint belongs to another plan.
 pub async fn start(
+    plan: PhysicalPlan,
+    connectors: &dyn Connectors,
+    host: &Host,
+    options: RunOptions,
+) -> Result<Running, RunError> {
+    start_region(plan, connectors, host, options, Idleness::default().join()).await
+}
+
+/// The same for one of several regions of a pipeline.
+pub(crate) async fn start_region(
     mut plan: PhysicalPlan,
     connectors: &dyn Connectors,
     host: &Host,
     options: RunOptions,
+    idleness: RegionIdleness,
 ) -> Result<Running, RunError> {
     if !options.live {
         forget_arrival(&mut plan);
@@ -200,13 +209,13 @@ pub async fn start(
             plan.pipeline, checkpoint.id
         ));
         if changes.is_empty() {
-            error = error.help("if you have changed nothing, an earlier version of pipectl wrote the checkpoint");
+            error = error.help("if you changed nothing, an earlier version of pipectl wrote the checkpoint");
         }
         for change in changes {
             error = error.help(format!("changed: {change}"));
         }
         return Err(error
-            .help("undo the change to go on from the checkpoint")
+            .help("undo the change to continue from the checkpoint")
             .help("or start over with `--fresh`: everything is read and written again"));
     }
     let counters = Arc::new(Counters::new(plan.nodes.len()));
@@ -275,6 +284,7 @@ pub async fn start(
         every: plan.checkpoint_every.max(1),
         at_once: checkpoint.is_none() && reads(&plan).iter().any(|stream| stream.carrier.start == StreamStart::Latest),
         idle_time: options.live,
+        idleness,
         removal,
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };

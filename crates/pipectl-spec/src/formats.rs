@@ -31,7 +31,7 @@ pub(crate) fn check(format: &str, text: &str) -> Option<Result<(), Fault>> {
         }
         "start" => whole(
             matches!(text, "earliest" | "latest") || timestamp::parse(text).is_some(),
-            "is no place to start: write `earliest`, `latest` or a timestamp such as `2026-01-31T12:00:00Z`",
+            "is not a start position: write `earliest`, `latest` or a timestamp such as `2026-01-31T12:00:00Z`",
         ),
         "date" => whole(timestamp::parse_date(text).is_some(), "is not a date: write one such as `2026-01-31`"),
         _ => return None,

@@ -38,7 +38,7 @@ pub(crate) fn interpolate(node: &mut Node, path: &Path, resolver: &Resolver<'_>,
                 if entry.key.contains("${") {
                     let title = format!("the key `{}` holds a reference", entry.key);
                     let problem = Diagnostic::error(codes::REFERENCE_IN_KEY, title).at_key(&path, "");
-                    problems.push(problem.help("write the key out: references are filled in inside values only"));
+                    problems.push(problem.help("write the key literally: only values can contain references"));
                 }
                 interpolate(&mut entry.value, &path, resolver, problems);
             }
@@ -260,7 +260,7 @@ fn pieces(text: &str) -> Vec<(Range<usize>, Piece<'_>)> {
             pieces.push((start..end, reference(body.get(..length).unwrap_or_default())));
             end
         } else {
-            let help = "write `${NAME}`, or `$${` for the characters themselves";
+            let help = "write `${NAME}`, or `$${` for a literal `${`";
             pieces.push((start..text.len(), Piece::Bad("`${` has no closing `}`".to_owned(), help.to_owned())));
             text.len()
         };
@@ -312,7 +312,7 @@ fn reference(body: &str) -> Piece<'_> {
     } else if let Some(default) = rest.trim_start_matches(':').strip_prefix(['=', '+']).filter(|_| is_name(word)) {
         (format!("`${{{body}}}` is not a reference"), format!("write `${{{word}:-{default}}}` for a default"))
     } else {
-        let help = "write `${NAME}`, `${NAME:-default}` or `${secret:NAME}`, or `$${` for the characters themselves";
+        let help = "write `${NAME}`, `${NAME:-default}` or `${secret:NAME}`, or `$${` for a literal `${`";
         (format!("`${{{body}}}` is not a reference"), help.to_owned())
     };
     Piece::Bad(title, help)

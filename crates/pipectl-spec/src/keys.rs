@@ -5,32 +5,33 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// What a document says about itself.
+/// The metadata of a document.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metadata {
-    /// Checkpoints, dead letters and state are kept under this name. Letters, digits, hyphens and underscores; at most 64 characters.
+    /// The name under which checkpoints, dead letters and state are kept. Letters, digits, hyphens and underscores; at
+    /// most 64 characters.
     #[schemars(
         extend("x-name" = "document", "pattern" = "^[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?$", "maxLength" = 64),
         example = "sensor-lab"
     )]
     pub(crate) name: String,
-    /// What it is for, in a sentence.
+    /// A short description of its purpose.
     pub(crate) description: Option<String>,
-    /// Words of your own to find it by.
+    /// Labels to find it by.
     #[serde(default)]
     #[expect(dead_code, reason = "accepted for other tools; nothing here reads them yet")]
     labels: std::collections::BTreeMap<String, String>,
 }
 
-/// What a pipeline is.
+/// The content of a pipeline.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PipelineKeys {
-    /// When positions, state and open files are made durable, so that a restart goes on from there.
+    /// When pipectl saves positions, state and open files, so that a restart continues from there.
     #[serde(default)]
     pub(crate) checkpoint: Checkpoint,
-    /// What all queues of the pipeline together may hold; sources wait when it is full.
+    /// The memory budget of all queues of the pipeline together. When it is used up, sources wait.
     #[serde(default = "memory")]
     #[schemars(example = "256MiB")]
     pub(crate) memory: Size,
@@ -40,7 +41,7 @@ pub(crate) fn memory() -> Size {
     Size(256 * 1024 * 1024)
 }
 
-/// When state is made durable.
+/// When pipectl saves the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpoint {
@@ -63,13 +64,17 @@ impl Default for Checkpoint {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SourceKeys {
-    /// The stream that the source fills. Without it, read the source by its own name.
+    /// The stream that the source writes to. Without it, other nodes read from the source by its name.
     #[schemars(example = &"sensor_data", length(min = 1))]
     pub(crate) to: Option<String>,
-    /// The columns of the records, where the source does not know them by itself. `pipectl infer FILE` writes them for you.
+    /// The columns of the records, for sources that do not know them. `pipectl infer FILE` generates this schema from
+    /// sample records.
     #[schemars(with = "Option<Columns>")]
     pub(crate) schema: Option<Value>,
-    /// How long a partition must be silent before it no longer holds back the watermark.
+    /// The field that holds the event time. Required if a window reads the source by its name. If the source writes to
+    /// a stream, set `time` on the stream instead.
+    pub(crate) time: Option<TimeKeys>,
+    /// How long a partition must be silent before it counts as idle and no longer holds back the watermark.
     pub(crate) idle_after: Option<Duration>,
 }
 
@@ -77,22 +82,23 @@ pub(crate) struct SourceKeys {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamKeys {
-    /// The field, or the fields, by which records are spread over partitions; records of one key stay in order.
+    /// The field or fields that determine the partition of a record. Records with the same key stay in order.
     pub(crate) key: Option<Key>,
-    /// Where the time of an event stands in its record. Windows need it.
+    /// The field that holds the event time. Required for windows.
     pub(crate) time: Option<TimeKeys>,
-    /// The columns of the records, where what fills the stream does not say.
+    /// The columns of the records, if the node that writes to the stream does not define them.
     #[schemars(with = "Option<Columns>")]
     pub(crate) schema: Option<Value>,
-    /// How many partitions the stream has: how many workers can read it side by side.
+    /// The number of partitions, which is the maximum number of workers that can read the stream in parallel.
     #[schemars(range(min = 1, max = 10000), example = 4)]
     pub(crate) partitions: Option<u32>,
-    /// How long records stay in the stream.
+    /// How long the stream keeps records.
     #[schemars(example = "24h")]
     pub(crate) retention: Option<Duration>,
-    /// What order readers are promised.
+    /// The order that readers can rely on.
     pub(crate) ordering: Option<Ordering>,
-    /// How long a partition that is read to its end must be silent before it no longer holds back the watermark. Of use where a backend carries the stream; by default 10 seconds.
+    /// How long a partition that is read to its end must be silent before it counts as idle and no longer holds back
+    /// the watermark. Applies to streams on a backend. Default: 10 seconds.
     #[schemars(example = "10s")]
     pub(crate) idle_after: Option<Duration>,
 }
@@ -103,7 +109,7 @@ pub(crate) struct StreamKeys {
 pub(crate) enum Key {
     /// The name of a field.
     One(#[schemars(example = &"sensor_id", length(min = 1))] String),
-    /// The names of several fields, which make the key together.
+    /// The names of several fields, which together form the key.
     Several(#[schemars(length(min = 1))] Vec<String>),
 }
 
@@ -111,29 +117,30 @@ pub(crate) enum Key {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TimeKeys {
-    /// The field that holds the time of the event.
+    /// The field that holds the event time.
     #[schemars(example = &"timestamp", length(min = 1))]
     pub(crate) field: String,
-    /// How much older than the newest event time a record may be without being late. If not given: for files, and for
-    /// `simulate` with `pace: fast`, windows close when the input ends, so that nothing is late; otherwise 5s.
+    /// How far a record may lag behind the newest event time before it is late. Default: 5s. For files, and for
+    /// `simulate` with `pace: fast`, the default is to close windows only when the input ends, so that no record is
+    /// late.
     #[schemars(example = "5s")]
     pub(crate) lateness: Option<Duration>,
-    /// How far ahead of its arrival the event time of a record may be; a record beyond that goes to the dead letters, so
-    /// that one wrong clock does not make the records of all others late. If not given: 24h, and no limit for files and
-    /// for `simulate`. Dry runs and comparisons have no limit, since arrival says nothing there.
+    /// How far the event time of a record may be ahead of its arrival. A record beyond this limit becomes a dead
+    /// letter, so that one wrong clock does not make all other records late. Default: 24h; no limit for files and for
+    /// `simulate`. Dry runs and comparisons have no limit, because arrival times mean nothing there.
     #[schemars(example = "24h")]
     pub(crate) max_ahead: Option<Duration>,
 }
 
-/// What order readers are promised.
+/// The order that readers can rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ordering {
-    /// Records of one key come in the order in which they were written.
+    /// Records with the same key arrive in the order in which they were written.
     Key,
-    /// All records of one partition come in the order in which they were written.
+    /// All records of one partition arrive in the order in which they were written.
     Partition,
-    /// Records may come in any order.
+    /// Records may arrive in any order.
     None,
 }
 
@@ -141,53 +148,56 @@ pub enum Ordering {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessorKeys {
-    /// The stream, source or processor that it reads. A query names what it reads itself.
+    /// The stream, source or processor that it reads from. A query names its inputs itself.
     #[schemars(example = &"sensor_data", length(min = 1))]
     pub(crate) from: Option<String>,
-    /// The stream that it fills. Without it, read the processor by its own name.
+    /// The stream that it writes to. Without it, other nodes read from the processor by its name.
     #[schemars(length(min = 1))]
     pub(crate) to: Option<String>,
-    /// What happens to records that come after their window has closed.
+    /// The result column that holds the event time, if it differs from the input or the input has none. If the
+    /// processor writes to a stream, set `time` on the stream instead.
+    pub(crate) time: Option<TimeKeys>,
+    /// How to handle records that arrive after their window has closed.
     #[serde(default)]
     pub(crate) late: Late,
-    /// What happens to open windows when the input ends. With `keep`, the next run goes on with them.
+    /// How to handle open windows when the input ends. With `keep`, the next run continues with them.
     #[serde(default)]
     pub(crate) at_end: AtEnd,
-    /// What happens to a record that cannot be processed.
+    /// How to handle a record that cannot be processed.
     #[serde(default)]
     pub(crate) on_error: OnError,
 }
 
-/// What happens to late records; they are counted either way.
+/// How to handle late records. They are counted in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Late {
-    /// They go to the dead letters.
+    /// Writes them to the dead letters.
     #[default]
     DeadLetter,
-    /// They are left out.
+    /// Drops them.
     Drop,
 }
 
-/// What happens to open windows when the input ends.
+/// How to handle open windows when the input ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AtEnd {
-    /// They close and their results are written. A record for them in a later run is late.
+    /// Closes the windows and writes their results. In a later run, records for these windows are late.
     #[default]
     Close,
-    /// They stay open for the records of the next run, and close when the watermark passes their end.
+    /// Keeps the windows open for the next run. They close when the watermark passes their end.
     Keep,
 }
 
-/// What happens to a record that cannot be processed.
+/// How to handle a record that cannot be processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnError {
-    /// It goes to the dead letters, and the pipeline goes on.
+    /// Writes the record to the dead letters and continues.
     #[default]
     DeadLetter,
-    /// The pipeline stops.
+    /// Stops the pipeline.
     Fail,
 }
 
@@ -195,7 +205,7 @@ pub enum OnError {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SinkKeys {
-    /// The stream, source or processor that it reads.
+    /// The stream, source or processor that it reads from.
     #[schemars(example = &"per_minute", length(min = 1))]
     pub(crate) from: String,
 }
@@ -204,16 +214,16 @@ pub(crate) struct SinkKeys {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamBindingKeys {
-    /// What the backend calls the stream. By default, as the Pipeline does.
+    /// The name of the stream on the backend. Default: its name in the Pipeline.
     #[schemars(example = "prod.sensors", length(min = 1))]
     pub(crate) name: Option<String>,
-    /// Whether the stream exists already; then `apply` neither makes nor removes it.
+    /// Whether the stream already exists. If true, `apply` neither creates nor removes it.
     #[serde(default)]
     pub(crate) existing: bool,
     /// Where reading begins when there is no checkpoint.
     #[serde(default)]
     pub(crate) start: Start,
-    /// The backend that carries the stream. By default, the one called `default`.
+    /// The backend that carries the stream. Default: the backend named `default`.
     #[schemars(length(min = 1))]
     pub(crate) backend: Option<String>,
 }
@@ -222,12 +232,12 @@ pub(crate) struct StreamBindingKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Start {
-    /// With the oldest record that the stream still holds.
+    /// The oldest record in the stream.
     #[default]
     Earliest,
-    /// With the records that come from now on.
+    /// New records only.
     Latest,
-    /// With the first record that the service took in at this moment (microseconds UTC) or later.
+    /// The first record that the service received at this time (microseconds UTC) or later.
     At(pipectl_data::Micros),
 }
 
@@ -326,15 +336,15 @@ impl JsonSchema for Columns {
     }
 }
 
-/// Which addresses the services of this Environment may have.
+/// The addresses that the services of this Environment may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Network {
-    /// Any.
+    /// Any address.
     #[default]
     Any,
-    /// Only such that cannot be reached from the internet: private endpoints, this machine, the own network. A connection
-    /// to a service with a public address is refused.
+    /// Only addresses that cannot be reached from the internet: private endpoints, this machine, the local network.
+    /// pipectl refuses a connection to a service with a public address.
     Private,
 }
 
@@ -342,7 +352,7 @@ pub enum Network {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EnvironmentKeys {
-    /// Which addresses the services may have.
+    /// The addresses that the services may have.
     #[serde(default)]
     pub(crate) network: Network,
 }

@@ -5,6 +5,7 @@
 //! processors, sinks and backends are handed in as [`Kinds`]; this crate knows none but `sql` and `stream`.
 
 mod editor;
+mod fmt;
 mod formats;
 mod infer;
 mod interpolate;
@@ -18,6 +19,7 @@ mod tests;
 mod tree;
 mod walk;
 
+pub use fmt::format;
 pub use infer::{InferError, infer, infer_rows, schema_block};
 pub use interpolate::Resolver;
 pub use load::{Input, load};

@@ -116,7 +116,7 @@ impl Reading<'_> {
             Some((Kind::Broken, _)) => return,
             _ if is_secret(node) => return,
             Some((Kind::Str(_), shown)) => {
-                let title = format!("this pipectl does not read the version {shown}");
+                let title = format!("this version of pipectl does not support the version {shown}");
                 Diagnostic::error(shape::WRONG_VERSION, title)
                     .at(&at, "")
                     .fix(Place::Node(at.clone(), Part::Value), VERSION)
@@ -136,7 +136,7 @@ impl Reading<'_> {
         let spec = document.get("spec");
         let has = |keys: &[&str]| keys.iter().any(|key| spec.is_some_and(|spec| spec.get(key).is_some()));
         let seems_environment = has(&["backends", "object_store", "table"]) && !has(&["sources", "processors"]);
-        let help = "write `kind: Pipeline` for what flows, `kind: Environment` for where it runs";
+        let help = "write `kind: Pipeline` to define a pipeline, or `kind: Environment` to define where it runs";
         let node = document.get("kind");
         match node.map(|node| (&node.kind, shown(node))) {
             // The walk reports a secret.
@@ -144,7 +144,7 @@ impl Reading<'_> {
             Some((Kind::Str(kind), _)) if kind == "Pipeline" => (true, true),
             Some((Kind::Str(kind), _)) if kind == "Environment" => (false, true),
             Some((Kind::Str(kind), shown)) => {
-                let title = format!("there is no kind of document {shown}");
+                let title = format!("unknown kind of document {shown}");
                 let problem = Diagnostic::error(shape::UNKNOWN_DOCUMENT, title);
                 let near = nearest(kind, ["Pipeline", "Environment"]);
                 let problem = match near {
@@ -206,7 +206,7 @@ fn duplicates(loaded: &Loaded, problems: &mut Diagnostics) {
             let problem = Diagnostic::error(shape::DUPLICATE_NAME, title)
                 .at(&place(path), "again here")
                 .related(Place::Node(place(first), Part::Value), "first here");
-            problems.push(problem.help("give each a name of its own"));
+            problems.push(problem.help("give each document its own name"));
         } else {
             seen.insert((kind, name), path);
         }

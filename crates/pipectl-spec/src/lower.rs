@@ -170,6 +170,7 @@ impl Document<'_> {
             kind,
             to: reference(keys.to, &node.path, "to"),
             schema: keys.schema.and_then(|value| Self::schema(&value, node)),
+            time: time(keys.time, &node.path),
             idle_after: keys.idle_after,
         })
     }
@@ -185,18 +186,11 @@ impl Document<'_> {
                 texts.into_iter().enumerate().map(name).collect()
             }
         };
-        let time_path = node.path.key("time");
-        let time = keys.time.map(|TimeKeys { field, lateness, max_ahead }| TimeSpec {
-            field: Name { text: field, path: time_path.key("field") },
-            lateness,
-            max_ahead,
-            path: time_path,
-        });
         Some(StreamNode {
             name: node.name.to_owned(),
             path: node.path.clone(),
             key,
-            time,
+            time: time(keys.time, &node.path),
             schema: keys.schema.and_then(|value| Self::schema(&value, node)),
             partitions: keys.partitions,
             retention: keys.retention,
@@ -221,6 +215,7 @@ impl Document<'_> {
             kind,
             from: reference(keys.from, &node.path, "from"),
             to: reference(keys.to, &node.path, "to"),
+            time: time(keys.time, &node.path),
             late: keys.late,
             at_end: keys.at_end,
             on_error: keys.on_error,
@@ -314,6 +309,17 @@ impl Document<'_> {
         }
         environment
     }
+}
+
+/// The `time` key of a node.
+fn time(keys: Option<TimeKeys>, node: &Path) -> Option<TimeSpec> {
+    let path = node.key("time");
+    keys.map(|TimeKeys { field, lateness, max_ahead }| TimeSpec {
+        field: Name { text: field, path: path.key("field") },
+        lateness,
+        max_ahead,
+        path,
+    })
 }
 
 fn reference(text: Option<String>, node: &Path, key: &str) -> Option<Name> {

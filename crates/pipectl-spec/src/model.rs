@@ -101,6 +101,8 @@ pub struct SourceNode {
     pub to: Option<Name>,
     /// The columns of its records.
     pub schema: Option<SchemaSpec>,
+    /// Event time, where no stream says it.
+    pub time: Option<TimeSpec>,
     /// How long a partition must be silent before it no longer holds back the watermark.
     pub idle_after: Option<Duration>,
 }
@@ -128,7 +130,7 @@ pub struct StreamNode {
     pub ordering: Option<Ordering>,
 }
 
-/// Event time of a stream.
+/// Event time of a node's records.
 #[derive(Debug, Clone)]
 pub struct TimeSpec {
     /// The field that holds it.
@@ -163,6 +165,8 @@ pub struct ProcessorNode {
     pub from: Option<Name>,
     /// The stream that it fills; without one, the processor can be read by its own name.
     pub to: Option<Name>,
+    /// Event time of the results, where no stream says it and it is another one than that of the input.
+    pub time: Option<TimeSpec>,
     /// What happens to late records.
     pub late: Late,
     /// What happens to open windows when the input ends.

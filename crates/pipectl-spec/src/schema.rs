@@ -65,21 +65,21 @@ pub fn spec_schema(kinds: &Kinds) -> Value {
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pipectl spec",
-        "description": "A pipeline (what flows) or an environment (where it runs).",
+        "description": "A pipeline (the data flow) or an Environment (where it runs).",
         "type": "object",
         "properties": {
             "apiVersion": { "const": "pipectl/v1", "description": "The version of this format.", "default": "pipectl/v1" },
             "kind": {
                 "enum": ["Pipeline", "Environment"],
-                "description": "Pipeline: what flows. Environment: where it runs.",
+                "description": "Pipeline: the data flow. Environment: where it runs.",
                 "default": "Pipeline",
             },
             "metadata": reference(METADATA),
-            "spec": { "type": "object", "description": "The content; what it holds depends on `kind`." },
+            "spec": { "type": "object", "description": "The content. Its keys depend on `kind`." },
         },
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "additionalProperties": false,
-        "patternProperties": { "^x-": { "description": "Yours to use; not read." } },
+        "patternProperties": { "^x-": { "description": "Free to use; pipectl ignores it." } },
         "allOf": [
             { "if": is_kind("Pipeline"), "then": spec(PIPELINE) },
             { "if": is_kind("Environment"), "then": spec(ENVIRONMENT) },
@@ -137,7 +137,7 @@ impl Composer {
             json!({
                 "type": "string",
                 "minLength": 1,
-                "description": "A query over streams, sources and processors by name. `tumble(INTERVAL '1 minute')` in GROUP BY makes windows of event time.",
+                "description": "A query over streams, sources and processors by name. `tumble(INTERVAL '1 minute')` in GROUP BY defines event-time windows.",
                 "examples": ["SELECT * FROM sensor_data WHERE temperature > 25"],
             }),
         );
@@ -147,7 +147,7 @@ impl Composer {
             json!({
                 "type": "string",
                 "minLength": 1,
-                "description": "The name of another stream, which gets a copy of the records.",
+                "description": "The name of another stream, which receives a copy of the records.",
                 "examples": ["mirror"],
             }),
         );
@@ -162,17 +162,17 @@ impl Composer {
         add(
             &mut spec,
             "sources",
-            named(&node(keys::<SourceKeys>(), "source", &sources), "Where records come from, by name."),
+            named(&node(keys::<SourceKeys>(), "source", &sources), "Sources of records, by name."),
         );
         add(
             &mut spec,
             "streams",
-            named(&node(keys::<StreamKeys>(), "stream", &[]), "What carries records from node to node, by name."),
+            named(&node(keys::<StreamKeys>(), "stream", &[]), "Streams carry records from node to node, by name."),
         );
-        add(&mut spec, "processors", named(&processor, "What changes records, by name."));
-        add(&mut spec, "sinks", named(&node(keys::<SinkKeys>(), "sink", &sinks), "Where records go, by name."));
+        add(&mut spec, "processors", named(&processor, "Processors transform records, by name."));
+        add(&mut spec, "sinks", named(&node(keys::<SinkKeys>(), "sink", &sinks), "Destinations of records, by name."));
         let dead_letters = node(
-            json!({ "type": "object", "additionalProperties": false, "description": "Where records go that could not be processed, with reason, node, position and original bytes. By default, a file beside the output." }),
+            json!({ "type": "object", "additionalProperties": false, "description": "The destination of records that cannot be processed, with reason, node, position and original bytes. Default: a file next to the output." }),
             "dead-letter place",
             &places,
         );
@@ -184,20 +184,23 @@ impl Composer {
         let backends = self.family("backend", &kinds.backends);
         let mut spec = keys::<EnvironmentKeys>();
         if let Some(spec) = spec.as_object_mut() {
-            let text = "Where a pipeline runs. What is not said here is the built-in default.";
+            let text = "Where a pipeline runs. Built-in defaults apply to everything that is not set here.";
             spec.insert("description".to_owned(), text.into());
         }
         let backend = node(json!({ "type": "object", "additionalProperties": false }), "backend", &backends);
         add(
             &mut spec,
             "backends",
-            named(&backend, "What carries streams, by name; the one called `default` carries those that name none."),
+            named(
+                &backend,
+                "Backends carry streams, by name. The backend named `default` carries the streams that name no backend.",
+            ),
         );
         let mut stream = node(keys::<StreamBindingKeys>(), "stream", &[]);
         for (kind, options) in self.family("stream", &kinds.stream_options) {
             add(&mut stream, &kind, options);
         }
-        add(&mut spec, "streams", named(&stream, "What the Pipeline's streams are here, by name."));
+        add(&mut spec, "streams", named(&stream, "Settings of the Pipeline's streams in this Environment, by name."));
         let bindings = self.family("binding", &kinds.bindings);
         let mut services: Vec<(String, Value)> = Vec::new();
         for (_, binding) in &bindings {
@@ -211,7 +214,7 @@ impl Composer {
             add(&mut spec, &name, binding);
         }
         let pinned = node(json!({ "type": "object", "additionalProperties": false }), "service", &services);
-        add(&mut spec, "sinks", named(&pinned, "Sinks that have a service of their own, by name."));
+        add(&mut spec, "sinks", named(&pinned, "Sinks with their own service, by name."));
         spec
     }
 
@@ -275,7 +278,7 @@ fn named(node: &Value, description: &str) -> Value {
 }
 
 fn free() -> Value {
-    json!({ "^x-": { "description": "Yours to use; not read." } })
+    json!({ "^x-": { "description": "Free to use; pipectl ignores it." } })
 }
 
 /// A node: its common keys and exactly one of the kinds.

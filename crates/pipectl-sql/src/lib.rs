@@ -29,6 +29,8 @@ pub enum Lookup {
 /// What a query can know about its input.
 #[derive(Debug, Clone)]
 pub struct Input {
+    /// Whether it ends by itself: then it can be grouped without a window.
+    pub bounded: bool,
     /// The columns.
     pub schema: Schema,
     /// How its event time is known.
@@ -75,7 +77,7 @@ pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diag
                 Some(near) => problem
                     .help(format!("did you mean `{near}`?"))
                     .fix(Place::Node(here, Part::Inside(name.place.clone())), near),
-                None => problem.help(format!("there are: {}", known.join(", "))),
+                None => problem.help(format!("available: {}", known.join(", "))),
             };
             problems.push(problem);
             None

@@ -50,11 +50,9 @@ pub(crate) fn is_interval_unit(word: &str) -> bool {
 pub(crate) fn parse_interval(text: &str) -> Result<Micros, String> {
     match parse_span(text)? {
         Span { months: 0, micros } => Ok(micros),
-        _ => {
-            Err("months and years have no fixed length: they can be added to a time, and nothing else; write days or \
+        _ => Err("months and years have no fixed length: you can only add them to a time; write days or \
                   hours"
-                .to_owned())
-        }
+            .to_owned()),
     }
 }
 
@@ -160,7 +158,7 @@ pub(crate) fn check_text(kind: LiteralKind, text: &str) -> Result<(), Flaw> {
         }
         let near = pipectl_diag::nearest(text, words.iter().copied());
         let hint = near.map(|near| format!("did you mean '{near}'? ")).unwrap_or_default();
-        Err((None, format!("{hint}possible are {}", words.join(", "))))
+        Err((None, format!("{hint}possible values are {}", words.join(", "))))
     };
     match kind {
         LiteralKind::Regex => match regex::Regex::new(text) {
@@ -178,7 +176,7 @@ pub(crate) fn check_text(kind: LiteralKind, text: &str) -> Result<(), Flaw> {
         LiteralKind::DatePart => one_of(DATE_PARTS),
         LiteralKind::Encoding => one_of(ENCODINGS),
         LiteralKind::Zone => check_zone(text),
-        LiteralKind::Group | LiteralKind::Digits => Err((None, "a whole number must stand here".to_owned())),
+        LiteralKind::Group | LiteralKind::Digits => Err((None, "a whole number is expected here".to_owned())),
     }
 }
 

@@ -15,6 +15,7 @@ fn lookup(name: &str) -> Lookup {
     let fields = |fields: &[(&str, DataType)]| Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, *kind)));
     match name {
         "sensor_data" => Lookup::Input(Input {
+            bounded: false,
             schema: fields(&[
                 ("sensor_id", DataType::String),
                 ("site", DataType::String),
@@ -27,6 +28,7 @@ fn lookup(name: &str) -> Lookup {
             time: Time::Field("timestamp".to_owned()),
         }),
         "plain" => Lookup::Input(Input {
+            bounded: false,
             schema: fields(&[("sensor_id", DataType::String), ("temperature", DataType::Float64)]),
             time: Time::None,
         }),

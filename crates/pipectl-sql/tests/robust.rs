@@ -54,7 +54,7 @@ fn lookup(name: &str) -> Lookup {
         Field::new("j", DataType::Json),
     ];
     match name {
-        "s" => Lookup::Input(Input { schema: Schema::new(fields), time: Time::Field("ts".to_owned()) }),
+        "s" => Lookup::Input(Input { schema: Schema::new(fields), time: Time::Field("ts".to_owned()), bounded: false }),
         "none" => Lookup::NoColumns,
         _ => Lookup::Unknown(vec!["s".to_owned()]),
     }

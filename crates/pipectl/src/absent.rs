@@ -30,7 +30,7 @@ impl Absent {
 
     fn help(&self) -> String {
         format!(
-            "build it with `cargo build -p pipectl --features {kind}`, or take a release, which has all",
+            "build it with `cargo build -p pipectl --features {kind}`, or use a release, which includes all backends",
             kind = self.0
         )
     }

@@ -46,7 +46,8 @@ impl FromStr for DeadLetterLimit {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "write a number of records, as in 10, or a share of those that are read, as in 0.5%".to_owned();
+        let wrong =
+            || "write a number of records such as 10, or a percentage of the records read such as 0.5%".to_owned();
         let Some(percent) = text.trim().strip_suffix('%') else {
             return text.trim().parse().map(Self::Count).map_err(|_| wrong());
         };

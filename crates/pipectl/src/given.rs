@@ -35,7 +35,7 @@ pub(crate) fn endless(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
         .map(|(_, node)| {
             let title = format!("source `{}` does not end by itself, and {verb} waits for its end", node.name);
             let own = match node.kind.kind() {
-                "tail" => "; in the spec, `until_idle: 2s` ends it when nothing is appended any more",
+                "tail" => "; in the spec, `until_idle: 2s` ends it when no more data is appended",
                 "simulate" => "; in the spec, `for` ends it",
                 _ => "",
             };
@@ -52,7 +52,7 @@ pub(crate) fn unfed(dag: &Dag, verb: &str) -> Vec<Diagnostic> {
     dag.nodes()
         .filter(|(id, node)| matches!(node.kind, NodeKind::Stream(_)) && dag.producers(*id).is_empty())
         .map(|(_, node)| {
-            let title = format!("stream `{}` is written by others, which {verb} does not see", node.name);
+            let title = format!("stream `{}` is written by other programs, which {verb} does not see", node.name);
             Diagnostic::error(codes::command::BAD_ARGUMENT, title)
                 .at_key(&node.path, "")
                 .help(format!("give it records with `--input {}=FILE`", node.name))
@@ -92,6 +92,7 @@ pub(crate) fn replace_source(
                 kind: file_kind(file, &path),
                 to: Some(Name { text: name.to_owned(), path }),
                 schema,
+                time: None,
                 idle_after: None,
             };
             pipeline.sources.push(written);
@@ -117,10 +118,10 @@ pub(crate) fn replace_source(
     if found {
         return Ok(());
     }
-    let problem = wrong(format!("no source, and no stream that others write, is named `{name}`"));
+    let problem = wrong(format!("no source, and no stream that other programs write, is named `{name}`"));
     Err(match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => problem.help(format!("did you mean `--input {near}={file}`?")),
-        None => problem.help(format!("there are: {}", known.join(", "))),
+        None => problem.help(format!("available: {}", known.join(", "))),
     })
 }
 

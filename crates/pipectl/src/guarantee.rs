@@ -19,6 +19,6 @@ pub(crate) fn repeats(dag: &Dag) -> Vec<String> {
 pub(crate) fn told(dag: &Dag) -> Option<String> {
     let repeats = repeats(dag);
     (!repeats.is_empty()).then(|| {
-        format!("after a crash, what came since the last checkpoint may be there twice in {}", repeats.join(", "))
+        format!("after a crash, records since the last checkpoint can be duplicated in {}", repeats.join(", "))
     })
 }

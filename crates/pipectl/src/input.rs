@@ -9,10 +9,11 @@ use pipectl_compile::Compiled;
 use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, SourceMap, codes};
 use pipectl_host::Host;
+use pipectl_ir::NodeKind;
 use pipectl_plan::{MeetAgain, lower_regions};
 use pipectl_spec::{Input, Loaded, Resolver, model::Pipeline};
 
-use crate::registry::kinds;
+use crate::{real_path::real_path, registry::kinds};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -72,10 +73,10 @@ fn load(files: &[PathBuf], env: Option<&str>, given: Option<Input>, registry: &R
         };
         let found = source.loaded.environments.iter().find(of_file).map(|environment| environment.name.clone());
         if found.is_none() && !source.diagnostics.has_errors() {
-            let title = format!("`{file}` holds no Environment");
+            let title = format!("`{file}` contains no Environment");
             source.diagnostics.push(
                 Diagnostic::error(codes::environment::UNKNOWN_ENVIRONMENT, title)
-                    .help("give `--env` a file with a document of `kind: Environment`"),
+                    .help("pass a file with a document of `kind: Environment` to `--env`"),
             );
         }
         source.environment = found;
@@ -92,25 +93,26 @@ pub fn compile_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) 
 
 /// Compiles what was loaded.
 pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled> {
-    let (compiled, told) = pipectl_compile::compile(&source.loaded, registry, source.environment.as_deref());
+    let environment = source.environment.as_deref();
+    let (compiled, told) = pipectl_compile::compile(&source.loaded, registry, environment, &real_path);
     source.diagnostics.extend(told);
     let mut found = Vec::new();
     for compiled in compiled.iter().filter(|_| !source.diagnostics.has_errors()) {
         if let Err(MeetAgain { stream }) = lower_regions(&compiled.dag) {
-            let title = format!("what comes before `{stream}` and what comes after it meet again in a memory stream");
+            let title = format!("nodes before and nodes after `{stream}` write to the same memory stream");
             let problem = Diagnostic::error(codes::graph::MEET_AGAIN, title);
             let problem = match compiled.dag.find(&stream) {
                 Some((_, node)) => problem.at_key(&node.path, "carried by a backend"),
                 None => problem,
             };
-            found.push(problem.help("carry the stream on which they meet by a backend too"));
+            found.push(problem.help("let a backend carry this memory stream too"));
         }
     }
     source.diagnostics.extend(found);
     if source.loaded.pipelines.is_empty() && !source.diagnostics.has_errors() {
         source.diagnostics.push(
-            Diagnostic::error(codes::graph::NO_PIPELINE, "the files hold no Pipeline")
-                .help("write one with `pipectl init`, or name the file that holds it"),
+            Diagnostic::error(codes::graph::NO_PIPELINE, "the files contain no Pipeline")
+                .help("create one with `pipectl init`, or pass the file that contains it"),
         );
     }
     // Only where nothing else is wrong: what could not be read may be all that there is.
@@ -120,6 +122,16 @@ pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled>
         source.diagnostics.extend(empty);
     }
     compiled
+}
+
+/// Reports what sources need and is not there, before anything runs.
+pub(crate) fn look_for_inputs(source: &mut Source, compiled: &[Compiled], registry: &Registry) {
+    for (_, node) in compiled.iter().flat_map(|compiled| compiled.dag.nodes()) {
+        let NodeKind::Source(of) = &node.kind else { continue };
+        let Some(kind) = registry.find_source(&of.kind) else { continue };
+        let missing = kind.missing(&of.options, Path::new(""));
+        source.diagnostics.extend(missing.under(&node.path.key(of.kind.as_str())));
+    }
 }
 
 fn is_empty(pipeline: &Pipeline) -> bool {
@@ -133,7 +145,16 @@ fn nothing(pipeline: &Pipeline) -> Diagnostic {
     let title = format!("pipeline `{}` has no source, so there is nothing to run", pipeline.name);
     Diagnostic::error(codes::graph::NO_SOURCE, title)
         .at(&pipeline.path.key("metadata").key("name"), "an empty pipeline")
-        .help("add `sources` and `sinks`; `pipectl init` writes a pipeline to start from")
+        .help("add `sources` and `sinks`; `pipectl init` creates a pipeline from a template")
+}
+
+/// The texts of files and folders.
+pub(crate) fn texts(files: &[PathBuf], diagnostics: &mut Diagnostics) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    for file in files {
+        read(file, &mut inputs, diagnostics);
+    }
+    inputs
 }
 
 fn read(path: &Path, inputs: &mut Vec<Input>, diagnostics: &mut Diagnostics) {
@@ -155,7 +176,7 @@ fn read(path: &Path, inputs: &mut Vec<Input>, diagnostics: &mut Diagnostics) {
     }
     match specs_of(path) {
         Err(error) => diagnostics.push(cannot_read(&name, &error.to_string())),
-        Ok(files) if files.is_empty() => diagnostics.push(cannot_read(&name, "it holds no .yaml or .yml file")),
+        Ok(files) if files.is_empty() => diagnostics.push(cannot_read(&name, "it contains no .yaml or .yml file")),
         Ok(files) => {
             for file in files {
                 read(&file, inputs, diagnostics);

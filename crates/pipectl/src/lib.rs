@@ -19,6 +19,7 @@ mod lookup;
 mod patience;
 mod preview;
 mod reach;
+mod real_path;
 mod record;
 mod reference;
 mod registry;

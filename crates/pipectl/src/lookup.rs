@@ -11,19 +11,19 @@ use crate::reference::kinds_page;
 const WINDOWS: &[(&str, &str)] = &[
     (
         "tumble",
-        "tumble(size)\ntumble(size, offset)\n\n  Windows of one size, one after the other, for GROUP BY. The offset shifts where they begin. `window_start` and\n  `window_end` are the window's bounds.\n\n  example: GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
+        "tumble(size)\ntumble(size, offset)\n\n  Windows of a fixed size that do not overlap, for GROUP BY. The offset shifts their start. `window_start` and\n  `window_end` are the bounds of the window.\n\n  example: GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
     ),
     (
         "hop",
-        "hop(slide, size)\nhop(slide, size, offset)\n\n  Windows of one size, of which a new one begins with each slide, for GROUP BY: a record is in several of them. The\n  offset shifts where they begin. `window_start` and `window_end` are the window's bounds.\n\n  example: GROUP BY sensor_id, hop(INTERVAL '10 seconds', INTERVAL '1 minute')\n",
+        "hop(slide, size)\nhop(slide, size, offset)\n\n  Windows of a fixed size that overlap, for GROUP BY: a new window starts with each slide, so a record can be in several\n  windows. The offset shifts their start. `window_start` and `window_end` are the bounds of the window.\n\n  example: GROUP BY sensor_id, hop(INTERVAL '10 seconds', INTERVAL '1 minute')\n",
     ),
     (
         "window_start",
-        "window_start\n\n  When the window of a group begins, in a query that groups by tumble or hop.\n\n  example: SELECT sensor_id, window_start, count(*) AS readings FROM … GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
+        "window_start\n\n  The start of the window of a group, in a query that groups by tumble or hop.\n\n  example: SELECT sensor_id, window_start, count(*) AS readings FROM … GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
     ),
     (
         "window_end",
-        "window_end\n\n  When the window of a group ends: the first instant that is not in it. See `window_start`.\n",
+        "window_end\n\n  The end of the window of a group: the first instant after the window. See `window_start`.\n",
     ),
 ];
 
@@ -173,8 +173,8 @@ fn option(row: &[String]) -> String {
     let mut text = format!("{}: {}", cell(0).trim_matches('`'), cell(1));
     match cell(2) {
         "" => {}
-        "needed" => text.push_str(", needed"),
-        default => write!(text, ", by default {}", default.trim_matches('`')).unwrap_or_default(),
+        "required" => text.push_str(", required"),
+        default => write!(text, ", default {}", default.trim_matches('`')).unwrap_or_default(),
     }
     for line in cell(3).lines() {
         write!(text, "\n  {line}").unwrap_or_default();

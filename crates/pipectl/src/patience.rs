@@ -51,7 +51,8 @@ impl Patience {
         }
         std::mem::forget(work);
         let limit = pipectl_data::units::Duration(self.limit);
-        let message = format!("no answer within {limit} ({what}); check the address, and who asks, in the Environment");
+        let message =
+            format!("no response within {limit} ({what}); check the address and the credentials in the Environment");
         Err(ConnectorError::new(ErrorKind::Unavailable, message))
     }
 }

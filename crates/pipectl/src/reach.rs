@@ -65,7 +65,7 @@ impl Reach {
         let Source { loaded, environment, .. } = source;
         let named = |found: &Environment| environment.as_ref().is_none_or(|name| *name == found.name);
         let Some(environment) = loaded.environments.into_iter().find(named) else {
-            view::problem(wrong("the file holds no Environment".to_owned()), global);
+            view::problem(wrong("the file contains no Environment".to_owned()), global);
             return Err(Exit::Wrong);
         };
         // With `--env`, `--backend` is one of those that it declares.
@@ -129,10 +129,11 @@ impl Reach {
     pub(crate) async fn connect(&self, stream: Option<&str>, host: &Host, global: &Global) -> Result<Line, Exit> {
         let (name, backend) = self.backend_of(stream).map_err(|problem| refused(problem, global))?;
         if self.is_inside(backend) {
-            let title =
-                format!("`{name}` is a `{}` backend: its streams live inside the process that runs them", backend.name);
-            let help =
-                "there is nothing outside to look at or to write to; name an Environment whose backend is a service";
+            let title = format!(
+                "`{name}` is a `{}` backend: its streams exist only in the process that runs them",
+                backend.name
+            );
+            let help = "no stream can be read or written from outside; name an Environment whose backend is a service";
             return Err(refused(wrong(title).help(help), global));
         }
         let patience = self.patience(name, backend, host);
@@ -148,7 +149,7 @@ impl Reach {
         target: &StreamTarget,
         group: Option<&str>,
     ) -> Result<StreamState, Exit> {
-        let what = format!("looking at `{}`", target.name);
+        let what = format!("describing `{}`", target.name);
         match line.patience.answer(&what, line.connection.describe(target, group)).await {
             Ok(Some(state)) => Ok(state),
             Ok(None) => {
@@ -202,7 +203,7 @@ impl Reach {
     /// Tells that a backend cannot be reached, and what says more.
     fn failed(kind: &str, error: &ConnectorError) -> Exit {
         view::note(&format!("error: {kind}: {error}"));
-        view::note("  = help: `pipectl doctor` with the same arguments says more; `--timeout 1m` waits longer");
+        view::note("  = help: run `pipectl doctor` with the same arguments for details; `--timeout 1m` waits longer");
         Exit::Outside
     }
 }

@@ -37,7 +37,7 @@ impl FromStr for State {
         #[cfg(feature = "object-checkpoints")]
         return Objects::open(text).map(Self::Objects).map_err(|error| error.message);
         #[cfg(not(feature = "object-checkpoints"))]
-        Err("this build keeps state in folders only; build it with `--features object-checkpoints`, or take a release"
+        Err("this build keeps state in folders only; build it with `--features object-checkpoints`, or use a release"
             .to_owned())
     }
 }
@@ -98,20 +98,19 @@ impl State {
     /// Tries to write there what checkpoints need, and leaves nothing behind; answers what was found.
     pub(crate) async fn probe(&self, host: &Host) -> Result<&'static str, RunError> {
         match self {
-            Self::Folder(folder) if !folder.exists() => Ok("there is none yet; `apply` makes it"),
+            Self::Folder(folder) if !folder.exists() => Ok("it does not exist yet; `apply` creates it"),
             Self::Folder(folder) => {
                 let file = folder.join(format!(".doctor-{}", host.id("probe of a state")));
                 let tried = std::fs::write(&file, "").and_then(|()| std::fs::remove_file(&file));
                 tried.map(|()| "it can be written").map_err(|error| {
                     RunError::failed(format!("`{}` cannot be written: {error}", folder.display()))
-                        .help("give this user the right to write there, or name another place with `--state`")
+                        .help("give this user write permission, or choose another location with `--state`")
                 })
             }
             #[cfg(feature = "object-checkpoints")]
-            Self::Objects(objects) => objects
-                .probe(host)
-                .await
-                .map(|()| "objects can be written, and a change that comes too late is refused"),
+            Self::Objects(objects) => {
+                objects.probe(host).await.map(|()| "objects can be written, and a stale change is refused")
+            }
         }
     }
 

@@ -91,7 +91,7 @@ pub(crate) fn run_plain(work: impl Future<Output = Exit>) -> Exit {
     run(None, async |signals| match signals.race(work).await {
         Ok(exit) => exit,
         Err(signal) => {
-            view::note(&format!("{signal}: ended before there was an answer"));
+            view::note(&format!("{signal}: ended before a response arrived"));
             Exit::Interrupted
         }
     })

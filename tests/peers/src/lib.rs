@@ -25,6 +25,7 @@
 mod ask;
 mod cache;
 mod fault;
+mod full;
 mod kinds;
 mod peer;
 mod ports;
@@ -37,6 +38,7 @@ mod warnings;
 
 pub use cache::{cache, lock};
 pub use fault::{Fault, Skip};
+pub use full::{TESTS, install_all, is_full};
 pub use kinds::{
     azurite::{ACCOUNT as AZURITE_ACCOUNT, Azurite, KEY as AZURITE_KEY, make_container},
     dynamo::Dynamo,

@@ -68,7 +68,7 @@ fn what_retention_removed_stops_the_run_or_is_skipped_with_a_warning() {
 
         let error = from(&connection, &target, vec![position.clone()]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-        for part in ["6 records of partition 0", "had come to 4", "still holds is 10", "`on_gap: continue`"] {
+        for part in ["6 records of partition 0", "read position is 4", "available record is 10", "`on_gap: continue`"] {
             assert!(error.message.contains(part), "{part}: {error}");
         }
         assert_eq!(warnings.about(&target.name), Vec::<String>::new());
@@ -104,7 +104,10 @@ fn a_reader_that_is_slower_than_retention_is_told_too() {
                 assert!(told.len() == 1 && told[0].contains("4 records of partition 0"), "{told:?}");
             } else {
                 let error = read.unwrap_err();
-                assert!(error.kind == ErrorKind::Conflict && error.message.contains("still holds is 7"), "{error}");
+                assert!(
+                    error.kind == ErrorKind::Conflict && error.message.contains("available record is 7"),
+                    "{error}"
+                );
             }
         }
     });
@@ -136,7 +139,7 @@ fn a_hub_that_was_made_anew_loses_nothing_in_silence() {
             for position in [&position, &old].into_iter().take(if tells_by_end { 2 } else { 1 }) {
                 let error = from(&connection, &target, vec![position.clone()]).await.unwrap_err();
                 assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-                for part in ["made anew", "`on_gap: continue`", "`apply --fresh`"] {
+                for part in ["created again", "`on_gap: continue`", "`apply --fresh`"] {
                     assert!(error.message.contains(part), "{part}: {error}");
                 }
                 let before = warnings.about(&target.name).len();
@@ -211,7 +214,7 @@ fn a_hub_that_is_made_anew_in_mid_run_is_noticed_when_the_connection_comes_back(
                 assert_eq!(payloads(&got.unwrap()), (100..105).collect::<Vec<_>>());
             } else {
                 let error = got.unwrap_err();
-                assert!(error.kind == ErrorKind::Conflict && error.message.contains("made anew"), "{error}");
+                assert!(error.kind == ErrorKind::Conflict && error.message.contains("created again"), "{error}");
             }
         }
     });
@@ -245,7 +248,7 @@ fn workers_that_share_find_the_checkpoints_of_a_former_hub_out() {
         assert_eq!(state.partitions[0].lag, Some(3), "what was committed was of the former hub");
         let mut lane = open(target.clone()).await;
         let error = read_until(&mut lane, |_, _| false).await.unwrap_err();
-        assert!(error.kind == ErrorKind::Conflict && error.message.contains("made anew"), "{error}");
+        assert!(error.kind == ErrorKind::Conflict && error.message.contains("created again"), "{error}");
         lane.close().await.unwrap();
         let mut lane = open(going_on(&target)).await;
         let got = read_until(&mut lane, |got, _| got.len() == 3).await.unwrap();

@@ -142,7 +142,7 @@ fn a_position_by_hand_is_a_sequence_number_or_an_offset_and_nothing_else() {
             let error = connection.consumer(&target, context(Ownership::Look, 1, at(text))).await.err().unwrap();
             assert_eq!(error.kind, ErrorKind::Invalid, "{text}: {error}");
             let says = |what: &str| error.message.contains(what);
-            assert!(says(&format!("`{text}` is no position in partition 0")) && says("`offset:N`"), "{error}");
+            assert!(says(&format!("`{text}` is not a position in partition 0")) && says("`offset:N`"), "{error}");
         }
     });
 }

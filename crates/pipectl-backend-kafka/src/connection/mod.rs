@@ -89,7 +89,7 @@ impl KafkaConnection {
         self.admin.as_ref().ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::Denied,
-                "topics cannot be made, changed or deleted with `aws_msk_iam` or `oidc`, nor consumer groups be forgotten; do it \
+                "topics and consumer groups cannot be created, changed or deleted with `aws_msk_iam` or `oidc`; do it \
                  with the service's own tools, and mark the streams `existing`",
             )
         })
@@ -133,7 +133,7 @@ impl KafkaConnection {
     /// A topic, if there is one.
     pub(crate) async fn see(&self, name: &str) -> Result<Option<Seen>, ConnectorError> {
         let topic = name.to_owned();
-        let what = format!("look at topic `{name}`");
+        let what = format!("describe topic `{name}`");
         let seen = self
             .ask(what.clone(), move |client, timeout| {
                 let metadata = client.fetch_metadata(Some(&topic), timeout)?;
@@ -165,7 +165,7 @@ impl KafkaConnection {
         self.see(name).await?.ok_or_else(|| {
             ConnectorError::new(
                 ErrorKind::NotFound,
-                format!("there is no topic `{name}`, or the user may not see it; `pipectl apply` makes those that are not marked `existing`"),
+                format!("there is no topic `{name}`, or the user may not see it; `pipectl apply` creates those that are not marked `existing`"),
             )
         })
     }
@@ -177,9 +177,7 @@ impl KafkaConnection {
             if self.host.now() > until {
                 return Err(ConnectorError::new(
                     ErrorKind::Unavailable,
-                    format!(
-                        "topic `{name}` {what} was asked for, and the brokers took it, but it has not come about yet"
-                    ),
+                    format!("topic `{name}` {what} was requested and accepted, but has not taken effect yet"),
                 ));
             }
             self.host.sleep(ASK_AGAIN).await;
@@ -192,7 +190,7 @@ impl KafkaConnection {
         match retry::within(&self.host, self.options.retry_for.0, || async { self.admin()?.settings(name).await }).await
         {
             Err(problem) if problem.kind == ErrorKind::Denied => {
-                tracing::debug!(%problem, "going on without");
+                tracing::debug!(%problem, "continuing without it");
                 Ok(BTreeMap::new())
             }
             other => other,

@@ -11,7 +11,7 @@ use crate::{error, options::KafkaOptions, watch::Watch};
 /// How often the client tells which brokers it knows.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// What to do about brokers with public addresses.
-const HELP: &str = "name the brokers' private listener in `brokers`; it must advertise private addresses too";
+const HELP: &str = "set the private listener of the brokers in `brokers`; it must advertise private addresses too";
 
 /// Refuses public addresses where the Environment asks for a private network.
 ///

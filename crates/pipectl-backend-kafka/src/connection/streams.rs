@@ -181,7 +181,7 @@ impl Connection for KafkaConnection {
             return Err(ConnectorError::new(
                 ErrorKind::Conflict,
                 format!(
-                    "topic `{name}` is kept on {} brokers, not {wanted}: moving replicas is the work of \
+                    "topic `{name}` is kept on {} brokers, not {wanted}: moving replicas is a task for \
                      kafka-reassign-partitions; then set `replication_factor: {}`",
                     seen.replicas, seen.replicas
                 ),
@@ -209,7 +209,7 @@ impl Connection for KafkaConnection {
             if self.host.now() > until {
                 return Err(ConnectorError::new(
                     ErrorKind::Unavailable,
-                    format!("the brokers took the new settings of topic `{name}`, but do not show them yet"),
+                    format!("the brokers accepted the new settings of topic `{name}`, but do not show them yet"),
                 ));
             }
             self.host.sleep(ASK_AGAIN).await;
@@ -222,7 +222,7 @@ impl Connection for KafkaConnection {
         if stream.existing {
             return Err(ConnectorError::new(
                 ErrorKind::Conflict,
-                format!("topic `{name}` is marked `existing`: somebody else made it, and pipectl does not delete it"),
+                format!("topic `{name}` is marked `existing`, so pipectl does not delete it"),
             ));
         }
         let was =

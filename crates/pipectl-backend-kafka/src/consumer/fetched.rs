@@ -68,7 +68,7 @@ impl Reader {
             Some(Code::PollExceeded) => {
                 tracing::warn!(
                     topic = self.topic(),
-                    "nothing was read for longer than max.poll.interval.ms, so the group has taken the partitions away"
+                    "nothing was read for longer than max.poll.interval.ms, so the group has reassigned the partitions"
                 );
                 return Ok(());
             }
@@ -88,7 +88,7 @@ impl Reader {
             return self.refused(problem);
         }
         if self.trouble.is_none() {
-            tracing::debug!(%problem, "reading goes on when the brokers do");
+            tracing::debug!(%problem, "reading continues when the brokers are available again");
             self.trouble = Some((self.plan.host.now(), problem));
             self.next_discovery = self.next_discovery.min(self.plan.host.now() + micros(TROUBLED));
         }
@@ -116,7 +116,7 @@ impl Reader {
         match &self.trouble {
             Some((since, _)) if self.plan.host.now() - since > micros(self.plan.retry_for) => {
                 return Err(self.trouble.take().map_or_else(
-                    || ConnectorError::new(ErrorKind::Internal, "trouble without a cause"),
+                    || ConnectorError::new(ErrorKind::Internal, "an unknown problem"),
                     |(_, problem)| problem,
                 ));
             }

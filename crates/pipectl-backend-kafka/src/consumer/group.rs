@@ -100,7 +100,7 @@ impl ConsumerContext for Group {
         if self.closing.load(Ordering::SeqCst) {
             let done = if assign { consumer.incremental_assign(list) } else { consumer.incremental_unassign(list) };
             if let Err(error) = done {
-                tracing::debug!(%error, "letting partitions go");
+                tracing::debug!(%error, "releasing partitions");
             }
             return;
         }

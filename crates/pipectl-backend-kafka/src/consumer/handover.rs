@@ -24,7 +24,7 @@ impl Reader {
             tracing::warn!(
                 topic = self.topic(),
                 ?partitions,
-                "the group gave these partitions to others; what was not committed will be read again there"
+                "the group has assigned these partitions to other workers, which read the uncommitted records again"
             );
             return self.let_go(&partitions);
         }
@@ -52,8 +52,8 @@ impl Reader {
             tracing::warn!(
                 topic = self.topic(),
                 partitions = ?handover.partitions,
-                "no checkpoint came in time before these partitions went to another worker, which reads again what was \
-                 read since the last one"
+                "no checkpoint completed before these partitions went to another worker, which reads the records since the \
+                 last checkpoint again"
             );
         }
         let partitions = self.handover.take().map(|handover| handover.partitions).unwrap_or_default();

@@ -169,12 +169,12 @@ impl Lookup {
         let problem = if next < bounds.low {
             let gone = bounds.low - next;
             format!(
-                "{gone} records of partition {number} of topic `{topic}` are gone: reading had come to {next}, the oldest that the topic still holds is {}",
+                "{gone} records of partition {number} of topic `{topic}` are lost: the read position is {next}, the oldest available record is {}",
                 bounds.low
             )
         } else if next > bounds.high {
             format!(
-                "partition {number} of topic `{topic}` ends at {}, but reading had already come to {next}: the topic was made anew",
+                "partition {number} of topic `{topic}` ends at {}, but the read position is {next}: the topic was deleted and created again",
                 bounds.high
             )
         } else {
@@ -182,12 +182,12 @@ impl Lookup {
         };
         match self.on_gap {
             OnGap::Continue => {
-                tracing::warn!("{problem}; going on with the oldest");
+                tracing::warn!("{problem}; continuing with the oldest record");
                 Ok(bounds.low)
             }
             OnGap::Fail => Err(ConnectorError::new(
                 ErrorKind::Conflict,
-                format!("{problem}; set `on_gap: continue` on the stream to go on with the oldest"),
+                format!("{problem}; set `on_gap: continue` on the stream to continue with the oldest record"),
             )),
         }
     }
@@ -210,7 +210,7 @@ impl Lookup {
             ConnectorError::new(
                 ErrorKind::Invalid,
                 format!(
-                    "`{text}` is no position in partition {number} of topic `{}`: write the number of a record",
+                    "`{text}` is not a position in partition {number} of topic `{}`: write the number of a record",
                     self.topic
                 ),
             )

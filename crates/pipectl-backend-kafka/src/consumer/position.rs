@@ -25,7 +25,7 @@ pub(crate) fn read(position: &Value) -> Result<BTreeMap<u32, i64>, ConnectorErro
         ConnectorError::new(
             ErrorKind::Invalid,
             format!(
-                "the position `{position}` in the checkpoint is none of Kafka's: was the stream on another backend?"
+                "the position `{position}` in the checkpoint is not a position of Kafka: was the stream on another backend?"
             ),
         )
     })

@@ -341,7 +341,7 @@ impl SourceReader for Reader {
         let left = self.plan.host.blocking(move || drop(lookup));
         let late = self.plan.host.sleep(LEAVE);
         if let Either::Right(_) = select(std::pin::pin!(left), std::pin::pin!(late)).await {
-            tracing::warn!(topic, "the brokers do not say that we have left the group; they will notice");
+            tracing::warn!(topic, "the brokers did not confirm that this worker left the group; they will detect it");
         }
         Ok(())
     }

@@ -167,7 +167,7 @@ impl Opening<'_> {
             return Err(ConnectorError::new(
                 ErrorKind::Invalid,
                 format!(
-                    "stream `{}` is written in one transaction with others, but its topic takes records of {} bytes \
+                    "stream `{}` is written in one transaction with others, but its topic accepts records of {} bytes \
                      compressed with {}, and theirs {} bytes with {}; give their topics the same `compression` and \
                      `max.message.bytes`",
                     context.node,

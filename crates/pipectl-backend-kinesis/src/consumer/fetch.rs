@@ -148,7 +148,7 @@ impl Job {
                 break event;
             }
         };
-        let what = || format!("go on with a subscription: {}", self.what());
+        let what = || format!("continue a subscription: {}", self.what());
         let failed = match event {
             Ok(Some(SubscribeToShardEventStream::SubscribeToShardEvent(event))) => {
                 event.continuation_sequence_number().clone_into(&mut after);
@@ -164,7 +164,7 @@ impl Job {
             Ok(_) => CallError {
                 error: ConnectorError::new(
                     ErrorKind::Unavailable,
-                    format!("cannot {}: it ended before it had brought anything", what()),
+                    format!("cannot {}: it ended before it delivered a record", what()),
                 ),
                 code: None,
             },
@@ -191,7 +191,7 @@ impl Job {
         if failing.is_some() {
             tracing::warn!(shard, %stream, error = %failed.error, "subscriptions keep failing");
         } else {
-            tracing::debug!(shard, %stream, error = %failed.error, "a subscription broke off");
+            tracing::debug!(shard, %stream, error = %failed.error, "a subscription was interrupted");
         }
         self.api.calls.count_retry();
         self.api.host.note_retry();
@@ -285,14 +285,14 @@ async fn get_iterator(
     shard: &Shard,
     build: impl Fn(GetShardIteratorFluentBuilder) -> GetShardIteratorFluentBuilder,
 ) -> Result<String, CallError> {
-    let what = format!("find the place in shard {} of stream `{stream}`", shard.number);
+    let what = format!("find the position in shard {} of stream `{stream}`", shard.number);
     let answer = api
         .call("GetShardIterator", &what, || {
             build(api.kinesis.get_shard_iterator().stream_name(stream).shard_id(&shard.id)).send()
         })
         .await?;
     answer.shard_iterator.ok_or_else(|| CallError {
-        error: ConnectorError::new(ErrorKind::Internal, format!("cannot {what}: Kinesis gave no iterator")),
+        error: ConnectorError::new(ErrorKind::Internal, format!("cannot {what}: Kinesis returned no iterator")),
         code: None,
     })
 }

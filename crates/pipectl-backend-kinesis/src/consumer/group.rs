@@ -108,12 +108,12 @@ impl Group {
     /// What to do about records that are gone: an error, or a warning and on.
     pub(super) fn gap(&self, shard: u32, at: &At, why: &str) -> Result<(), ConnectorError> {
         let message = format!(
-            "shard {shard} of stream `{}` cannot be read on from `{at}`: {why}. Records may be lost",
+            "shard {shard} of stream `{}` cannot be read further from `{at}`: {why}. Records may be lost",
             self.node
         );
         match self.options.on_gap {
             OnGap::Fail => {
-                let message = format!("{message}; set `on_gap: continue` to go on with what there is");
+                let message = format!("{message}; set `on_gap: continue` to continue with the available records");
                 Err(ConnectorError::new(ErrorKind::NotFound, message))
             }
             OnGap::Continue => {
@@ -154,7 +154,7 @@ pub(super) fn first_marks(
                 None => At::Start,
                 Some(text) => position::parse_record(text).ok_or_else(|| {
                     let message = format!(
-                        "`{text}` is no position in shard {} of stream `{node}`: write SEQUENCE or SEQUENCE:SUB",
+                        "`{text}` is not a position in shard {} of stream `{node}`: write SEQUENCE or SEQUENCE:SUB",
                         shard.number
                     );
                     ConnectorError::new(ErrorKind::Invalid, message)

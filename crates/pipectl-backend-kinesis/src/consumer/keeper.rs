@@ -39,7 +39,7 @@ pub(super) async fn run(group: Arc<Group>, start: StartAt) {
     loop {
         if let Err(error) = keeper.round(&group, &start).await {
             let stop = !error.is_retryable();
-            tracing::warn!(stream = group.node, %error, "the leases could not be kept");
+            tracing::warn!(stream = group.node, %error, "the leases could not be renewed");
             if stop {
                 group.state().error = Some(error);
                 group.changed.notify_waiters();
@@ -183,7 +183,7 @@ impl Keeper {
             if row.at == At::End {
                 leases.remove(&group.api, row).await?;
             } else {
-                group.gap(row.shard, &row.at, "the stream does not have this shard any more")?;
+                group.gap(row.shard, &row.at, "the stream no longer has this shard")?;
                 leases.end(&group.api, row).await?;
             }
         }

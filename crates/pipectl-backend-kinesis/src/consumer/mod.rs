@@ -130,7 +130,7 @@ fn restore(group: &Group, positions: &[Value]) -> Result<BTreeMap<u32, Mark>, Co
     let listed: BTreeSet<u32> = group.state().shards.keys().copied().collect();
     for (shard, mark) in marks.extract_if(.., |shard, _| !listed.contains(shard)) {
         if mark.at != At::End {
-            group.gap(shard, &mark.at, "the stream does not have this shard any more")?;
+            group.gap(shard, &mark.at, "the stream no longer has this shard")?;
         }
     }
     Ok(marks)

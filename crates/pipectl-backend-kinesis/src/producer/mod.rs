@@ -106,19 +106,19 @@ impl Producer {
         let data = batch.payload.as_ref().filter(|payload| payload.is_valid(row)).map_or(0, |p| p.value(row).len());
         let (key, hash, has_key): (Arc<str>, _, _) = match key {
             Some(key) => {
-                let key = std::str::from_utf8(key).map_err(|_| "its key is not UTF-8, which Kinesis asks for")?;
+                let key = std::str::from_utf8(key).map_err(|_| "its key is not UTF-8, which Kinesis requires")?;
                 let characters = key.chars().count();
                 if characters == 0 {
-                    return Err("its key is empty; Kinesis asks for at least one character".into());
+                    return Err("its key is empty; Kinesis requires at least one character".into());
                 }
                 if characters > limits::KEY_CHARACTERS {
                     return Err(format!(
-                        "its key has {characters} characters; Kinesis takes at most {}",
+                        "its key has {characters} characters; Kinesis accepts at most {}",
                         limits::KEY_CHARACTERS
                     ));
                 }
                 if key == NO_KEY {
-                    return Err(format!("its key is `{NO_KEY}`, which stands for records without a key"));
+                    return Err(format!("its key is `{NO_KEY}`, which is reserved for records without a key"));
                 }
                 (key.into(), hash::of(key), true)
             }
@@ -127,7 +127,7 @@ impl Producer {
         let size = data + key.len();
         if size as u64 > self.max_record {
             return Err(format!(
-                "it has {size} bytes with its key; the stream takes at most {} (`max_record`)",
+                "it has {size} bytes with its key; the stream accepts at most {} (`max_record`)",
                 self.max_record
             ));
         }

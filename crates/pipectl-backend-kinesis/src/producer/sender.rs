@@ -103,7 +103,7 @@ impl Sender {
         };
         if answer.records().len() != entries.len() {
             let message = format!(
-                "Kinesis answered {} entries of stream `{}` where {} were sent",
+                "Kinesis returned {} results for stream `{}`, but {} entries were sent",
                 answer.records().len(),
                 self.stream,
                 entries.len()
@@ -118,7 +118,7 @@ impl Sender {
                     let message = format!(
                         "cannot write to stream `{}`: {} ({code})",
                         self.stream,
-                        result.error_message().unwrap_or("a record was not taken")
+                        result.error_message().unwrap_or("a record was not accepted")
                     );
                     if !matches!(kind, ErrorKind::Throttled | ErrorKind::Unavailable) {
                         return Err(ConnectorError::new(kind, message));
@@ -144,7 +144,7 @@ impl Sender {
         }
         for part in entry.parts {
             if range.is_some_and(|range| !range.contains(part.hash())) {
-                tracing::debug!(stream = %self.stream, "the shard has been split: its strays are sent again");
+                tracing::debug!(stream = %self.stream, "the shard has been split: its misrouted records are sent again");
                 let now = self.api.host.now();
                 self.shared.queue().retry(part, now, |_| Duration::ZERO);
             } else {

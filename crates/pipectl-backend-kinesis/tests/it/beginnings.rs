@@ -163,8 +163,8 @@ fn a_shard_that_is_gone_before_the_group_has_read_it_is_a_gap() {
         assert_eq!(
             error.message,
             format!(
-                "shard 0 of stream `s` cannot be read on from `{at}`: the stream does not have this shard any more. \
-                 Records may be lost; set `on_gap: continue` to go on with what there is"
+                "shard 0 of stream `s` cannot be read further from `{at}`: the stream no longer has this shard. \
+                 Records may be lost; set `on_gap: continue` to continue with the available records"
             )
         );
         second[0].close().await.unwrap();

@@ -143,8 +143,8 @@ fn a_shard_that_is_gone_is_a_gap_and_not_the_end() {
         assert_eq!(error.kind, ErrorKind::NotFound);
         assert_eq!(
             error.message,
-            "shard 77 of stream `orders` cannot be read on from `after:495`: the stream does not have this shard any \
-             more. Records may be lost; set `on_gap: continue` to go on with what there is"
+            "shard 77 of stream `orders` cannot be read further from `after:495`: the stream no longer has this shard. \
+             Records may be lost; set `on_gap: continue` to continue with the available records"
         );
         bench.stream.options = Some(json!({ "on_gap": "continue" }));
         let mut lanes = bench.consumer(1, owned(), StartAt::Earliest).await;

@@ -59,9 +59,9 @@ fn what_kinesis_never_takes_is_told_and_the_rest_goes() {
         assert_eq!(
             told,
             [
-                (1, "its key has 257 characters; Kinesis takes at most 256"),
-                (2, "it has 1048577 bytes with its key; the stream takes at most 1048576 (`max_record`)"),
-                (3, "its key is empty; Kinesis asks for at least one character"),
+                (1, "its key has 257 characters; Kinesis accepts at most 256"),
+                (2, "it has 1048577 bytes with its key; the stream accepts at most 1048576 (`max_record`)"),
+                (3, "its key is empty; Kinesis requires at least one character"),
             ]
         );
         producer.checkpoint().await.unwrap();

@@ -122,7 +122,10 @@ impl Broker {
         faults.asked = faults.asked.wrapping_add(1);
         if faults.times > 0 && faults.asked.is_multiple_of(faults.every.max(1)) {
             faults.times -= 1;
-            return Err(ConnectorError::new(ErrorKind::Throttled, "the memory broker takes no more records right now"));
+            return Err(ConnectorError::new(
+                ErrorKind::Throttled,
+                "the memory broker accepts no more records right now",
+            ));
         }
         Ok(())
     }

@@ -154,7 +154,7 @@ impl Lane {
                     stream = self.team.node,
                     partition,
                     lost = log.first() - cursor.next,
-                    "records went by the stream's retention before they were read"
+                    "records expired by the retention of the stream before they were read"
                 );
                 cursor.next = log.first();
             }

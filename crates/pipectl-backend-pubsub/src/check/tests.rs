@@ -53,7 +53,9 @@ fn checkpoints_must_be_three_times_as_frequent_as_leases_end() {
     assert_eq!(every(20), Vec::<String>::new());
     assert_eq!(
         every(21),
-        ["checkpoints every 21s are too rare for `orders`: Pub/Sub delivers a record again when its lease of 1m ends"]
+        [
+            "checkpoints every 21s are too infrequent for `orders`: Pub/Sub delivers a record again when its lease of 1m ends"
+        ]
     );
 }
 

@@ -46,7 +46,7 @@ impl Hub {
         if ended.is_none() {
             tracing::warn!(
                 subscription = self.subscription,
-                "the service did not take the last acknowledgements in time; their records will come again"
+                "the service did not confirm the last acknowledgements in time; it will deliver their records again"
             );
         }
         match farewell {
@@ -71,7 +71,7 @@ impl Hub {
             () = rest => {}
             () = self.host.sleep(READ_OUT) => tracing::warn!(
                 subscription = self.subscription,
-                "the emulator has not ended the stream; it may keep back the records of some keys until it is restarted"
+                "the emulator has not ended the stream; it may hold back the records of some keys until it restarts"
             ),
         }
     }

@@ -102,7 +102,7 @@ impl Harness for Emulator {
     }
 
     async fn fail_some_records(&self, _on: bool) -> Lever {
-        Lever::unheard("the service takes the whole of a call or nothing of it")
+        Lever::unheard("the service accepts or rejects a request as a whole")
     }
 
     async fn restart_peer(&self) -> Lever {

@@ -106,7 +106,7 @@ fn expect_not_found(what: &str, result: Result<(), ConnectorError>) -> Result<()
 pub(super) async fn examines_without_changing(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     let findings = lab.connection.examine(std::slice::from_ref(&stream)).await;
-    ensure(!findings.is_empty(), || "an examination finds nothing at all".to_owned())?;
+    ensure(!findings.is_empty(), || "a preflight check returns no findings".to_owned())?;
     let bad = findings.iter().find(|finding| finding.outcome == FindingOutcome::Bad);
     ensure(bad.is_none(), || format!("what works is found to be bad: {bad:?}"))?;
     let mut missing = lab.target(1);
@@ -115,5 +115,5 @@ pub(super) async fn examines_without_changing(lab: &Lab) -> Result<(), Stop> {
     let good = findings.iter().all(|finding| finding.outcome == FindingOutcome::Good);
     ensure(!good, || "an existing stream that is missing is found to be good".to_owned())?;
     let state = lab.connection.describe(&missing, None).await?;
-    ensure(state.is_none(), || "an examination has made a stream".to_owned())
+    ensure(state.is_none(), || "a preflight check created a stream".to_owned())
 }

@@ -47,79 +47,79 @@ macro_rules! cases {
 
 cases! {
     Alpha lifecycle::opens_and_closes unless never:
-        "A stream can be made, and its producers and consumers open and close, again and again.",
+        "A stream can be created, and its producers and consumers can open and close repeatedly.",
     Alpha delivery::writes_and_reads unless never:
-        "Every record that was written is read once.",
+        "Every written record is read exactly once.",
     Alpha delivery::resumes_where_a_checkpoint_stood unless never:
-        "A consumer that owns the stream goes on after a restart where its checkpoint stood.",
+        "After a restart, a consumer that owns the stream continues from its checkpoint.",
     Alpha delivery::resumes_where_the_group_stood unless no_sharing:
-        "A consumer of a group goes on after a restart where the group's last commit stood.",
+        "After a restart, a consumer of a group continues from the last commit of the group.",
     Beta delivery::forgets_a_group unless no_sharing:
-        "A group that is told to be forgotten begins anew, with everything that the stream holds.",
+        "A group that is reset starts over with all records in the stream.",
     Beta lifecycle::creating_again_changes_nothing unless never:
-        "Creating a stream that exists leaves it and its records as they are.",
+        "Creating a stream that exists does not change it or its records.",
     Beta lifecycle::deleting_twice_is_fine unless never:
-        "Deleting removes the stream and says so; a second time it says that there was none.",
+        "Deleting removes the stream and reports it. Deleting it again reports that it did not exist.",
     Beta lifecycle::an_unknown_stream_is_not_found unless never:
-        "A stream that does not exist is told as such, by every question that can be asked of it.",
+        "Every operation on a stream that does not exist reports that it does not exist.",
     Beta lifecycle::examines_without_changing unless never:
-        "An examination finds nothing bad in what works, tells of a stream that is missing, and makes none.",
+        "A preflight check finds no problem in a working setup, reports a missing stream, and creates no stream.",
     Beta bytes::brings_back_every_byte unless never:
-        "Keys, empty, binary and large payloads come back bit by bit.",
+        "Keys and empty, binary and large payloads are read back byte for byte.",
     Beta bytes::carries_headers unless no_headers:
-        "Headers come back with their names, values and, for each record, their own.",
+        "Each record is read back with the names and values of its own headers.",
     Beta bytes::tells_tombstones_from_empty unless no_tombstones:
-        "A record without payload comes back without one, and an empty one empty.",
+        "A record without payload is read back without payload, and an empty payload as empty.",
     Beta limits::takes_batches_of_any_size unless never:
-        "A batch that is larger than one call of the service may be is written whole.",
+        "A batch that is larger than one request to the service is written completely.",
     Beta limits::an_oversize_record_is_rejected_alone unless no_limit:
-        "A record that is too large is rejected with a reason, and no other is hurt.",
+        "A record that is too large is rejected with a reason, and no other record is affected.",
     Beta order::keeps_the_order_of_each_key unless no_order:
-        "Records of a key come in the order in which they were written, with several writers and lanes.",
+        "Records with the same key arrive in the order in which they were written, with several writers and subtasks.",
     Beta delivery::comes_again_after_a_crash unless never:
-        "What was read and not committed comes again after a crash.",
+        "Records that were read and not committed are read again after a crash.",
     Beta delivery::commits_a_contiguous_prefix unless never:
-        "A commit covers what came before its checkpoint and nothing that came after.",
+        "A commit covers the records before its checkpoint and no records after it.",
     Beta delivery::a_late_commit_loses_nothing unless no_sharing:
-        "A commit of an earlier checkpoint after a later one loses nothing.",
+        "A commit of an earlier checkpoint after a later one loses no records.",
     Beta delivery::the_checkpoint_is_the_truth unless no_positions:
-        "A consumer that owns the stream goes by its checkpoint, whatever was committed at the service since.",
+        "A consumer that owns the stream uses its checkpoint, even if the service has a later commit.",
     Beta delivery::interrupted_reads_lose_nothing unless never:
-        "A read that is given up in the middle loses and repeats nothing.",
+        "A canceled read loses and repeats no records.",
     Beta delivery::ends_when_the_writers_have_finished unless no_end:
-        "After the writers have finished, the end comes when everything is read, and not before.",
+        "After the writers have finished, the stream ends when all records are read, and not earlier.",
     Beta start::starts_at_the_earliest unless never:
-        "A reader that starts at the earliest reads everything.",
+        "A reader that starts at `earliest` reads all records.",
     Beta start::starts_at_the_latest unless never:
-        "A reader that starts at the latest reads what is written from then on.",
+        "A reader that starts at `latest` reads only records that are written after its start.",
     Beta start::starts_at_a_time unless no_times:
-        "A reader that starts at a time reads what the service took in from then on.",
+        "A reader that starts at a time reads the records that the service received at that time or later.",
     Beta start::starts_at_positions unless no_positions:
-        "A reader that starts at positions reads from those records on.",
+        "A reader that starts at positions reads from these records on.",
     Beta telling::describes_a_stream unless never:
-        "A description tells of partitions, their ends and how far a group is behind.",
+        "A description shows the partitions, their ends and the consumer lag of a group.",
     Beta telling::tells_of_partitions_and_idleness unless no_partitions:
-        "Readers tell which partitions they read and, again and again, which they have read to the end.",
+        "Readers report which partitions they read and, repeatedly, which of them they have read to the end.",
     Beta telling::a_look_leaves_no_trace unless never:
-        "Looking at a stream changes nothing for its groups.",
+        "A peek at a stream does not affect its groups.",
     Beta sharing::hands_over_without_loss unless no_sharing:
-        "When a worker joins and leaves, nothing is lost and nothing that was committed comes again.",
+        "When a worker joins or leaves, no record is lost and no committed record is read again.",
     Stable sharing::takes_over_from_a_dead_worker unless no_sharing:
-        "What a dead worker had read and not committed is read by the others, and nothing else comes again.",
+        "The other workers read the records that a dead worker read and did not commit, and no other record is read again.",
     Stable reshard::reshards_twice_in_mid_run unless fixed:
-        "Partitions change twice while records flow, and once across a restart, and none is lost or repeated.",
+        "When partitions change twice during a run and once across a restart, no record is lost or repeated.",
     Stable faults::survives_a_restart_of_the_service unless never:
-        "The service restarts in mid-run, and writing and reading go on by themselves.",
+        "When the service restarts during a run, writing and reading continue automatically.",
     Stable faults::throttled_writes_arrive unless never:
-        "While the service refuses requests for being too many, everything still arrives.",
+        "All records arrive while the service throttles requests.",
     Stable faults::keeps_the_order_under_retries unless no_order:
-        "Records of a key stay in order while the service refuses some requests.",
+        "Records with the same key stay in order while the service rejects some requests.",
     Stable faults::records_that_fail_are_sent_again unless never:
-        "When the service takes a part of a call only, the rest is sent again and arrives.",
+        "When the service accepts only part of a request, the rest is sent again and arrives.",
     Stable gaps::a_gap_is_told unless no_positions:
-        "Where the service has forgotten records before they were read, the reader stops and says so, or warns and goes on with exactly what is left.",
+        "When the service removes records before they are read, the reader stops with an error, or warns and continues with exactly the remaining records.",
     Stable secrets::shows_no_secret unless never:
-        "No log line and no error shows a secret.",
+        "No log line and no error contains a secret.",
 }
 
 fn never(_: &Capabilities) -> Option<&'static str> {
@@ -131,19 +131,19 @@ fn no_sharing(capabilities: &Capabilities) -> Option<&'static str> {
 }
 
 fn no_headers(capabilities: &Capabilities) -> Option<&'static str> {
-    (!capabilities.headers).then_some("carries no headers")
+    (!capabilities.headers).then_some("does not support headers")
 }
 
 fn no_tombstones(capabilities: &Capabilities) -> Option<&'static str> {
-    (!capabilities.tombstones).then_some("does not tell a record without payload from an empty one")
+    (!capabilities.tombstones).then_some("does not distinguish a record without payload from an empty payload")
 }
 
 fn no_limit(capabilities: &Capabilities) -> Option<&'static str> {
-    (capabilities.max_record > limits::TRIED).then_some("takes records larger than any that is tried")
+    (capabilities.max_record > limits::TRIED).then_some("accepts records larger than any in the suite")
 }
 
 fn no_order(capabilities: &Capabilities) -> Option<&'static str> {
-    (capabilities.order == Order::None).then_some("promises no order")
+    (capabilities.order == Order::None).then_some("guarantees no order")
 }
 
 fn no_positions(capabilities: &Capabilities) -> Option<&'static str> {
@@ -151,17 +151,18 @@ fn no_positions(capabilities: &Capabilities) -> Option<&'static str> {
 }
 
 fn no_times(capabilities: &Capabilities) -> Option<&'static str> {
-    (!capabilities.replay_from_time).then_some("cannot read from a moment in time")
+    (!capabilities.replay_from_time).then_some("cannot read from a given time")
 }
 
 fn no_end(capabilities: &Capabilities) -> Option<&'static str> {
-    (!capabilities.end_is_known).then_some("does not know where a stream ends")
+    (!capabilities.end_is_known).then_some("does not know the end of a stream")
 }
 
 fn no_partitions(capabilities: &Capabilities) -> Option<&'static str> {
-    (capabilities.partitions == Partitions::None).then_some("has no partitions to see")
+    (capabilities.partitions == Partitions::None).then_some("has no visible partitions")
 }
 
 fn fixed(capabilities: &Capabilities) -> Option<&'static str> {
-    matches!(capabilities.partitions, Partitions::None | Partitions::Fixed).then_some("has no partitions that change")
+    matches!(capabilities.partitions, Partitions::None | Partitions::Fixed)
+        .then_some("has a fixed number of partitions")
 }

@@ -49,7 +49,7 @@ pub(super) async fn reshards_twice_in_mid_run(lab: &Lab) -> Result<(), Stop> {
             repeats.extend(seen.uncommitted());
             let closed = seen.closed.len();
             ensure(!resharding || closed > 0, || {
-                "partitions were split, and no reader told that one has closed".to_owned()
+                "partitions were split, and no reader reported that one has closed".to_owned()
             })?;
             records.extend(lab.keep(seen));
             let positions = checkpoint.as_ref().map(|checkpoint| checkpoint.positions.clone()).unwrap_or_default();

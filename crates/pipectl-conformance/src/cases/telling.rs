@@ -95,7 +95,7 @@ pub(super) async fn tells_of_partitions_and_idleness(lab: &Lab) -> Result<(), St
         let foreign = seen.records.iter().any(|record| record.partition == *partition && record.lane != *lane);
         ensure(!foreign, || format!("records of partition {partition} came on more than one reader"))?;
     }
-    expect(&samples, &seen, "while partitions were told of")?;
+    expect(&samples, &seen, "while partitions were reported")?;
     lab.keep(seen);
     Ok(())
 }

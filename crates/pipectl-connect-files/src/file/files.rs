@@ -1,67 +1,31 @@
 //! The files of one source, read one after another, each of them once.
 
 use std::{
-    collections::{HashMap, HashSet},
-    fs::{File, Metadata},
+    collections::HashMap,
+    fs::File,
     io,
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
 };
 
 use pipectl_contract::{ConnectorError, ErrorKind};
-use pipectl_data::Schema;
+use pipectl_data::{Schema, compress::Compression};
 
 use super::{
     ledger::{Entry, LastFile, Ledger, fingerprint},
+    listing::{Listing, Stat, is_moved},
     resume::{Known, Opening, Resumed, resume, whole},
 };
 use crate::{
     blocks::{BYTE_ORDER_MARK, Block, BlockError, Blocks},
     columns::Columns,
     documents::looks_like,
-    file_id,
-    follow::is_sibling,
-    in_use::InUse,
     input::{Format, Layout, Meaning, SourceCompression},
     mark::Ends,
     paths::short_name,
 };
 
-/// The files that there are when a run begins.
-pub(super) struct Listing {
-    paths: Vec<PathBuf>,
-    directory: PathBuf,
-    names: HashSet<String>,
-    inodes: HashSet<u64>,
-    /// Keeps sinks from writing them.
-    _in_use: Vec<InUse>,
-}
-
-impl Listing {
-    /// Files in the order in which they are read. Of several names of one file, the first counts.
-    pub(super) fn new(files: Vec<PathBuf>, directory: PathBuf, node: &str) -> Result<Self, ConnectorError> {
-        let mut ids = HashSet::new();
-        let mut paths = Vec::new();
-        let mut in_use = Vec::new();
-        for path in files {
-            if let Some(id) = file_id::of(&path) {
-                if !ids.insert(id) {
-                    continue;
-                }
-                in_use.push(InUse::read(id, &short_name(&path, &directory), node)?);
-            }
-            paths.push(path);
-        }
-        let names = paths.iter().map(|path| short_name(path, &directory)).collect();
-        let inodes = ids.into_iter().map(|(_, inode)| inode).collect();
-        Ok(Self { paths, directory, names, inodes, _in_use: in_use })
-    }
-
-    /// Whether the file of an entry is among them, perhaps under another name.
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        self.names.contains(&entry.name) || self.inodes.contains(&entry.inode)
-    }
-}
+/// Files of which a compressed one may be a copy: the newest of them.
+const MANY: usize = 16;
 
 /// What one call brings.
 pub(super) struct Step {
@@ -80,8 +44,10 @@ pub(super) struct Problem {
     pub(super) message: String,
     pub(super) kind: ErrorKind,
     pub(super) name: String,
-    /// Whether the file is gone: nothing is remembered of it if the run goes on without it.
+    /// Whether the file is gone: nothing is remembered of it once that has been reported.
     pub(super) is_gone: bool,
+    /// Whether the run ends with it whatever `on_error` says.
+    pub(super) is_fatal: bool,
     /// What is remembered of it if it is not to be tried again.
     pub(super) entry: Option<Entry>,
 }
@@ -147,32 +113,6 @@ impl Open {
     }
 }
 
-/// What shows, without reading a file, that it has not changed.
-#[derive(Debug, Clone, Copy)]
-struct Stat {
-    inode: u64,
-    size: u64,
-    modified: i64,
-    is_regular: bool,
-}
-
-impl Stat {
-    fn of(path: &Path, metadata: &Metadata) -> Self {
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
-        Self {
-            inode: file_id::of_metadata(path, metadata).1,
-            size: metadata.len(),
-            modified,
-            is_regular: metadata.is_file(),
-        }
-    }
-
-    fn is_unchanged(self, entry: &Entry) -> bool {
-        self.size > 0 && self.size == entry.size && self.modified == entry.modified && self.inode == entry.inode
-    }
-}
-
 impl Files {
     pub(super) fn new(
         listing: Listing,
@@ -183,9 +123,12 @@ impl Files {
         last: Option<LastFile>,
     ) -> Self {
         let mut by_inode: HashMap<u64, Vec<usize>> = HashMap::new();
-        for (index, entry) in known.entries().iter().enumerate() {
+        let (rewritten, usual): (Vec<_>, Vec<_>) =
+            known.entries().iter().enumerate().partition(|(_, entry)| entry.is_rewritten());
+        for (index, entry) in usual {
             by_inode.entry(entry.inode).or_default().push(index);
         }
+        let rewritten = rewritten.into_iter().map(|(_, entry)| entry.clone()).collect();
         Self {
             listing,
             meaning,
@@ -197,7 +140,7 @@ impl Files {
             started: false,
             next: 0,
             open: None,
-            rewritten: Vec::new(),
+            rewritten,
             entries: Vec::new(),
             problems: Vec::new(),
         }
@@ -234,7 +177,16 @@ impl Files {
                     self.problem(&path, Some(entry), error);
                     continue;
                 }
-                Err(BlockError::TooLong(byte)) => return Err(too_long(&open.name, byte)),
+                Err(BlockError::TooLong(byte)) => {
+                    // What comes before it counts.
+                    if open.stat.is_regular {
+                        self.entries.push(open.entry(false));
+                    }
+                    let (name, path) = (open.name.clone(), open.path.clone());
+                    self.problems.push(too_long(&name, byte, self.opening(&path).is_plain()));
+                    (self.open, self.next) = (None, self.listing.paths.len());
+                    continue;
+                }
             };
             open.unfinished = block.open_line;
             if std::mem::take(&mut open.is_fresh)
@@ -300,7 +252,7 @@ impl Files {
             Some(Entry { size, modified, ..known.cloned().unwrap_or(nothing) })
         });
         let ConnectorError { kind, message, .. } = ConnectorError::io(format_args!("read `{name}`"), error);
-        self.problems.push(Problem { message, kind, name, is_gone: false, entry });
+        self.problems.push(Problem { message, kind, name, is_gone: false, is_fatal: false, entry });
     }
 
     /// Takes over what an earlier version knew, and looks for what is gone.
@@ -308,7 +260,12 @@ impl Files {
         if let Some(last) = self.last.take() {
             self.upgrade(last);
         }
-        for entry in self.known.entries() {
+        for entry in self.known.entries().iter().filter(|entry| !entry.is_rewritten()) {
+            // A rotated file comes after the one that has its name now: what is known of it must outlive that one's entry,
+            // should the run be stopped in between.
+            if let Some(name) = self.listing.moved(entry).filter(|name| is_moved(entry, name)) {
+                self.entries.push(Entry { name: name.clone(), ..entry.clone() });
+            }
             if entry.size == 0 && entry.byte > 0 && !self.listing.has(entry) {
                 let message = format!(
                     "`{}` is gone, of which the last run had read {} bytes and perhaps not all",
@@ -319,6 +276,7 @@ impl Files {
                     kind: ErrorKind::NotFound,
                     name: entry.name.clone(),
                     is_gone: true,
+                    is_fatal: false,
                     entry: Some(entry.clone()),
                 });
             }
@@ -368,6 +326,7 @@ impl Files {
                 }
                 if entry.name == name {
                     tracing::warn!(file = %name, read = entry.byte, "the file holds something else than what was read of it before; it is read from its start as a new file");
+                    self.entries.push(entry.rewritten());
                     self.rewritten.push(entry);
                 }
             }
@@ -392,15 +351,22 @@ impl Files {
         let by_name = self.known.by_name(name);
         found.extend(by_name.filter(|entry| entry.inode == stat.inode));
         let same_inode = self.by_inode.get(&stat.inode).into_iter().flatten();
-        let moved = same_inode.filter_map(|index| self.known.entries().get(*index)).filter(|entry| {
-            entry.name != name && (stat.is_unchanged(entry) || is_sibling(Path::new(name), Path::new(&entry.name)))
-        });
-        found.extend(moved);
+        let moved = same_inode.filter_map(|index| self.known.entries().get(*index));
+        found.extend(moved.filter(|entry| entry.name != name && (stat.is_unchanged(entry) || is_moved(entry, name))));
         // Another file has taken the name: the old one may be in the listing under a name of its own.
-        found.extend(by_name.filter(|entry| entry.inode != stat.inode && !self.listing.inodes.contains(&entry.inode)));
-        if by_name.is_none() {
-            let is_copy = |entry: &&Entry| is_sibling(Path::new(name), Path::new(&entry.name));
+        found.extend(
+            by_name.filter(|entry| entry.inode != stat.inode && !self.listing.inodes.contains_key(&entry.inode)),
+        );
+        if by_name.is_none_or(|entry| entry.inode != stat.inode) {
+            let is_copy = |entry: &&Entry| is_moved(entry, name);
             found.extend(self.rewritten.iter().filter(is_copy));
+            if Compression::detect(Path::new(name)) != Compression::None {
+                // It may be one that was rotated and compressed, so that its old name and number are gone. The text decides.
+                let is_compressed = |entry: &&Entry| {
+                    is_moved(entry, name) && Compression::detect(Path::new(&entry.name)) == Compression::None
+                };
+                found.extend(self.known.entries().iter().rev().filter(is_compressed).take(MANY));
+            }
         }
         found.into_iter().cloned().collect()
     }
@@ -450,9 +416,18 @@ impl Files {
     }
 }
 
-fn too_long(name: &str, byte: u64) -> ConnectorError {
-    let message = format!(
-        "the record at byte {byte} of `{name}` is longer than `max_record`: check `format`, or raise the limit"
-    );
-    ConnectorError::new(ErrorKind::Invalid, message)
+/// `is_plain` is whether bytes of the text are those on the disk.
+fn too_long(name: &str, byte: u64, is_plain: bool) -> Problem {
+    let of = if is_plain { "" } else { "the text of " };
+    Problem {
+        message: format!(
+            "the record at byte {byte} of {of}`{name}` is longer than `max_record`, and `on_oversize` is `fail`: check \
+             `format`, or raise the limit (everything before it was read)"
+        ),
+        kind: ErrorKind::Invalid,
+        name: name.to_owned(),
+        is_gone: false,
+        is_fatal: true,
+        entry: None,
+    }
 }

@@ -39,6 +39,22 @@ pub(super) struct Entry {
     pub(super) mark: u64,
 }
 
+/// Ends the names of entries whose files hold something else now; no file has such a name.
+const REWRITTEN: char = '\0';
+
+impl Entry {
+    /// What was read of a file before it was rewritten, kept beside the entry of what it holds now: it may have been
+    /// copied, and a run that is stopped before it comes to the copy must know it afterwards.
+    pub(super) fn rewritten(&self) -> Self {
+        Self { name: format!("{}{REWRITTEN}", self.name), ..self.clone() }
+    }
+
+    /// Whether this is such an entry.
+    pub(super) fn is_rewritten(&self) -> bool {
+        self.name.ends_with(REWRITTEN)
+    }
+}
+
 /// The fingerprint of an entry.
 pub(super) fn fingerprint(ends: &Ends) -> u64 {
     xxhash_rust::xxh3::xxh3_64(&[ends.head(), ends.tail()].concat())

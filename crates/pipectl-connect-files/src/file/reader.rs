@@ -1,25 +1,24 @@
 //! The reader of the source `file`: delivers what its files bring, and ends with an error if some of them cannot be read.
 
-use std::{collections::VecDeque, path::PathBuf, time::Duration};
+use std::{collections::VecDeque, path::PathBuf};
 
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, ErrorKind, Read, SourceContext, SourceReader};
-use pipectl_data::{Batch, Micros, PayloadFormat};
+use pipectl_data::{Batch, PayloadFormat};
 use pipectl_host::Host;
 use serde_json::Value;
 
 use super::{
-    files::{Files, Listing, Problem, Step},
+    files::{Files, Problem, Step},
     ledger::Ledger,
+    listing::Listing,
 };
 use crate::{
     blocks::Block,
     input::{Meaning, OnError, SourceCompression},
+    last_checkpoint::LastCheckpoint,
     worker::Worker,
 };
-
-/// How long the end of a run with an error waits for a checkpoint that keeps what was read before.
-const CHECKPOINT_WAIT: Micros = 10_000_000;
 
 pub(super) struct Reader {
     host: Host,
@@ -31,6 +30,8 @@ pub(super) struct Reader {
     /// Whether the last file was read to its end.
     over: bool,
     failed: Option<Failed>,
+    /// Once all has been read that there is, before a failure is reported.
+    last_checkpoint: Option<LastCheckpoint>,
     /// Files that are to become dead letters.
     rejected: VecDeque<Problem>,
 }
@@ -38,11 +39,9 @@ pub(super) struct Reader {
 /// The error with which the run ends.
 struct Failed {
     problems: Vec<String>,
+    /// What ended the reading of all files.
+    fatal: Option<String>,
     kind: ErrorKind,
-    /// Whether a checkpoint holds everything that was read.
-    is_kept: bool,
-    /// When to wait for one no longer.
-    until: Micros,
 }
 
 impl Reader {
@@ -70,6 +69,7 @@ impl Reader {
             delivered,
             over: false,
             failed: None,
+            last_checkpoint: None,
             rejected: VecDeque::new(),
         })
     }
@@ -90,6 +90,11 @@ impl Reader {
     fn report(&mut self, problems: Vec<Problem>) {
         for problem in problems {
             match self.on_error {
+                _ if problem.is_fatal => {
+                    let failed = self.failed.get_or_insert_with(|| Failed::new(problem.kind));
+                    failed.kind = problem.kind;
+                    failed.fatal = Some(problem.message);
+                }
                 OnError::Skip => {
                     tracing::warn!(node = %self.node, "{}; the other files are read, and the next run tries this one again", problem.message);
                     if problem.is_gone {
@@ -99,12 +104,10 @@ impl Reader {
                 OnError::DeadLetter => self.rejected.push_back(problem),
                 OnError::Fail => {
                     tracing::warn!(node = %self.node, "{}; the other files are read before the run fails", problem.message);
-                    let failed = self.failed.get_or_insert_with(|| Failed {
-                        problems: Vec::new(),
-                        kind: problem.kind,
-                        is_kept: false,
-                        until: 0,
-                    });
+                    if problem.is_gone {
+                        self.delivered.forget(|entry| entry.name == problem.name);
+                    }
+                    let failed = self.failed.get_or_insert_with(|| Failed::new(problem.kind));
                     failed.problems.push(problem.message);
                 }
             }
@@ -133,19 +136,15 @@ impl SourceReader for Reader {
                 return Ok(Read::Records(batch));
             }
             self.over = true;
+            // All copies have been found now.
+            self.delivered.forget(super::ledger::Entry::is_rewritten);
             if let Some(problem) = self.rejected.pop_front() {
                 return Ok(Read::Records(self.reject(problem)?));
             }
-            if let Some(failed) = &mut self.failed {
-                failed.until = self.host.now() + CHECKPOINT_WAIT;
-            }
         }
         let Some(failed) = &self.failed else { return Ok(Read::End) };
-        if failed.is_kept || self.host.now() >= failed.until {
-            return Err(failed.error());
-        }
-        self.host.sleep(Duration::from_millis(100)).await;
-        Ok(Read::Quiet)
+        let last = self.last_checkpoint.get_or_insert_with(|| LastCheckpoint::new(&self.host));
+        last.wait(&self.host).await.ok_or_else(|| failed.error())
     }
 
     fn position(&self) -> Value {
@@ -153,20 +152,28 @@ impl SourceReader for Reader {
     }
 
     fn wants_checkpoint(&self) -> bool {
-        self.over && self.failed.as_ref().is_some_and(|failed| !failed.is_kept)
+        self.last_checkpoint.as_ref().is_some_and(LastCheckpoint::is_wanted)
     }
 
     async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
         if self.wants_checkpoint() && *position == self.position() {
-            self.failed.iter_mut().for_each(|failed| failed.is_kept = true);
+            self.last_checkpoint.iter_mut().for_each(LastCheckpoint::committed);
         }
         Ok(())
     }
 }
 
 impl Failed {
+    fn new(kind: ErrorKind) -> Self {
+        Self { problems: Vec::new(), fatal: None, kind }
+    }
+
     fn error(&self) -> ConnectorError {
         const LISTED: usize = 3;
+        if let Some(fatal) = &self.fatal {
+            let all: Vec<&str> = std::iter::once(fatal).chain(&self.problems).map(String::as_str).collect();
+            return ConnectorError::new(self.kind, all.join("; "));
+        }
         let mut listed = self.problems.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
         if let Some(more @ 1..) = self.problems.len().checked_sub(LISTED) {
             listed = format!("{listed}; and {more} more files");

@@ -26,7 +26,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// Whether the text is what is on the disk.
-    fn is_plain(self) -> bool {
+    pub(super) fn is_plain(self) -> bool {
         self.compression == Compression::None && self.encoding.is_none()
     }
 
@@ -86,6 +86,9 @@ impl Known<'_> {
 pub(super) fn resume(path: &Path, opening: Opening, cut: &Cut, known: &Known<'_>) -> io::Result<Resumed> {
     let open_line = known.open_line();
     let line_start = known.byte() - open_line;
+    if open_line > cut.max_record as u64 {
+        return resume_oversized(path, opening, cut, known, line_start);
+    }
     let Some((mut input, before)) = skip(path, opening, line_start)? else { return Ok(Resumed::Other) };
     let mut line = Vec::new();
     input.by_ref().take(open_line).read_to_end(&mut line)?;
@@ -109,6 +112,32 @@ pub(super) fn resume(path: &Path, opening: Opening, cut: &Cut, known: &Known<'_>
     line.extend_from_slice(&next);
     let input = io::Cursor::new(line).chain(input);
     Ok(Resumed::Again(Blocks::new(Box::new(input), cut.clone(), before, false)))
+}
+
+/// The same where the last line is longer than a record may be: it is never held in memory, and it ends with the next
+/// line end whatever the format.
+fn resume_oversized(
+    path: &Path,
+    opening: Opening,
+    cut: &Cut,
+    known: &Known<'_>,
+    line_start: u64,
+) -> io::Result<Resumed> {
+    let Some((mut input, mut ends)) = skip(path, opening, known.byte())? else { return Ok(Resumed::Other) };
+    if !known.fits(&ends) {
+        return Ok(Resumed::Other);
+    }
+    let mut next = Vec::new();
+    input.by_ref().take(2).read_to_end(&mut next)?;
+    let Some(length) = line_end(&next) else { return Ok(Resumed::Nothing) };
+    if length > 0 {
+        let (end, rest) = next.split_at(length);
+        ends.feed(end);
+        let input = io::Cursor::new(rest.to_vec()).chain(input);
+        return Ok(Resumed::Same(Blocks::new(Box::new(input), cut.clone(), ends, false)));
+    }
+    let Some((input, before)) = skip(path, opening, line_start)? else { return Ok(Resumed::Other) };
+    Ok(Resumed::Again(Blocks::new(input, cut.clone(), before, false)))
 }
 
 /// What is after `length` bytes, and both ends of these; `None` if there are fewer.

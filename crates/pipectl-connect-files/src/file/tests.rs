@@ -234,6 +234,79 @@ fn logs_that_rotate_are_read_once() {
     });
 }
 
+#[test]
+fn a_run_that_is_stopped_between_rotated_files_goes_on_with_the_rest() {
+    run(async {
+        for by_copy in [false, true] {
+            let folder = tempfile::tempdir().expect("folder");
+            let given = json!({ "path": "app.log*", "format": "text" });
+            append(&folder, "app.log", "1\n2\n");
+            append(&folder, "app.log.1", "0\n");
+            let position = next_run(folder.path(), &given, None, &["1", "2", "0"]).await;
+            append(&folder, "app.log", "3\n");
+            let [log, first, second] = ["app.log", "app.log.1", "app.log.2"].map(|name| folder.path().join(name));
+            std::fs::rename(&first, &second).expect("renames");
+            if by_copy {
+                std::fs::copy(&log, &first).expect("copies");
+                std::fs::write(&log, "4\n").expect("writes");
+            } else {
+                std::fs::rename(&log, &first).expect("renames");
+                append(&folder, "app.log", "4\n");
+            }
+            let all = read(folder.path(), given.clone(), vec![position]).await.expect("reads");
+            assert_eq!(all.records, ["4", "3"]);
+            for (count, position) in all.positions {
+                let rest = read(folder.path(), given.clone(), vec![position]).await.expect("resumes");
+                assert_eq!(rest.records, all.records[count..], "copied: {by_copy}, after {count}");
+                next_run(folder.path(), &given, Some(rest.last), &[]).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn logs_that_are_compressed_after_a_rotation_are_read_once() {
+    run(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let given = json!({ "path": "app.log*", "format": "text" });
+        let [log, first, second] = ["app.log", "app.log.1", "app.log.2.gz"].map(|name| folder.path().join(name));
+        append(&folder, "app.log", "1\n2\n");
+        let position = next_run(folder.path(), &given, None, &["1", "2"]).await;
+        append(&folder, "app.log", "3\n");
+        std::fs::rename(&log, &first).expect("renames");
+        append(&folder, "app.log", "4\n");
+        let position = next_run(folder.path(), &given, Some(position), &["4", "3"]).await;
+        // As logrotate does with `delaycompress`: what grew since has not been read yet.
+        append(&folder, "app.log.1", "3b\n");
+        let text = std::fs::read(&first).expect("reads");
+        std::fs::write(&second, Compression::Gzip.compress(&text).expect("compresses")).expect("writes");
+        std::fs::rename(&log, &first).expect("renames");
+        append(&folder, "app.log", "5\n");
+        let position = next_run(folder.path(), &given, Some(position), &["5", "3b"]).await;
+        let position = next_run(folder.path(), &given, Some(position), &[]).await;
+        // One that holds something else is another one.
+        std::fs::write(folder.path().join("app.log.3.gz"), Compression::Gzip.compress(b"0\n2\n").expect("compresses"))
+            .expect("writes");
+        next_run(folder.path(), &given, Some(position), &["0", "2"]).await;
+    });
+}
+
+#[test]
+fn a_last_line_that_is_too_long_may_grow() {
+    run(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let given = json!({ "path": "a.log", "format": "text", "max_record": "8B", "on_oversize": "truncate" });
+        append(&folder, "a.log", "1\n0123456789");
+        let position = next_run(folder.path(), &given, None, &["1", "01234567"]).await;
+        next_run(folder.path(), &given, Some(position.clone()), &[]).await;
+        append(&folder, "a.log", "abc");
+        let grown = next_run(folder.path(), &given, Some(position.clone()), &["01234567"]).await;
+        append(&folder, "a.log", "\n2\n");
+        next_run(folder.path(), &given, Some(grown), &["2"]).await;
+        next_run(folder.path(), &given, Some(position), &["01234567", "2"]).await;
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn two_names_of_a_file_are_one_file() {
@@ -361,9 +434,23 @@ fn a_file_that_goes_away_half_read_is_missed() {
         let seen = read(folder.path(), given.clone(), Vec::new()).await.expect("reads");
         let (_, half) = seen.positions[1].clone();
         std::fs::remove_file(folder.path().join("a.log")).expect("removes");
-        let error = read(folder.path(), given, vec![half.clone()]).await.map(|_| ()).expect_err("gone");
+        let mut readers =
+            FileSource.open(options(given), context(folder.path(), vec![half.clone()])).await.expect("opens");
+        let reader = &mut readers[0];
+        let error = loop {
+            match reader.next().await {
+                Ok(_) if reader.wants_checkpoint() => {
+                    let position = reader.position();
+                    reader.committed(&position).await.expect("commits");
+                }
+                Ok(read) => assert!(!matches!(read, Read::End), "gone"),
+                Err(error) => break error,
+            }
+        };
         assert_eq!(error.kind, ErrorKind::NotFound);
         assert!(error.message.contains("`a.log` is gone"), "{error}");
+        // It is reported once: nobody can bring it back.
+        next_run(folder.path(), &json!({ "path": "*.log" }), Some(reader.position()), &[]).await;
         let given = json!({ "path": "*.log", "on_error": "skip" });
         let position = next_run(folder.path(), &given, Some(half), &["b"]).await;
         next_run(folder.path(), &json!({ "path": "*.log" }), Some(position), &[]).await;
@@ -491,18 +578,33 @@ fn what_cannot_be_read_says_why() {
 }
 
 #[test]
+fn what_comes_before_a_record_that_is_too_long_is_delivered() {
+    run(async {
+        let folder = tempfile::tempdir().expect("folder");
+        append(&folder, "a.log", "1\n");
+        append(&folder, "b.log", &format!("2\n{}\n3\n", "x".repeat(20)));
+        append(&folder, "c.log", "4\n");
+        let given = json!({ "path": "*.log", "format": "text", "max_record": "10B", "on_oversize": "fail", "on_error": "skip" });
+        let mut records = Vec::new();
+        let error = read_into(&mut records, folder.path(), given, Vec::new()).await.map(|_| ()).expect_err("too long");
+        assert!(error.message.contains("byte 2 of `b.log`"), "{error}");
+        assert_eq!(records, ["1", "2"]);
+    });
+}
+
+#[test]
 fn options_that_cannot_be_are_reported() {
     for (given, expected) in [
         (json!({ "path": "a.csv", "layout": "array" }), "only for JSON"),
         (json!({ "path": "a.jsonl", "null": "NA" }), "only for CSV"),
-        (json!({ "path": "a.csv", "encoding": "ebcdic" }), "not a known encoding"),
+        (json!({ "path": "a.csv", "encoding": "ebcdic" }), "not a known text encoding"),
         (json!({ "path": "in/" }), "names a folder"),
         (json!({ "path": "*/../a.log" }), "after a wildcard"),
         (json!({ "path": [] }), "names no file"),
         (json!({ "path": "" }), "must not be empty"),
         (json!({ "path": "in/[a" }), "is not a pattern"),
-        (json!({ "path": "in/data" }), "does not tell how"),
-        (json!({ "path": ["a.csv", "b.jsonl"] }), "one format"),
+        (json!({ "path": "in/data" }), "does not show the format"),
+        (json!({ "path": ["a.csv", "b.jsonl"] }), "the same format"),
         (json!({ "path": "a.jsonl", "delimiter": ";" }), "only for CSV"),
         (json!({ "path": "a.csv", "delimiter": ";;" }), "one ASCII character"),
         (json!({ "path": "a.csv", "max_record": "0B" }), "between 1B and 1GiB"),

@@ -7,7 +7,7 @@ use std::{
 
 use pipectl_data::compress::Compression;
 
-use super::{Place, followed::Followed};
+use super::{Place, followed::Followed, order::is_rotated};
 use crate::{
     file_id::{self, FileId},
     paths::{folder_of, usable},
@@ -32,6 +32,34 @@ pub(super) fn copy(place: &Place, path: &Path, known: &BTreeSet<FileId>) -> Opti
 /// A compressed file beside `path` that may be its rotated self.
 pub(super) fn compressed(path: &Path) -> Option<PathBuf> {
     siblings(path).find(|sibling| Compression::detect(sibling) != Compression::None)
+}
+
+/// The files that were rotated after `old`, which `path` once was, and before what has that name now, and the compressed
+/// ones among them: a log that was rotated twice has one that nobody has seen. Only names that add a number or a date to
+/// the log's own count, since other files beside it may begin with its name.
+pub(super) fn between(old: &Followed, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
+    let (mut found, mut compressed) = (Vec::new(), Vec::new());
+    let Some(since) = old.modified.filter(|_| is_numbered(&old.path, path)) else { return (found, compressed) };
+    for sibling in siblings(path).filter(|sibling| is_numbered(sibling, path)) {
+        let is_later = std::fs::metadata(&sibling).and_then(|metadata| metadata.modified()).is_ok_and(|at| at > since);
+        if !is_later || file_id::of(&sibling).is_none_or(|id| id == old.id || known.contains(&id)) {
+            continue;
+        }
+        if Compression::detect(&sibling) == Compression::None {
+            found.extend(Followed::open(&sibling).ok().flatten());
+        } else {
+            compressed.push(sibling);
+        }
+    }
+    (found, compressed)
+}
+
+/// Whether a name adds a number or a date to that of a log: `access.log.1`, `access.log-20260131.gz`.
+fn is_numbered(path: &Path, log: &Path) -> bool {
+    let plain =
+        if Compression::detect(path) == Compression::None { path.to_path_buf() } else { path.with_extension("") };
+    let added = plain.as_os_str().as_encoded_bytes().get(log.as_os_str().len()..).unwrap_or_default();
+    is_rotated(&plain, log) && added.iter().all(|byte| byte.is_ascii_digit() || b".-_:T".contains(byte))
 }
 
 fn first_that_resumes(

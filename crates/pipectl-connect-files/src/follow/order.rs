@@ -40,7 +40,7 @@ pub(super) fn order(files: &[Seen<'_>], turn: usize) -> Vec<usize> {
 }
 
 /// Whether a name is that of a log with something added, as `access.log.1` or `access.log-20260131` to `access.log`.
-fn is_rotated(path: &Path, log: &Path) -> bool {
+pub(super) fn is_rotated(path: &Path, log: &Path) -> bool {
     let added = path.as_os_str().as_encoded_bytes().strip_prefix(log.as_os_str().as_encoded_bytes());
     added.is_some_and(|added| matches!(added, [b'.' | b'-' | b'_', ..]) && !added.contains(&b'/'))
 }

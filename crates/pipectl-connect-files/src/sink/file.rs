@@ -21,7 +21,7 @@ use pipectl_host::Host;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::format::{Formatter, SinkFormat};
+use super::format::{self, Formatter, SinkFormat};
 use crate::{
     file_id::{self, FileId},
     in_use::InUse,
@@ -34,7 +34,7 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum SinkCompression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip.
     Gzip,
@@ -42,35 +42,36 @@ pub enum SinkCompression {
     Zstd,
 }
 
-/// What becomes of a file that is there when a run starts without a checkpoint.
+/// How to handle an existing file when a run starts without a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum OnExisting {
-    /// Its content is replaced.
+    /// Replaces its content.
     Overwrite,
-    /// New records come after its content.
+    /// Appends new records to its content.
     Append,
 }
 
-/// Writes all records to one file. After a crash it is cut back to what the checkpoint knows, so that each record is in it
-/// once.
+/// Writes all records to one file, exactly once: after a crash, the file is truncated to the length in the last
+/// checkpoint.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileSinkOptions {
-    /// The file to write. Folders on the way are made.
+    /// The file to write. Missing parent folders are created.
     #[schemars(example = &"out/alerts.jsonl")]
     pub path: String,
 
-    /// How records are written; if not given, `csv` for a name with `.csv`, otherwise `json`.
+    /// The format of the records. Default: by the name of the file: `csv` for `.csv` (also `.csv.gz`), otherwise
+    /// `json`.
     pub format: Option<SinkFormat>,
 
-    /// How the file is compressed; if not given, as its name says (`.gz`, `.zst`).
+    /// How the file is compressed. Default: by its extension (`.gz`, `.zst`).
     pub compression: Option<SinkCompression>,
 
-    /// What becomes of a file that is there when a run starts without a checkpoint. If not given, such a run is refused
-    /// unless it is told `--replace-output` or `--keep-output`. A restart from a checkpoint always goes on where the
-    /// checkpoint says.
+    /// How to handle an existing file when a run starts without a checkpoint. If not given, such a run is refused
+    /// unless you pass `--replace-output` or `--keep-output`. A restart from a checkpoint always continues at the
+    /// position in the checkpoint.
     pub mode: Option<OnExisting>,
 }
 
@@ -107,7 +108,7 @@ impl FileSinkOptions {
         }
         if path.to_ascii_lowercase().ends_with(".parquet") && self.format.is_none() {
             return Some(
-                error("the sink `file` does not write Parquet, whose files must be written whole".to_owned())
+                error("the sink `file` does not write Parquet".to_owned())
                     .help("use `object_store:` with `format: parquet`"),
             );
         }
@@ -161,12 +162,23 @@ impl Sink for FileSink {
         (): (),
         context: OutputContext,
     ) -> Result<Vec<EarlierOutput>, ConnectorError> {
-        // Where the spec says what becomes of the file, nobody need be asked.
-        if options.mode.is_some() {
-            return Ok(Vec::new());
-        }
         let path = usable(&context.directory, &options.path);
-        context.host.blocking(move || earlier(&path)).await
+        if options.mode == Some(OnExisting::Append) && context.wanted == Earlier::Replace {
+            tracing::warn!(sink = %context.node, file = %path.display(), "`mode: append` keeps the content of the file, even with `--replace-output`");
+        }
+        let is_kept = matches!((options.mode, context.wanted), (Some(OnExisting::Append), _) | (None, Earlier::Keep));
+        let mut header = Vec::new();
+        format::header(options.format(), &context.schema, &mut header);
+        let (mode, compression) = (options.mode, options.compression());
+        let look = move || {
+            let found = earlier(&path)?;
+            if is_kept && !found.is_empty() {
+                check_header(&path, compression, &header)?;
+            }
+            // Where the spec says what becomes of the file, nobody need be asked.
+            Ok(if mode.is_some() { Vec::new() } else { found })
+        };
+        context.host.blocking(look).await
     }
 
     async fn remove(
@@ -197,6 +209,26 @@ fn earlier(path: &std::path::Path) -> Result<Vec<EarlierOutput>, ConnectorError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(ConnectorError::io(format_args!("look at `{}`", path.display()), error)),
     }
+}
+
+/// CSV that is there must have the columns that come, in their order, or its rows would mean something else.
+fn check_header(path: &std::path::Path, compression: Compression, wanted: &[u8]) -> Result<(), ConnectorError> {
+    let failed = |error| ConnectorError::io(format_args!("read `{}`", path.display()), error);
+    let file = File::open(path).map_err(failed)?;
+    let mut found = Vec::new();
+    compression.reader(file).take(wanted.len() as u64).read_to_end(&mut found).map_err(failed)?;
+    if found == wanted {
+        return Ok(());
+    }
+    let line = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
+    let message = format!(
+        "`{}` begins with `{}`, and rows with the columns `{}` cannot come after it: name another file, or let the new \
+         output replace it",
+        path.display(),
+        line(&found),
+        line(wanted)
+    );
+    Err(ConnectorError::new(ErrorKind::Conflict, message))
 }
 
 /// Bytes to gather before they are written.
@@ -291,7 +323,7 @@ impl Writer {
         let present = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         if present < self.length {
             let message = format!(
-                "`{}` has {present} bytes, but had {} at the checkpoint: put it back, or start anew without the checkpoint",
+                "`{}` has {present} bytes, but had {} at the checkpoint: restore it, or start over without the checkpoint",
                 self.path.display(),
                 self.length
             );
@@ -312,7 +344,9 @@ impl Writer {
             return Ok(());
         }
         self.header_due = false;
-        self.check_header()?;
+        let mut wanted = Vec::new();
+        self.formatter.header(&mut wanted);
+        check_header(&self.path, self.compression, &wanted)?;
         if self.compression == Compression::None {
             let mut last = [0];
             file.seek(SeekFrom::End(-1))
@@ -323,28 +357,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    /// CSV that is there must have the columns that come, in their order, or its rows would mean something else.
-    fn check_header(&self) -> Result<(), ConnectorError> {
-        let mut wanted = Vec::new();
-        self.formatter.header(&mut wanted);
-        let file = File::open(&self.path).map_err(|error| self.failed(error))?;
-        let mut found = Vec::new();
-        let read = self.compression.reader(file).take(wanted.len() as u64).read_to_end(&mut found);
-        read.map_err(|error| self.failed(error))?;
-        if found == wanted {
-            return Ok(());
-        }
-        let line = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
-        let message = format!(
-            "`{}` begins with `{}`, and rows with the columns `{}` cannot come after it: name another file, or let the new \
-             output replace it",
-            self.path.display(),
-            line(&found),
-            line(&wanted)
-        );
-        Err(ConnectorError::new(ErrorKind::Conflict, message))
     }
 
     /// The open file, cut to the length that counts.

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum SinkFormat {
-    /// One JSON object a line.
+    /// One JSON object per line.
     #[default]
     Json,
     /// Comma-separated values with a header.
     Csv,
-    /// The former name of `json`.
+    /// Deprecated name of `json`.
     Jsonl,
 }
 
@@ -28,6 +28,13 @@ impl SinkFormat {
     /// Whether it is JSON, by either name.
     pub(crate) fn is_json(self) -> bool {
         self != Self::Csv
+    }
+}
+
+/// What output of this format starts with.
+pub(crate) fn header(format: SinkFormat, schema: &Schema, out: &mut Vec<u8>) {
+    if format == SinkFormat::Csv {
+        csv::header(schema, out);
     }
 }
 
@@ -53,9 +60,7 @@ impl Formatter {
 
     /// What the output starts with.
     pub(crate) fn header(&self, out: &mut Vec<u8>) {
-        if self.format == SinkFormat::Csv {
-            csv::header(&self.schema, out);
-        }
+        header(self.format, &self.schema, out);
     }
 
     /// Appends the records; on an error nothing is appended.

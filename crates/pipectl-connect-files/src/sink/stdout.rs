@@ -18,7 +18,7 @@ use crate::worker::Worker;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StdoutOptions {
-    /// How records are written; `json` if not given.
+    /// The format of the records. Default: `json`.
     #[serde(default)]
     pub format: SinkFormat,
 }
@@ -111,6 +111,10 @@ fn failed(error: io::Error) -> ConnectorError {
             retry_after: None,
             source: Some(Box::new(error)),
         },
+        // A part of a line may be there: writing it again would not do, unlike in a file that can be cut.
+        io::ErrorKind::StorageFull => {
+            ConnectorError { kind: ErrorKind::Internal, ..ConnectorError::io("write to standard output", error) }
+        }
         _ => ConnectorError::io("write to standard output", error),
     }
 }

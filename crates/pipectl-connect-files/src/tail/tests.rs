@@ -358,7 +358,7 @@ fn path_has_a_former_name() {
     assert_eq!(titles(json!({ "paths": [] })), ["`paths` names no file"]);
     assert_eq!(
         titles(json!({ "path": "a", "paths": "b" })),
-        ["`paths` is the former name of `path`, which is there too"]
+        ["`paths` is a deprecated name of `path`, which is set too"]
     );
 }
 
@@ -452,6 +452,35 @@ fn a_restart_finds_files_that_moved_meanwhile() {
         append(&log, "7\n");
         let mut reader = open(folder, json!({}), vec![position]);
         assert_eq!(drain(&mut reader).await, ["7"]);
+    });
+}
+
+#[test]
+fn a_restart_reads_what_was_rotated_more_than_once() {
+    run(async |folder| {
+        let [log, first, second] = ["a.log", "a.log.1", "a.log.2"].map(|name| folder.join(name));
+        append(&log, "1\n");
+        let mut reader = open(folder, json!({}), Vec::new());
+        assert_eq!(drain(&mut reader).await, ["1"]);
+        let position = reader.position();
+        drop(reader);
+        let age = |path: &std::path::Path, seconds: u64| {
+            let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            std::fs::File::options().append(true).open(path).and_then(|file| file.set_modified(at)).expect("a time");
+        };
+        append(&log, "2\n");
+        std::fs::rename(&log, &second).expect("renames");
+        age(&second, 1_790_000_000);
+        append(&log, "3\n");
+        std::fs::rename(&log, &first).expect("renames");
+        age(&first, 1_790_086_400);
+        append(&log, "4\n");
+        // Not of this log, although its name begins so.
+        append(&folder.join("a.log.bak"), "old\n");
+        let mut reader = open(folder, json!({}), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["2", "3", "4"]);
+        let mut again = open(folder, json!({}), vec![reader.position()]);
+        assert!(drain(&mut again).await.is_empty());
     });
 }
 

@@ -38,7 +38,7 @@ impl<'a> Parser<'a> {
                 self.error(
                     (PREFIX_BRACES, range),
                     "`}` in a prefix without a `{` before it",
-                    "nothing is open here",
+                    "no placeholder is open here",
                     "open the placeholder with `{`, or write `}}` for a brace in the name",
                 );
                 self.at += 1;
@@ -124,7 +124,7 @@ impl<'a> Parser<'a> {
             ("timestamp" | "partitionKeyFromQuery", None | Some(("", _))) => self.error(
                 what,
                 format!("Firehose placeholder `!{{{name}}}` is not complete"),
-                "something must follow after a `:`",
+                "a value must follow after a `:`",
                 "write `!{timestamp:yyyy/MM/dd}` or `!{partitionKeyFromQuery:column}`",
             ),
             ("timestamp", Some((format, at))) => match TimeFormat::java(format, at) {
@@ -139,12 +139,12 @@ impl<'a> Parser<'a> {
                 what,
                 "Firehose's namespace `firehose:` has no meaning here",
                 "not supported",
-                "leave it out: names of files never clash, and records that fail go to the dead letters",
+                "remove it: file names are always unique, and records that fail become dead letters",
             ),
             ("partitionKeyFromLambda", _) => self.error(
                 what,
                 "Firehose's namespace `partitionKeyFromLambda:` has no meaning here",
-                "no function runs inside a sink",
+                "a sink runs no function",
                 "compute the column in a processor before this sink and write `{column}`",
             ),
             (name, _) => {
@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
                 (PREFIX_PATH, 0..1.min(self.prefix.len())),
                 "prefix begins with `/`",
                 "a prefix is relative to its store",
-                "leave the first `/` out; where the store is, the binding says",
+                "remove the first `/`; the binding sets the location of the store",
             );
             return;
         }
@@ -194,11 +194,11 @@ impl<'a> Parser<'a> {
         let control = skeleton.chars().find(|char| char.is_control());
         if let Some(step) = bad_step {
             let (needle, title) = match step {
-                "" => ("//", "prefix has an empty step (`//`)".to_owned()),
-                step => (step, format!("prefix has a step `{step}`, which would leave its folder")),
+                "" => ("//", "prefix has an empty segment (`//`)".to_owned()),
+                step => (step, format!("prefix has a segment `{step}`, which would leave its folder")),
             };
             let range = self.prefix.find(needle).map_or(whole, |at| at..at + needle.len());
-            self.error((PREFIX_PATH, range), title, "", "write a relative prefix of plain steps, such as `raw/`");
+            self.error((PREFIX_PATH, range), title, "", "write a relative prefix such as `raw/`");
         } else if last.starts_with('.') && last.chars().all(|char| char == '.') {
             let at = self.prefix.len() - last.len().min(self.prefix.len());
             let range = at..self.prefix.len();

@@ -87,7 +87,7 @@ fn event_times_may_be_missing_for_a_record_but_not_for_a_batch() {
             (format!("{NULL}/"), Rows::Some(vec![0])),
             ("10/".to_owned(), Rows::Some(vec![1])),
             (
-                "the prefix of its file cannot be made from the event time: the time is outside of the years 0 to 9999"
+                "the prefix of its file cannot be made from the event time: the time is outside the years 0 to 9999"
                     .to_owned(),
                 Rows::Some(vec![2])
             ),

@@ -30,7 +30,7 @@ impl TimeFormat {
             let directive = &format[range.clone()];
             let place = at + range.start..at + range.end;
             match letter {
-                None => errors.push(bad(place, "time format ends with a `%`", "write `%%` for the character itself")),
+                None => errors.push(bad(place, "time format ends with a `%`", "write `%%` for a literal `%`")),
                 Some('n' | 't' | 'c' | 'x' | 'X' | 'r') => errors.push(bad(
                     place,
                     format!("time format `{directive}` cannot be part of a file name"),
@@ -170,7 +170,7 @@ fn java_letters(letters: &str) -> Result<&'static str, String> {
         "YYYY" => return Err("`YYYY` is the year of the week, which differs around New Year; write `yyyy`".to_owned()),
         _ => {
             return Err(
-                "Firehose's patterns are made of `yyyy MM dd HH mm ss`; other text stands in single quotes".to_owned()
+                "Firehose's patterns are made of `yyyy MM dd HH mm ss`; write other text in single quotes".to_owned()
             );
         }
     })

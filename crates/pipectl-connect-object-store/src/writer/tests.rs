@@ -255,9 +255,9 @@ fn in_simulation<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn whatever_crashes_when_each_record_is_in_one_file() {
     let combinations = [
-        (Format::Jsonl, Compression::None, "raw/{arrival:%H%M}/", true),
-        (Format::Jsonl, Compression::Gzip, "raw/{device}/", true),
-        (Format::Jsonl, Compression::Snappy, "raw/{device}/{arrival:%M}-", false),
+        (Format::Json, Compression::None, "raw/{arrival:%H%M}/", true),
+        (Format::Json, Compression::Gzip, "raw/{device}/", true),
+        (Format::Json, Compression::Snappy, "raw/{device}/{arrival:%M}-", false),
         (Format::Csv, Compression::Zstd, "raw/", false),
         (Format::Parquet, Compression::Snappy, "raw/{device}/", false),
     ];
@@ -271,7 +271,7 @@ fn whatever_crashes_when_each_record_is_in_one_file() {
 
 #[test]
 fn the_same_run_twice_gives_the_same_files() {
-    let options = options(Format::Jsonl, Compression::Gzip, "raw/{arrival:%H%M}/", 20, 700);
+    let options = options(Format::Json, Compression::Gzip, "raw/{arrival:%H%M}/", 20, 700);
     let run = || in_simulation(simulate(5, &options, 5, true));
     let files = run();
     assert_eq!(files, run());
@@ -286,7 +286,7 @@ fn files_do_not_depend_on_how_records_were_cut_into_batches() {
         in_simulation(async move {
             let directory = tempfile::tempdir().expect("a directory");
             let host = Host::simulated(1, TEN);
-            let options = options(Format::Jsonl, Compression::None, "raw/{arrival:%H%M}/", 20, 3000);
+            let options = options(Format::Json, Compression::None, "raw/{arrival:%H%M}/", 20, 3000);
             let mut writer = open(&options, directory.path(), &host, true, None).await;
             for start in (0..600).step_by(step as usize) {
                 writer.write(&batch(start..600.min(start + step))).await.expect("writes");
@@ -312,7 +312,7 @@ fn files_roll_by_size_by_arrival_and_by_the_clock() {
         let host = Host::simulated(1, TEN);
         let row = record(4).1.len() as u64 + 1;
         // None of these records lacks its device, so that all lines are equally long.
-        let options = options(Format::Jsonl, Compression::None, "raw/", 10, row * 4);
+        let options = options(Format::Json, Compression::None, "raw/", 10, row * 4);
         let mut writer = open(&options, directory.path(), &host, true, None).await;
         writer.write(&batch(4..9)).await.expect("writes");
         host.sleep(StdDuration::from_secs(9)).await;
@@ -338,7 +338,7 @@ fn only_what_a_checkpoint_holds_is_published() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");
         let host = Host::simulated(1, TEN);
-        let options = options(Format::Jsonl, Compression::None, "raw/", 10, 1);
+        let options = options(Format::Json, Compression::None, "raw/", 10, 1);
         let mut writer = open(&options, directory.path(), &host, true, None).await;
         writer.write(&batch(0..1)).await.expect("writes");
         writer.checkpoint().await.expect("answers");
@@ -379,7 +379,7 @@ fn records_that_no_file_can_hold_are_rejected_by_their_rows() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");
         let host = Host::simulated(1, TEN);
-        let options = options(Format::Jsonl, Compression::None, "raw/{device}/", 10, 10_000);
+        let options = options(Format::Json, Compression::None, "raw/{device}/", 10, 10_000);
         let mut writer = open(&options, directory.path(), &host, true, None).await;
         let mut batch = batch(0..4);
         batch.payload =
@@ -431,7 +431,7 @@ fn columns_of_the_path_are_left_out_of_parquet_files() {
     assert_eq!(parquet("{device}/", None), ["id", "device"]);
     assert_eq!(parquet("device={device}-x/", None), ["id", "device"]);
     assert_eq!(parquet("device={device}/id={id}/", None), ["id", "device"], "a file needs a column");
-    let lines = written(Format::Jsonl, "device={device}/", None);
+    let lines = written(Format::Json, "device={device}/", None);
     assert!(String::from_utf8(lines).expect("is text").contains("\"device\""));
 }
 
@@ -439,7 +439,7 @@ fn columns_of_the_path_are_left_out_of_parquet_files() {
 #[test]
 fn values_out_of_range_are_rejected_by_every_format() {
     let schema = Schema::new([Field::new("id", DataType::Int64), Field::new("score", DataType::Float64)]);
-    for format in [Format::Jsonl, Format::Csv, Format::Parquet] {
+    for format in [Format::Json, Format::Csv, Format::Parquet] {
         let schema = schema.clone();
         in_simulation(async move {
             let directory = tempfile::tempdir().expect("a directory");
@@ -482,7 +482,7 @@ fn many_prefixes_are_bounded_and_a_waiting_writer_says_so() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");
         let host = Host::simulated(1, TEN);
-        let options = options(Format::Jsonl, Compression::None, "{id}/", 10, 10_000);
+        let options = options(Format::Json, Compression::None, "{id}/", 10, 10_000);
         let mut writer = open(&options, directory.path(), &host, true, None).await;
         writer.write(&batch(0..300)).await.expect("writes");
         writer.checkpoint().await.expect("answers");
@@ -501,7 +501,7 @@ fn a_broken_state_is_refused() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");
         let host = Host::simulated(1, TEN);
-        for format in [Format::Jsonl, Format::Parquet] {
+        for format in [Format::Json, Format::Parquet] {
             let options = options(format, Compression::None, "raw/", 10, 10_000);
             let mut writer = open(&options, directory.path(), &host, false, None).await;
             writer.write(&batch(0..9)).await.expect("writes");
@@ -519,7 +519,7 @@ fn a_broken_state_is_refused() {
 
 #[test]
 fn a_person_finds_the_folder() {
-    let options = options(Format::Jsonl, Compression::None, "raw-stream/x/{arrival:%Y}/", 10, 1);
+    let options = options(Format::Json, Compression::None, "raw-stream/x/{arrival:%Y}/", 10, 1);
     let describe = |binding| Sink::describe(&ObjectStore, &options, &binding, "out/lab", "raw");
     assert_eq!(describe(ObjectStoreBinding::default()), "out/lab/raw-stream/x/");
     let there = Directory { path: Some("/data/".to_owned()) };

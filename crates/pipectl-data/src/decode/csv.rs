@@ -105,7 +105,7 @@ fn field(row: &str, delimiter: u8) -> Result<(Value<'_>, Option<&str>), String> 
     let mut doubled = false;
     loop {
         let Some(end) = bytes.get(from..).and_then(|rest| memchr::memchr(b'"', rest)).map(|found| from + found) else {
-            return Err(format!("the quote before {} never ends", excerpt(quoted)));
+            return Err(format!("the quote before {} is not closed", excerpt(quoted)));
         };
         match bytes.get(end + 1) {
             Some(b'"') => {

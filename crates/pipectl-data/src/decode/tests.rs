@@ -219,7 +219,7 @@ fn csv_rows() {
         (Int64, "1,two", "field `a`: found \"two\", expected an integral number"),
         (Float64, "1,NaN", "expected a number"),
         (Bool, "1,yes", "expected true or false"),
-        (String, "\"1,2", "field `b`: the quote before \"1,2\" never ends"),
+        (String, "\"1,2", "field `b`: the quote before \"1,2\" is not closed"),
         (String, "\"1\"x,2", "text after a closing quote"),
         (Json, "1,{", "expected a JSON value"),
     ] {

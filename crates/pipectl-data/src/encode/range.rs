@@ -26,9 +26,9 @@ pub fn refused(columns: &RecordBatch) -> BTreeMap<usize, String> {
             let what = |value: f64| format!("{value}, which is no finite number");
             note(rows(floats, f64::is_finite, what));
         } else if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
-            note(rows(times, civil::in_range, |_| "a time outside of the years 0 to 9999".to_owned()));
+            note(rows(times, civil::in_range, |_| "a time outside the years 0 to 9999".to_owned()));
         } else if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
-            note(rows(dates, civil::day_in_range, |_| "a date outside of the years 0 to 9999".to_owned()));
+            note(rows(dates, civil::day_in_range, |_| "a date outside the years 0 to 9999".to_owned()));
         }
     }
     found

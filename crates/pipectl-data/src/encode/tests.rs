@@ -192,10 +192,10 @@ fn what_no_format_can_hold_is_refused() {
         [
             "1 column `float` holds inf, which is no finite number",
             "2 column `float` holds NaN, which is no finite number",
-            "3 column `at` holds a time outside of the years 0 to 9999",
-            "4 column `at` holds a time outside of the years 0 to 9999",
-            "6 column `day` holds a date outside of the years 0 to 9999",
-            "7 column `day` holds a date outside of the years 0 to 9999",
+            "3 column `at` holds a time outside the years 0 to 9999",
+            "4 column `at` holds a time outside the years 0 to 9999",
+            "6 column `day` holds a date outside the years 0 to 9999",
+            "7 column `day` holds a date outside the years 0 to 9999",
         ]
     );
     // What stands behind a null does not count.

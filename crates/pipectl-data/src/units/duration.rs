@@ -137,7 +137,7 @@ fn unit_error(text: &str, written: &str, unit: &str, start: usize, place: std::o
     if UNITS.iter().any(|(name, _)| *name == unit) {
         return UnitError::new(
             format!(
-                "`{unit}` must not come again or after a smaller unit in `{text}`: write largest first, each once, as in `1h30m`"
+                "`{unit}` must not be repeated or follow a smaller unit in `{text}`: write the largest unit first, and each unit only one time, as in `1h30m`"
             ),
             place,
         );

@@ -29,7 +29,7 @@ impl FromStr for Rate {
         let (_, digits) = Number::scan(text, 0, "rate", "200/s")?;
         let (written, unit) = text.split_at(digits);
         let Some((factor, period)) = unit.split_once('/') else {
-            let message = format!("`{text}` does not say per what: write `{text}/s` for so many a second");
+            let message = format!("`{text}` has no period: write `{text}/s` for a rate per second");
             return Err(UnitError::new(message, 0..text.len()));
         };
         let Some((_, factor_value)) =

@@ -53,7 +53,7 @@ fn bad_durations_say_what_to_write() {
         ("5Minutes", "write `5m`", "Minutes"),
         ("1H", "write `1h`", "H"),
         ("2M", "months and years", "M"),
-        ("30m1h", "largest first", "h"),
+        ("30m1h", "largest unit first", "h"),
         ("1 h", "write `1h` without spaces", " h"),
         ("24 hours", "`hours` is not a unit of time: write `24h`", " hours"),
         ("soon", "starts with a number", "soon"),
@@ -114,7 +114,7 @@ fn rates() {
         assert_eq!(rate, Ok((per_second, printed.to_owned())), "{text}");
     }
     for (text, message, place) in [
-        ("200", "does not say per what", "200"),
+        ("200", "has no period", "200"),
         ("200/sec", "write `200/s`", "sec"),
         ("200g/s", "is not a factor", "g"),
         ("0/s", "above 0", "0/s"),

@@ -38,8 +38,8 @@ fn rule(code: crate::Code) -> Value {
         "shortDescription": { "text": first_sentence(info.cause) },
         "fullDescription": { "text": info.cause },
         "help": {
-            "text": format!("{}\n\nRefused:\n\n{}", info.fix, info.example),
-            "markdown": format!("{}\n\nRefused:\n\n```yaml\n{}\n```\n", info.fix, info.example.trim_end()),
+            "text": format!("{}\n\nExample of the error:\n\n{}", info.fix, info.example),
+            "markdown": format!("{}\n\nExample of the error:\n\n```yaml\n{}\n```\n", info.fix, info.example.trim_end()),
         },
         "defaultConfiguration": { "level": "error" },
     })

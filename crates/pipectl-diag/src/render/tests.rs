@@ -89,7 +89,7 @@ fn text_shows_places_relations_and_the_mend() {
      = help: add one
 
     2 errors, 1 warning
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -284,7 +284,7 @@ fn a_node_without_a_place_is_told_by_its_path() {
      = note: at `spec.sinks`: empty
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -312,7 +312,7 @@ fn a_token_of_a_query_is_marked_inside_its_block_scalar() {
       |            ----------- this stream has `temperature`
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -338,7 +338,7 @@ fn a_long_line_is_cut_around_the_place() {
       = help: at 1:10006 write `right`
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -354,7 +354,7 @@ fn a_huge_line_is_told_rather_than_drawn() {
      = note: odd: here `éééééééééééééééééééééééééééééé` ⟶ `wrongxxxxxxxxxxxxxxxxxxxxxxxxx`
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -373,7 +373,7 @@ fn the_end_of_a_file_is_shown_behind_its_last_word() {
       |         ^ ends here
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -390,7 +390,7 @@ fn an_empty_file_has_a_first_line() {
       | ^
 
     1 error
-    `pipectl explain PC0302` tells more
+    for details, run `pipectl explain PC0302`
     "#);
 }
 
@@ -460,13 +460,13 @@ fn explain_and_the_page_tell_every_code() {
 
     An option has the right type but a value that its source, processor or sink cannot use.
 
-    Refused:
+    Example of the error:
 
         sinks:
           raw:
             from: sensor_data
             object_store: { prefix: "raw/", format: parquet, compression: bzip2 }
 
-    What to do: Write one of the values that the message names; `pipectl schema` and the editor's hover text list them.
+    Fix: Write one of the values that the message lists. `pipectl schema` and the hover text of the editor list them too.
     "#);
 }

@@ -40,7 +40,7 @@ pub(super) fn render(items: &[Item<'_>], map: &SourceMap, options: RenderOptions
         counts = format!("{style}{counts}{style:#}");
     }
     let example = items.iter().find(|item| item.diagnostic.severity == Severity::Error).unwrap_or(first);
-    out + &format!("{counts}\n`pipectl explain {}` tells more\n", example.diagnostic.code)
+    out + &format!("{counts}\nfor details, run `pipectl explain {}`\n", example.diagnostic.code)
 }
 
 fn plural(count: usize, word: &str) -> Option<String> {

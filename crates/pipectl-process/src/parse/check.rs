@@ -53,7 +53,7 @@ pub(super) fn compile(options: &ParseOptions, input: Option<&Schema>) -> Result<
     let time = options.time_format.as_deref().map_or(Ok(TimeFormat::Usual), TimeFormat::letters);
     let time = time.unwrap_or_else(|reason| {
         let problem = Diagnostic::error(TIME_FORMAT, format!("`time_format` cannot be used: {reason}"));
-        let help = "write it in strftime's letters, such as `%d.%m.%Y %H:%M:%S`";
+        let help = "write strftime directives, such as `%d.%m.%Y %H:%M:%S`";
         found.push(problem.at(&Path::keys(["time_format"]), "").help(help));
         TimeFormat::Usual
     });

@@ -1,7 +1,7 @@
 //! Grok: regular expressions put together from named patterns.
 //!
 //! The `grok` crate compiles and matches. This file walks the pattern first, so that faults are found at their place,
-//! a pattern that leads back to itself or grows without bounds is refused, and columns keep their order and types.
+//! a pattern that refers to itself or grows without bounds is refused, and columns keep their order and types.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,7 +77,7 @@ pub(super) fn compile(text: &str, own: &BTreeMap<String, String>, found: &mut Di
     };
     walk.text(text, &Spot { path: Path::keys(["grok"]), range: None, title: "`grok`".to_owned() }, &BTreeMap::new());
     if walk.is_too_large() {
-        let problem = Diagnostic::error(BAD_GROK, "`grok` grows too large once its patterns are resolved");
+        let problem = Diagnostic::error(BAD_GROK, "`grok` becomes too large when its patterns are expanded");
         let help = format!("use at most {MOST_REFERENCES} patterns and {LONGEST} characters, all uses counted");
         found.push(problem.at(&Path::keys(["grok"]), "").help(help));
         return None;
@@ -121,7 +121,7 @@ pub(super) fn compile(text: &str, own: &BTreeMap<String, String>, found: &mut Di
     columns.extend(plain);
     if columns.is_empty() {
         let problem = Diagnostic::error(BAD_GROK, "`grok` names no column").at(&Path::keys(["grok"]), "");
-        found.push(problem.help("write `%{PATTERN:column}` for what should become a column"));
+        found.push(problem.help("write `%{PATTERN:column}` for each column"));
         return None;
     }
     Some(GrokPattern { pattern, columns })
@@ -218,7 +218,7 @@ impl Walk<'_> {
         if self.open.iter().any(|open| open == name) || self.open.len() > DEEPEST {
             let mut chain: Vec<_> = self.open.iter().map(String::as_str).collect();
             chain.push(name);
-            let problem = Diagnostic::error(BAD_GROK, format!("pattern `{name}` leads back to itself"));
+            let problem = Diagnostic::error(BAD_GROK, format!("pattern `{name}` refers to itself"));
             self.found.push(problem.at_inside(&spot.path, here.clone(), "").note(chain.join(" → ")));
             return;
         }
@@ -246,7 +246,7 @@ impl Walk<'_> {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => format!("define it: `patterns: {{ {name}: \"…\" }}`"),
             };
-            let problem = Diagnostic::error(UNKNOWN_GROK_PATTERN, format!("there is no grok pattern `{name}`"));
+            let problem = Diagnostic::error(UNKNOWN_GROK_PATTERN, format!("unknown grok pattern `{name}`"));
             self.found.push(problem.at_inside(&spot.path, here.clone(), "").help(help));
         }
     }

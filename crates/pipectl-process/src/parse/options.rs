@@ -6,29 +6,29 @@ use pipectl_data::{DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-/// Takes a column of text apart into columns of their own. Exactly one of `format`, `regex`, `grok`, `csv` and `json` says what the text looks like.
+/// Parses a column of text into several columns. Set exactly one of `format`, `regex`, `grok`, `csv` and `json`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ParseOptions {
-    /// The column to take apart: `line` if there is one, or else the only column of type string.
+    /// The column to parse. Default: `line` if it exists, otherwise the only column of type string.
     #[schemars(example = &"line")]
     pub field: Option<String>,
 
-    /// A web server's access log.
+    /// The format of a web server's access log.
     #[schemars(example = &"combined")]
     pub format: Option<LogFormat>,
 
-    /// A regular expression (syntax: <https://docs.rs/regex>). Each named group becomes a column; anything may stand
-    /// before and after the match unless `^` and `$` forbid it.
+    /// A regular expression (syntax: <https://docs.rs/regex>). Each named group becomes a column. Use `^` and `$` to
+    /// match the whole text; without them, other text may precede or follow the match.
     #[schemars(example = &"^(?<client>\\S+) (?<method>[A-Z]+) (?<path>\\S+)$")]
     pub regex: Option<String>,
 
-    /// A grok pattern with the standard names. Each `%{PATTERN:column}` becomes a column, each
-    /// `%{PATTERN:column:int}` one of that type.
+    /// A grok pattern with the standard pattern names. Each `%{PATTERN:column}` becomes a column of type string, each
+    /// `%{PATTERN:column:int}` a column of the given type.
     #[schemars(example = &"%{IPORHOST:client} %{WORD:method} %{NUMBER:bytes:int}")]
     pub grok: Option<String>,
 
-    /// Patterns of your own for `grok`, by name.
+    /// Custom patterns for `grok`, by name.
     #[serde(default)]
     #[schemars(example = BTreeMap::from([("ORDER", "order-[0-9]+")]))]
     pub patterns: BTreeMap<String, String>,
@@ -36,40 +36,40 @@ pub struct ParseOptions {
     /// Comma-separated values.
     pub csv: Option<CsvOptions>,
 
-    /// A JSON object, whose fields `schema` names.
+    /// A JSON object. `schema` lists the fields to read.
     pub json: Option<JsonOptions>,
 
-    /// The types of the columns that parsing makes: `int64`, or `int64!` for one that is never null. `regex`, `grok`
-    /// and `csv` make strings where nothing is said; `json` makes the columns named here and no others.
+    /// The types of the parsed columns: `int64`, or `int64!` for a column that is never null. With `regex`, `grok` and
+    /// `csv`, a column that is not listed is a string. With `json`, only the listed columns are read.
     #[serde(default)]
     #[schemars(example = BTreeMap::from([("status", "int64"), ("time", "timestamp!")]))]
     pub schema: BTreeMap<String, FieldType>,
 
-    /// How columns of type timestamp are written, in strftime's letters; without a zone it is UTC. If not given, RFC 3339
-    /// and the form of access logs are understood. For `regex` and `grok`.
+    /// The strftime format of timestamp columns, for `regex` and `grok`. A time without a zone is UTC. Default: RFC
+    /// 3339 and the format of access logs.
     #[schemars(example = &"%d.%m.%Y %H:%M:%S")]
     pub time_format: Option<String>,
 
-    /// Which other columns stay: all if not given. A column that stays gives way to a parsed one of the same name.
+    /// The other columns to keep. Default: all. A parsed column replaces a kept column of the same name.
     #[schemars(example = ["host"])]
     pub keep: Option<Vec<String>>,
 
-    /// Whether the column that is taken apart stays too.
+    /// Whether to keep the parsed column too.
     #[serde(default)]
     pub keep_field: bool,
 }
 
-/// A form of access log.
+/// A format of access logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
     /// Apache's common format: client, ident, user, time, request, status, bytes.
     Common,
-    /// Apache's combined format, which is also nginx's: common, then referrer and user agent.
+    /// Apache's combined format, also the default of nginx: common, then referrer and user agent.
     Combined,
-    /// What nginx's packages call `main`: combined, then the forwarded-for header.
+    /// The format `main` of the nginx packages: combined, then the forwarded-for header.
     NginxMain,
-    /// What Debian's Apache writes to `other_vhosts_access.log`: the virtual host and its port in front of combined.
+    /// The format of Debian's `other_vhosts_access.log`: the virtual host and its port, then combined.
     VhostCombined,
 }
 
@@ -77,11 +77,11 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CsvOptions {
-    /// The columns in the order in which they stand; `_` for one that is not wanted.
+    /// The columns, in their order in the text. Write `_` to skip a column.
     #[schemars(length(min = 1), example = ["sensor_id", "timestamp", "_", "temperature"])]
     pub columns: Vec<String>,
 
-    /// The character between two values: one ASCII character.
+    /// The delimiter between two values: one ASCII character.
     #[serde(default = "default_delimiter")]
     #[schemars(length(min = 1, max = 1), example = &";")]
     pub delimiter: String,

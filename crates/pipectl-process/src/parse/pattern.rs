@@ -39,7 +39,7 @@ pub(super) fn compile(text: &str, found: &mut Diagnostics) -> Option<RegexPatter
             .at_inside(&path, range, "");
         if reason.contains("look-around") || reason.contains("backreference") {
             problem = problem.help(
-                "these make matching slow on some texts; write the expression without, or as `grok`, which has them",
+                "these make matching slow on some texts; write the expression without them, or use `grok`, which supports them",
             );
         }
         found.push(problem);
@@ -60,8 +60,8 @@ pub(super) fn compile(text: &str, found: &mut Diagnostics) -> Option<RegexPatter
     let groups: Vec<_> =
         regex.capture_names().enumerate().filter_map(|(group, name)| Some((group, name?.to_owned()))).collect();
     if groups.is_empty() {
-        let problem = Diagnostic::error(BAD_REGEX, "`regex` has no named group, so it makes no column").at(&path, "");
-        found.push(problem.help("name what should become a column: `(?<client>\\S+)`"));
+        let problem = Diagnostic::error(BAD_REGEX, "`regex` has no named group, so it defines no column").at(&path, "");
+        found.push(problem.help("name each column: `(?<client>\\S+)`"));
         return None;
     }
     let found = regex.capture_locations();

@@ -46,19 +46,19 @@ pub(super) fn compile(options: &ParseOptions, found: &mut Diagnostics) -> Option
     match kinds(options).as_slice() {
         [kind] => strangers(options, kind, found),
         [] => {
-            let problem = Diagnostic::error(PARSE_KIND, "`parse` does not say what the text looks like");
+            let problem = Diagnostic::error(PARSE_KIND, "`parse` has no format");
             let help = "add one of `format: combined`, `regex: …`, `grok: …`, `csv: { columns: […] }` and `json: {}`";
             found.push(problem.at_key(&Path::here(), "").help(help));
             return None;
         }
         [others @ .., last] => {
             let names: Vec<_> = others.iter().map(|kind| format!("`{kind}`")).collect();
-            let title = format!("`parse` takes one form of text, but {} and `{last}` are given", names.join(", "));
+            let title = format!("`parse` takes one format, but {} and `{last}` are given", names.join(", "));
             let problem = Diagnostic::error(PARSE_KIND, title).help("remove all but one");
             // The last one is where the problem is; the others are what it clashes with.
             let problem = problem.at_key(&Path::keys([*last]), "");
             found.push(others.iter().fold(problem, |problem, kind| {
-                problem.related(Place::Node(Path::keys([*kind]), Part::Key), "another form is given here")
+                problem.related(Place::Node(Path::keys([*kind]), Part::Key), "another format is given here")
             }));
             return None;
         }
@@ -80,7 +80,7 @@ pub(super) fn compile(options: &ParseOptions, found: &mut Diagnostics) -> Option
         return csv_plan(csv, options, found);
     }
     if options.schema.is_empty() {
-        let problem = Diagnostic::error(PARSE_COLUMNS, "`json` needs a `schema` that says which fields to take");
+        let problem = Diagnostic::error(PARSE_COLUMNS, "`json` needs a `schema` that lists the fields to read");
         found.push(
             problem
                 .at_key(&Path::keys(["json"]), "")
@@ -138,7 +138,7 @@ fn typed<'a>(
                 nearest.map_or_else(|| format!("the text gives {}", names()), |near| format!("did you mean `{near}`?"));
             let problem = Diagnostic::error(
                 PARSE_COLUMNS,
-                format!("`schema` has a type for `{name}`, which the text does not give"),
+                format!("`schema` has a type for `{name}`, which the text does not have"),
             );
             found.push(problem.at_key(&Path::keys(["schema", name]), "").help(help));
         }
@@ -151,7 +151,7 @@ fn csv_plan(csv: &CsvOptions, options: &ParseOptions, found: &mut Diagnostics) -
     let delimiter = match csv.delimiter.as_bytes() {
         [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => Some(*byte),
         _ => {
-            let title = format!("`{}` cannot stand between the values of a row", csv.delimiter.escape_debug());
+            let title = format!("`{}` cannot be the delimiter", csv.delimiter.escape_debug());
             let problem = Diagnostic::error(pipectl_diag::codes::options::INVALID_OPTION, title);
             let help = "write one ASCII character such as `;` or `\"\\t\"`";
             found.push(problem.at(&Path::keys(["csv", "delimiter"]), "").help(help));
@@ -165,9 +165,7 @@ fn csv_plan(csv: &CsvOptions, options: &ParseOptions, found: &mut Diagnostics) -
             let problem =
                 Diagnostic::error(PARSE_COLUMNS, format!("`columns` names `{name}` twice")).at(&path.index(index), "");
             let place = Place::Node(path.index(before), Part::Value);
-            found.push(
-                problem.related(place, "it is named here first").help("write `_` for a value that is not wanted"),
-            );
+            found.push(problem.related(place, "it is named here first").help("write `_` to skip a value"));
         }
     }
     if csv.columns.iter().filter(wanted).count() == 0 {

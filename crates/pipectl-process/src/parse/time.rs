@@ -59,7 +59,7 @@ impl TimeFormat {
         match BrokenDownTime::parse(format, &text) {
             Err(error) => Err(brief(&error)),
             Ok(_) if civil::parse(format, &text).is_err() => {
-                Err("it does not name a whole date with its year".to_owned())
+                Err("it does not contain a full date with its year".to_owned())
             }
             Ok(_) => Ok(Self::Letters(format.to_owned())),
         }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow_ord::sort::{SortColumn, lexsort_to_indices};
 use arrow_select::take::take;
-use pipectl_data::{Batch, Micros, PayloadFormat};
+use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME};
 
 use super::{
-    operator::WindowOperator,
+    operator::{WHOLE, WindowOperator},
     pane::{Live, Pane},
 };
 use crate::{OperatorError, Output, sql::bury};
@@ -52,6 +52,20 @@ impl WindowOperator {
         Ok(())
     }
 
+    /// Gives the result of the window over everything, if anything has come; `newest` is the newest event time.
+    pub(super) fn close_whole(&mut self, newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
+        let Some(mut pane) = self.panes.remove(&WHOLE) else { return Ok(()) };
+        self.bytes = self.bytes.saturating_sub(pane.size());
+        out.released += pane.rows;
+        let (columns, rows) = pane.thaw(&self.plan)?.finish()?;
+        // No column shows these bounds.
+        let event_time = (newest > START_OF_TIME).then_some(newest);
+        let mut results = Vec::new();
+        self.rows_of((columns, rows, pane.arrival), (WHOLE, WHOLE), event_time, &mut results, out)?;
+        out.batches.extend(results);
+        Ok(())
+    }
+
     /// The result of the window from `start` to `end`, of which a pane exists.
     fn result(
         &mut self,
@@ -63,7 +77,19 @@ impl WindowOperator {
         let out_of_range = |_| OperatorError("a window reaches beyond the ends of time".to_owned());
         let (start, end) =
             (Micros::try_from(start).map_err(out_of_range)?, Micros::try_from(end).map_err(out_of_range)?);
-        let (columns, rows, arrival) = self.contents(start, end, out)?;
+        let contents = self.contents(start, end, out)?;
+        self.rows_of(contents, (start, end), Some(end - 1), results, out)
+    }
+
+    /// What the query makes of the contents of a window.
+    fn rows_of(
+        &mut self,
+        (columns, rows, arrival): (Vec<ArrayRef>, usize, Micros),
+        (start, end): (Micros, Micros),
+        event_time: Option<Micros>,
+        results: &mut Vec<Batch>,
+        out: &mut Output,
+    ) -> Result<(), OperatorError> {
         let mut columns = self.by_key(columns)?;
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(start, rows)));
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(end, rows)));
@@ -74,7 +100,7 @@ impl WindowOperator {
             partition: self.partition,
             offsets: Int64Array::from_iter_values(self.sequence..self.sequence + rows as i64),
             arrival: Int64Array::from_value(arrival, rows),
-            event_time: Some(Int64Array::from_value(end - 1, rows)),
+            event_time: event_time.map(|time| Int64Array::from_value(time, rows)),
             keys: None,
             payload: None,
             headers: None,

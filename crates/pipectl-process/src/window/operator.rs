@@ -80,6 +80,9 @@ impl WindowOperator {
 
     /// The rows that go into panes: the start of the pane of each. Others are dead letters or dropped.
     fn place(&self, batch: &Batch, outcome: &mut Outcome, out: &mut Output) -> Result<Vec<Micros>, OperatorError> {
+        if self.window.is_whole() {
+            return Ok(vec![WHOLE; outcome.rows]);
+        }
         let Some(times) = &batch.event_time else {
             return Err(OperatorError(format!(
                 "records without event time reach a window (partition {})",
@@ -182,6 +185,9 @@ impl WindowOperator {
     }
 }
 
+/// The start of the pane of the window over everything.
+pub(super) const WHOLE: Micros = 0;
+
 impl Operator for WindowOperator {
     fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
         if batch.is_empty() {
@@ -216,7 +222,7 @@ impl Operator for WindowOperator {
     }
 
     fn on_watermark(&mut self, watermark: Micros, out: &mut Output) -> Result<(), OperatorError> {
-        if watermark > self.watermark {
+        if watermark > self.watermark && !self.window.is_whole() {
             self.close(watermark, out)?;
             self.watermark = watermark;
         }
@@ -224,6 +230,10 @@ impl Operator for WindowOperator {
     }
 
     fn on_end(&mut self, newest: Micros, out: &mut Output) -> Result<Micros, OperatorError> {
+        if self.window.is_whole() {
+            self.close_whole(newest, out)?;
+            return Ok(newest);
+        }
         let before = self.watermark;
         self.on_watermark(END_OF_TIME, out)?;
         // Time has come as far as the end of the last window that the newest record belongs to.

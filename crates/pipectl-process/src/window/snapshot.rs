@@ -154,7 +154,7 @@ impl WindowOperator {
         if header.fingerprint != self.fingerprint {
             return Err(OperatorError(
                 "the checkpoint holds windows of another query: its window, keys, aggregates or filter have changed; \
-                 go back to the old query, or start from a new checkpoint"
+                 restore the old query, or start from a new checkpoint"
                     .to_owned(),
             ));
         }
@@ -173,8 +173,8 @@ impl WindowOperator {
         }
         if header.watermark == END_OF_TIME {
             return Err(OperatorError(
-                "the checkpoint was written at the end of the input by an earlier version of pipectl, which did not keep \
-                 up to where windows had closed; go on in another state folder (`--state`)"
+                "the checkpoint was written at the end of the input by an earlier version of pipectl, which did not \
+                 record which windows had closed; use another state folder (`--state`)"
                     .to_owned(),
             ));
         }

@@ -30,7 +30,7 @@ fn compile(window: &str) -> Query {
         "SELECT k, window_start, count(*) AS n, sum(v) AS s, avg(v) AS a, min(v) AS lo, max(v) AS hi, \
          count(DISTINCT v) AS d, stddev_samp(v) AS sd FROM s GROUP BY k, {window}"
     );
-    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()) };
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: false };
     pipectl_sql::compile(&sql, &|_| Lookup::Input(input.clone())).unwrap()
 }
 
@@ -356,7 +356,7 @@ fn speed() {
 }
 
 fn compile_speed() -> Query {
-    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()) };
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: false };
     let sql = "SELECT k, window_start, avg(v) AS a, min(v) AS lo, max(v) AS hi, avg(v + 1.0) AS b FROM s \
                GROUP BY k, tumble(INTERVAL '1 minute')";
     pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap()

@@ -60,16 +60,16 @@ impl Checkpoint {
     /// From bytes; the error says in one line what is wrong with them.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, String> {
         let rest = bytes.strip_prefix(MAGIC).ok_or("it is not a pipectl checkpoint")?;
-        let (version, _) = rest.split_first_chunk::<4>().ok_or("it is cut off")?;
+        let (version, _) = rest.split_first_chunk::<4>().ok_or("it is truncated")?;
         let version = u32::from_le_bytes(*version);
         if version != FORMAT {
             return Err(format!("it has format {version}, this pipectl reads format {FORMAT}"));
         }
-        let (content, checksum) = bytes.split_last_chunk::<8>().ok_or("it is cut off")?;
+        let (content, checksum) = bytes.split_last_chunk::<8>().ok_or("it is truncated")?;
         if key_hash::hash(content) != u64::from_le_bytes(*checksum) {
             return Err("its checksum is wrong: the file is damaged".to_owned());
         }
-        let parts = content.get(MAGIC.len() + 4..).and_then(frame::split).ok_or("it is cut off")?;
+        let parts = content.get(MAGIC.len() + 4..).and_then(frame::split).ok_or("it is truncated")?;
         let (header, blobs) = parts.split_first().ok_or("it has no header")?;
         let header: Header =
             serde_json::from_slice(header).map_err(|error| format!("its header is broken: {error}"))?;

@@ -114,7 +114,7 @@ fn no_file_hides_the_problems_of_another() {
         lines(&problems, &map),
         [
             "error[PC0007] 2:7: `[` is not closed",
-            "error[PC0109] 4:7: there is no kind of document `Pipelin`",
+            "error[PC0109] 4:7: unknown kind of document `Pipelin`",
             "error[PC0001] 1:1: the byte 0xFF is not valid UTF-8",
             "error[PC0002] 1:1: `c.yaml` holds no document",
             "error[PC0104] 1:1: a document is a mapping, not a list",

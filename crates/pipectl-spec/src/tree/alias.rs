@@ -14,13 +14,13 @@ impl Reading {
     pub(super) fn alias(&mut self, document: &Document<'_>, id: usize, span: &Range<usize>) -> Result<Node, Stop> {
         let Some(anchored) = document.anchored.get(&id) else {
             let problem =
-                Diagnostic::error(syntax::RECURSIVE_ALIAS, "this alias stands inside the value that it stands for");
+                Diagnostic::error(syntax::RECURSIVE_ALIAS, "this alias is inside the value that it refers to");
             let start = document.open.iter().find(|frame| frame.anchor == id).map(|frame| frame.start);
             let mut problem = problem.at_span(self.place(span), "");
             if let Some(start) = start {
                 problem = problem.related(Place::Span(self.place(&(start..start + 1))), "the value starts here");
             }
-            self.problems.push(problem.help("write the inner value out"));
+            self.problems.push(problem.help("write the inner value without the alias"));
             return Ok(Node::new(Kind::Broken, span.clone()));
         };
         let (nodes, scalars, depth) = anchored.measure();

@@ -200,16 +200,18 @@ impl Reading {
                 self.complete_or_key(document, node, 0);
             }
             Event::UnresolvedAlias(name) => {
-                let problem =
-                    Diagnostic::error(syntax::UNKNOWN_ALIAS, format!("no anchor `&{name}` stands before this alias"));
+                let problem = Diagnostic::error(
+                    syntax::UNKNOWN_ALIAS,
+                    format!("no anchor `&{name}` is defined before this alias"),
+                );
                 let mut problem = problem.at_span(self.place(&span), "");
                 if let Some(near) = nearest(&name, document.names.iter().map(String::as_str)) {
                     problem = problem.help(format!("there is an anchor `&{near}`: write `*{near}`"));
                 } else {
-                    problem =
-                        problem.help(format!("write `&{name}` before the value that it stands for, in this document"));
+                    problem = problem.help(format!("write `&{name}` before the value, in this document"));
                 }
-                self.problems.push(problem.note("an asterisk starts an alias; quote a text that begins with one"));
+                self.problems
+                    .push(problem.note("an asterisk starts an alias; quote a string that begins with an asterisk"));
                 self.complete_or_key(document, Node::new(Kind::Broken, span), 0);
             }
             _ => {}
@@ -234,11 +236,11 @@ impl Reading {
     }
 
     fn over_budget(&mut self, span: Range<usize>, what: &str) -> Stop {
-        let problem = Diagnostic::error(syntax::TOO_MUCH, format!("the file has {what}, counting what aliases repeat"));
+        let problem = Diagnostic::error(syntax::TOO_MUCH, format!("the file has {what}, after aliases are expanded"));
         self.problems.push(
             problem
-                .at_span(Span { file: self.file, start: span.start, end: span.end }, "the limit is passed here")
-                .help("split the spec into several files, or repeat less by aliases"),
+                .at_span(Span { file: self.file, start: span.start, end: span.end }, "the limit is exceeded here")
+                .help("split the spec into several files, or use fewer aliases"),
         );
         Stop
     }
@@ -300,9 +302,10 @@ impl Reading {
     }
 
     fn bad_tag(&mut self, tag: &Tag, span: &Range<usize>) {
-        let problem = Diagnostic::error(syntax::UNSUPPORTED_TAG, format!("a spec has no tag `{}`", tag.original()));
+        let problem =
+            Diagnostic::error(syntax::UNSUPPORTED_TAG, format!("a spec does not support the tag `{}`", tag.original()));
         self.problems
-            .push(problem.at_span(self.place(span), "").help("leave the tag out; quote a text that begins with `!`"));
+            .push(problem.at_span(self.place(span), "").help("remove the tag; quote a string that begins with `!`"));
     }
 
     fn complete_or_key(&mut self, document: &mut Document<'_>, node: Node, anchor: usize) {
@@ -408,13 +411,13 @@ impl Frame {
             *key = Some(new);
             return;
         };
-        let problem = Diagnostic::error(syntax::DUPLICATE_KEY, format!("the key `{text}` stands here twice"))
+        let problem = Diagnostic::error(syntax::DUPLICATE_KEY, format!("duplicate key `{text}`"))
             .at_span(reading.place(&span), "again here")
             .related(Place::Span(reading.place(first)), "first here");
         reading.problems.push(if text == "<<" {
             problem.help("write one list: `<<: [*one, *two]`")
         } else {
-            problem.help("keep one of the two, or rename one")
+            problem.help("remove or rename one of them")
         });
         *key = Some(Key::Bad { span });
     }

@@ -33,9 +33,9 @@ pub(super) fn not_utf8(bytes: &[u8], at: usize, file: FileId) -> Diagnostic {
 }
 
 pub(super) fn too_deep(at: usize, file: FileId) -> Diagnostic {
-    Diagnostic::error(syntax::TOO_DEEP, format!("collections nest deeper than {MAX_DEPTH} levels"))
+    Diagnostic::error(syntax::TOO_DEEP, format!("collections are nested deeper than {MAX_DEPTH} levels"))
         .at_span(Span { file, start: at, end: at + 1 }, "")
-        .help("no part of a spec nests so deep: look for brackets that are not closed")
+        .help("no valid spec is nested that deeply: look for brackets that are not closed")
 }
 
 /// A syntax error and what is known about the place.
@@ -138,7 +138,7 @@ impl Fault<'_> {
             | K::TabAtBlockScalarStart
             | K::TabInPlainScalar => match self.tab() {
                 Some(tab) => self.indented_by_tab(tab),
-                None => Diagnostic::error(syntax::TAB, "a tab cannot stand here")
+                None => Diagnostic::error(syntax::TAB, "a tab is not allowed here")
                     .at_span(here, "")
                     .help("use spaces; quote a text that needs a tab: \"\\t\""),
             },
@@ -165,7 +165,7 @@ impl Fault<'_> {
             _ if self.bracket.is_some() => {
                 let title = "a bracket is not closed, or a comma is missing";
                 let problem = Diagnostic::error(syntax::UNCLOSED_BRACKET, title);
-                let problem = self.opened(problem.at_span(here, "the text stops making sense here"));
+                let problem = self.opened(problem.at_span(here, "the text is not valid from here"));
                 match self.reference() {
                     Some(reference) => problem.help(format!("inside brackets, quote a reference: `\"{reference}\"`")),
                     None => problem
@@ -183,9 +183,9 @@ impl Fault<'_> {
                     let start = self.at - before.trim_start().len();
                     return Self::bad_indentation(self.span(&(start..self.at.max(start))));
                 }
-                Diagnostic::error(syntax::MISPLACED_COLON, "a second key cannot stand in this line")
+                Diagnostic::error(syntax::MISPLACED_COLON, "a second key is not allowed on this line")
                     .at_span(here, "")
-                    .help("quote a text that holds `: `, or put the inner mapping on lines of its own, indented")
+                    .help("quote a text that holds `: `, or write the inner mapping on its own indented lines")
             }
             K::InvalidIndentation
             | K::InvalidFlowScalarIndent
@@ -213,10 +213,10 @@ impl Fault<'_> {
             )
             .at_span(here, "")
             .help(
-                "write `&name` to mark a value and `*name` to repeat it; quote a text that begins with one of the two",
+                "write `&name` to define an anchor and `*name` to refer to it; quote a string that begins with `&` or `*`",
             ),
             K::InvalidTrailingDoubleQuotedScalar | K::InvalidTrailingSingleQuotedScalar => {
-                Diagnostic::error(syntax::INVALID_YAML, "text goes on after the closing quote")
+                Diagnostic::error(syntax::INVALID_YAML, "text continues after the closing quote")
                     .at_span(here, "")
                     .help("put the whole text in quotes; inside single quotes, write '' for an apostrophe")
             }
@@ -233,15 +233,15 @@ impl Fault<'_> {
     }
 
     fn bad_indentation(span: Span) -> Diagnostic {
-        Diagnostic::error(syntax::BAD_INDENTATION, "this line does not fit the lines above it")
+        Diagnostic::error(syntax::BAD_INDENTATION, "this line does not match the lines above it")
             .at_span(span, "")
-            .help("indent keys of one mapping alike, and write `key: value` with a colon and a space")
+            .help("indent all keys of a mapping equally, and write `key: value` with a colon and a space")
     }
 
     fn unclosed_quote(&self) -> Diagnostic {
         let quote = self.quote().unwrap_or(self.at);
         let sign = if self.text.get(quote..).is_some_and(|rest| rest.starts_with('\'')) { "'" } else { "\"" };
-        let problem = Diagnostic::error(syntax::UNCLOSED_QUOTE, "a quoted text has no end")
+        let problem = Diagnostic::error(syntax::UNCLOSED_QUOTE, "a quoted text is not closed")
             .at_span(self.at(quote), "opened here");
         if sign == "'" {
             problem.help("close it with '; write '' for an apostrophe inside")
@@ -272,6 +272,6 @@ impl Fault<'_> {
             format!("YAML does not know the escape `{}`", written.escape_debug().to_string().replace("\\\\", "\\")),
         )
         .at_span(span, "")
-        .help("write the text in single quotes, where a backslash is a backslash, or double the backslash")
+        .help("write the text in single quotes, where a backslash is literal, or double the backslash")
     }
 }

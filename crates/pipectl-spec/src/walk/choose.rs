@@ -98,11 +98,11 @@ impl Walker<'_> {
         match present.as_slice() {
             [(_, schema)] => self.single(node, schema, path),
             [(first, _), (second, _), ..] => {
-                let title = format!("{} is of two kinds, `{first}` and `{second}`", quoted(path));
+                let title = format!("{} has two kinds, `{first}` and `{second}`", quoted(path));
                 let problem = Diagnostic::error(shape::TWO_KINDS, title)
                     .at_key(&path.key(*second), "one kind")
                     .related(Place::Node(path.key(*first), Part::Key), "another kind");
-                self.report(problem.help("keep one of the two"), path);
+                self.report(problem.help("remove one of them"), path);
                 Value::Null
             }
             [] => {
@@ -110,7 +110,7 @@ impl Walker<'_> {
                 let help = format!("write one of the keys {}, with its options", formats::list(names()));
                 let problem = match strange {
                     None => {
-                        let title = format!("{} does not say its kind", quoted(path));
+                        let title = format!("{} has no kind", quoted(path));
                         Diagnostic::error(shape::MISSING_KIND, title).at_key(path, "")
                     }
                     Some(entry) => {

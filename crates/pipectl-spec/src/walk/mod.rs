@@ -67,10 +67,10 @@ impl Walker<'_> {
         let branches = self.branches(schema);
         if let Origin::Secret { written } = &node.origin {
             if !branches.iter().any(|branch| branch.secret) {
-                let title = format!("{} is not a place for a secret", quoted(path));
+                let title = format!("{} does not take a secret", quoted(path));
                 let problem = Diagnostic::error(interpolation::SECRET_NOT_ALLOWED, title)
                     .at(path, format!("`{written}` would be shown"))
-                    .help("use `${NAME}` for a value that may be seen in plans and logs");
+                    .help("use `${NAME}` for a value that may appear in plans and logs");
                 self.report(problem, path);
                 return Value::Null;
             }

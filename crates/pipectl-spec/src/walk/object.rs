@@ -24,6 +24,8 @@ impl Walker<'_> {
             schema.get("x-kinds").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let mut object = Map::new();
         let mut unknown = Vec::new();
+        // What comes beside the name of a service are that service's options: one message says where all of it belongs.
+        let service = node.entries().iter().find(|entry| !is_known(schema, &entry.key) && names_backend(entry, &kinds));
         for entry in node.entries() {
             let inner = path.key(&entry.key);
             if let Some(schema) = properties.get(&entry.key) {
@@ -33,6 +35,10 @@ impl Walker<'_> {
                 // Free for the user.
             } else if closed {
                 unknown.push(entry.key.as_str());
+                if service.is_some_and(|service| service.key != entry.key) {
+                    self.findings.broken.insert(inner);
+                    continue;
+                }
                 let keys = Self::candidates(node, properties, &kinds);
                 let problem = Self::unknown_key(entry, node, &keys, &kinds, schema, &inner);
                 let meant = self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key));
@@ -141,7 +147,7 @@ impl Walker<'_> {
         let problem = match &entry.value.kind {
             // Other systems write `type: file`.
             Kind::Str(kind) if kinds.contains(&kind.as_str()) && entry.value.origin == Origin::File => {
-                problem.help(format!("the kind is a key, and its options stand below: `{kind}: …`"))
+                problem.help(format!("the kind is a key with its options below: `{kind}: …`"))
             }
             _ => problem,
         };
@@ -202,18 +208,18 @@ impl Walker<'_> {
             [] => {
                 // A misspelt kind has been reported already.
                 if !unknown {
-                    let title = format!("the {noun} {} does not say its kind", quoted(path));
+                    let title = format!("the {noun} {} has no kind", quoted(path));
                     let problem = Diagnostic::error(shape::MISSING_KIND, title).at_key(path, "");
                     let list = formats::list(kinds.iter().copied());
                     self.report(problem.help(format!("add one of the keys {list}, with its options")), path);
                 }
             }
             [first, second, ..] => {
-                let title = format!("the {noun} {} is of two kinds, `{first}` and `{second}`", quoted(path));
+                let title = format!("the {noun} {} has two kinds, `{first}` and `{second}`", quoted(path));
                 let problem = Diagnostic::error(shape::TWO_KINDS, title)
                     .at_key(&path.key(**second), "one kind")
                     .related(Place::Node(path.key(**first), Part::Key), "another kind");
-                self.report(problem.help("keep one of the two, or make two nodes"), path);
+                self.report(problem.help("remove one of them, or write two nodes"), path);
             }
         }
     }
@@ -242,35 +248,44 @@ fn meant_by_others<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     known.iter().copied().find(|known| *known == ours)
 }
 
+/// The backend that an entry names, as other systems do: `type: kafka`, `kafka: { … }`.
+fn backend_named(entry: &Entry) -> Option<&'static str> {
+    let backend =
+        |word: &str| ["kafka", "kinesis", "pubsub", "eventhubs", "memory"].into_iter().find(|one| *one == word);
+    match &entry.value.kind {
+        Kind::Str(text) if entry.key == "type" || entry.key == "kind" => backend(text),
+        _ => backend(&entry.key),
+    }
+}
+
+fn names_backend(entry: &Entry, kinds: &[&str]) -> bool {
+    !kinds.is_empty() && backend_named(entry).is_some()
+}
+
 /// What to write for a key that has its place elsewhere.
 fn elsewhere(entry: &Entry, kinds: &[&str], schema: &Value, path: &Path) -> Option<String> {
     let section = path.segments().iter().rev().find_map(|segment| match segment {
         Segment::Key(key) if ["sources", "processors", "sinks"].contains(&key.as_str()) => Some(key.as_str()),
         _ => None,
     })?;
-    let backend =
-        |word: &str| ["kafka", "kinesis", "pubsub", "eventhubs", "memory"].into_iter().find(|one| *one == word);
-    let named = match &entry.value.kind {
-        Kind::Str(text) if entry.key == "type" || entry.key == "kind" => backend(text),
-        _ => backend(&entry.key),
-    };
-    if let Some(backend) = named.filter(|_| !kinds.is_empty()) {
+    if let Some(backend) = backend_named(entry).filter(|_| !kinds.is_empty()) {
         let how = match section {
-            "sources" => "Leave the source out, declare the stream under `streams` and read `from` it",
+            "sources" => "Remove the source, declare the stream under `streams` and read `from` it",
             _ => "Declare the stream under `streams` and write `to` it",
         };
         return Some(format!(
-            "a Pipeline does not say which service carries a stream. {how}; a file of its own says the service: `kind: Environment`, `spec: {{ backends: {{ default: {{ {backend}: {{}} }} }} }}`, given with `--env`"
+            "a Pipeline does not define which service carries a stream. {how}; define the service in a separate file: `kind: Environment`, `spec: {{ backends: {{ default: {{ {backend}: {{}} }} }} }}`, given with `--env`"
         ));
     }
     // The node's own keys, written among the options of its kind.
     let outside = match section {
-        "sources" => ["schema", "to", "idle_after"].as_slice(),
-        _ => ["from", "to"].as_slice(),
+        "sources" => ["schema", "to", "time", "idle_after"].as_slice(),
+        "processors" => ["from", "to", "time", "late", "at_end", "on_error"].as_slice(),
+        _ => ["from"].as_slice(),
     };
     let [.., Segment::Key(kind), Segment::Key(_)] = path.segments() else { return None };
     let inside = kinds.is_empty() && !is_known(schema, &entry.key) && outside.contains(&entry.key.as_str());
-    inside.then(|| format!("write `{}` beside `{kind}`, not inside of it", entry.key))
+    inside.then(|| format!("write `{}` next to `{kind}`, not inside it", entry.key))
 }
 
 /// The node whose key tells best where the mapping at `path` is: itself, or in a document, which has no key, its first.

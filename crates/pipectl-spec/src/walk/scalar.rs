@@ -175,12 +175,12 @@ impl Walker<'_> {
         if let Some(pattern) = schema.get("pattern").and_then(Value::as_str).filter(|_| schema.get("x-name").is_none())
             && regex::Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
         {
-            let title = format!("{} is not written as {} takes it", shown(node), quoted(path));
+            let title = format!("{} does not have the format of {}", shown(node), quoted(path));
             let problem = Diagnostic::error(shape::BAD_FORMAT, title).at(path, "");
             let example = schema.get("examples").and_then(Value::as_array).and_then(|examples| examples.first());
             let problem = match example {
                 Some(example) => problem.help(format!("write, for example, `{}`", flow(example))),
-                None => problem.help(format!("write what matches the regular expression {pattern}")),
+                None => problem.help(format!("write a value that matches the regular expression {pattern}")),
             };
             self.report(problem, path);
         }
@@ -281,7 +281,7 @@ fn taker<'s>(schema: &'s Value, text: &str) -> Option<&'s str> {
 /// A name that cannot be one; the place is still to be added.
 pub(super) fn bad_name(shown: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(shape::BAD_NAME, format!("the name {shown} {reason}"))
-        .help("begin with a letter, go on with letters, digits and underscores")
+        .help("begin with a letter, and continue with letters, digits and underscores")
 }
 
 fn number(value: i128) -> Value {

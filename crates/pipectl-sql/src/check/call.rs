@@ -18,7 +18,7 @@ impl<'a> Checker<'a> {
     pub(super) fn call(&mut self, node: &'a Node, call: &'a Call, scope: Scope) -> Option<Expr> {
         let name = call.name.text.to_lowercase();
         if self.window_call(node).is_some() {
-            self.problem(codes::BAD_WINDOW, format!("`{name}` stands outside GROUP BY"), &node.place, "", |p| {
+            self.problem(codes::BAD_WINDOW, format!("`{name}` is outside GROUP BY"), &node.place, "", |p| {
                 p.help("write the window in GROUP BY and its bounds, window_start and window_end, here")
             });
             return None;
@@ -45,7 +45,7 @@ impl<'a> Checker<'a> {
             };
             self.problem(
                 codes::WRONG_ARGUMENTS,
-                format!("{what} goes with aggregates, `{name}` is none"),
+                format!("{what} is for aggregates only, and `{name}` is not an aggregate"),
                 &node.place,
                 "",
                 |p| p.help(usages(function)),
@@ -63,7 +63,7 @@ impl<'a> Checker<'a> {
                 format!("`{name}()` is neither grouped by nor aggregated"),
                 &node.place,
                 "has many values in a group",
-                |p| p.help(format!("say which value is meant: max({name}()), or use window_start and window_end")),
+                |p| p.help(format!("choose a value: max({name}()), or use window_start and window_end")),
             );
             return None;
         }
@@ -90,14 +90,14 @@ impl<'a> Checker<'a> {
             Scope::Row(clause) => {
                 self.problem(
                     codes::MISPLACED_AGGREGATE,
-                    format!("an aggregate cannot stand in {clause}"),
+                    format!("an aggregate is not allowed in {clause}"),
                     &node.place,
-                    "one row is looked at here",
+                    "rows are evaluated one by one here",
                     |p| {
                         if clause == "WHERE" {
-                            p.help("conditions on aggregates stand in HAVING, after GROUP BY")
+                            p.help("write conditions on aggregates in HAVING, after GROUP BY")
                         } else {
-                            p.help("group by columns; aggregates stand in SELECT")
+                            p.help("group by columns, and write aggregates in SELECT")
                         }
                     },
                 );
@@ -106,10 +106,12 @@ impl<'a> Checker<'a> {
             Scope::Argument => {
                 self.problem(
                     codes::MISPLACED_AGGREGATE,
-                    "an aggregate cannot stand inside another",
+                    "an aggregate is not allowed inside another",
                     &node.place,
                     "",
-                    |p| p.help("let one processor make the inner aggregate and a second one aggregate its result"),
+                    |p| {
+                        p.help("compute the inner aggregate in one processor, and aggregate its result in a second one")
+                    },
                 );
                 return None;
             }
@@ -186,7 +188,7 @@ impl<'a> Checker<'a> {
             self.problem(codes::WRONG_ARGUMENTS, title, &arg.place, format!("this is {kind}"), |p| {
                 if arg.data_type == DataType::Json {
                     return p.help(format!(
-                        "take a value out of it: json_float({written}, '$.path'), or json_int, json_text or json_bool by its type"
+                        "extract a value: json_float({written}, '$.path'), or json_int, json_text or json_bool by its type"
                     ));
                 }
                 let p = p.help(usages(function));

@@ -22,7 +22,7 @@ impl Checker<'_> {
             (None, "window_end") => Some(ExprKind::WindowEnd),
             _ => None,
         };
-        if let (Some(kind), Scope::Group) = (&bound, scope) {
+        if let (Some(kind), Scope::Group, false) = (&bound, scope, self.is_whole) {
             let kind = kind.clone();
             return Some(Expr { kind, data_type: DataType::Timestamp, nullable: false, place: node.place.clone() });
         }
@@ -30,7 +30,7 @@ impl Checker<'_> {
             if bound.is_some() {
                 let title = format!("`{}` needs a window", name.text);
                 let label = if scope == Scope::Argument || matches!(scope, Scope::Row(clause) if clause != "SELECT") {
-                    "rows are looked at before they are put into windows"
+                    "rows are evaluated before they are assigned to windows"
                 } else {
                     "this query has no window"
                 };
@@ -47,10 +47,10 @@ impl Checker<'_> {
                 };
                 self.problem(
                     codes::UNKNOWN_COLUMN,
-                    format!("{clause} cannot use `{}`, which is a name that SELECT gives", name.text),
+                    format!("{clause} cannot use `{}`, a name that SELECT defines", name.text),
                     &name.place,
                     "the name is not known here yet",
-                    |p| p.help(format!("write what it stands for: {expression}")),
+                    |p| p.help(format!("write the expression: {expression}")),
                 );
             } else {
                 let quoted = name.place.len() == name.text.len() + 2;
@@ -66,7 +66,7 @@ impl Checker<'_> {
                 _ => format!("max({text})"),
             };
             self.problem(codes::NOT_GROUPED, title, &node.place, "has many values in a group", |p| {
-                p.help(format!("add it to GROUP BY, or say which value is meant: {hint}"))
+                p.help(format!("add it to GROUP BY, or choose a value: {hint}"))
             });
             return None;
         }
@@ -118,7 +118,7 @@ impl Checker<'_> {
         let (known, place) = (known.text.clone(), known.place.clone());
         self.problem(
             codes::UNKNOWN_COLUMN,
-            format!("`{}` is not what this query reads from", qualifier.text),
+            format!("`{}` is not an input of this query", qualifier.text),
             &qualifier.place,
             "",
             |p| p.related(inside(&place), "the query reads this").help(format!("write `{known}`, or leave it out")),
@@ -139,7 +139,7 @@ impl Checker<'_> {
             &name.place,
             format!("not a column of `{}`", self.select.input.text),
             |p| {
-                let p = if quoted { p.help(format!("a text stands in single quotes: '{}'", name.text)) } else { p };
+                let p = if quoted { p.help(format!("write a text in single quotes: '{}'", name.text)) } else { p };
                 match near {
                     // Whatever is changed without asking must be the same word: max_temp for min_temp is another query.
                     Some(near) if one_slip(&name.text, &near) => {

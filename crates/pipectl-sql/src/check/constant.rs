@@ -42,7 +42,7 @@ impl Checker<'_> {
                 if (-15..=15).contains(digits) {
                     return Some(arg);
                 }
-                self.problem(codes::BAD_LITERAL, "the digits must lie between -15 and 15", &arg.place, "", |p| p);
+                self.problem(codes::BAD_LITERAL, "the digits must be between -15 and 15", &arg.place, "", |p| p);
                 None
             }
             (ExprKind::Literal(Literal::String(text)), _) => {
@@ -83,7 +83,9 @@ impl Checker<'_> {
             Some((Kind::Text(text), _)) if text.chars().count() <= 1 => text.chars().next(),
             Some((_, place)) => {
                 self.problem(codes::BAD_LITERAL, "ESCAPE takes one constant character", place, "", |p| {
-                    p.help("write ESCAPE '!', or ESCAPE '' for none; a backslash escapes without it: LIKE '100\\%'")
+                    p.help(
+                        "write ESCAPE '!', or ESCAPE '' for none; without ESCAPE, a backslash escapes: LIKE '100\\%'",
+                    )
                 });
                 return None;
             }
@@ -98,9 +100,7 @@ impl Checker<'_> {
                         &pattern.place,
                         "",
                         |p| {
-                            p.help(format!(
-                                "`{next}` makes the character behind it an ordinary one; `{next}{next}` is one `{next}`"
-                            ))
+                            p.help(format!("`{next}` makes the next character literal; `{next}{next}` is one `{next}`"))
                         },
                     );
                     return None;
@@ -141,7 +141,7 @@ impl Checker<'_> {
             };
             let title = format!("the pattern has no {what}");
             self.problem(codes::BAD_LITERAL, title, &replacement.place, "", |p| {
-                p.help(help).help("a `$` that is meant as such is written `$$`")
+                p.help(help).help("write `$$` for a literal `$`")
             });
             return None;
         }

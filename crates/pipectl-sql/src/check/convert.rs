@@ -146,7 +146,7 @@ impl<'a> Checker<'a> {
             let lower = type_name.text.to_lowercase();
             let help = match lower.as_str() {
                 "decimal" | "numeric" => {
-                    "there is no exact decimal; count in whole cents (int64), or use float64".to_owned()
+                    "there is no exact decimal type; use whole cents (int64) or float64".to_owned()
                 }
                 "interval" => "write a constant: INTERVAL '1 minute'".to_owned(),
                 "epoch_ms" | "epoch_s" => "from_epoch_ms(x) makes a timestamp, to_epoch_ms(x) a number".to_owned(),
@@ -203,11 +203,11 @@ fn refused_cast(from: DataType, to: DataType) -> Option<&'static str> {
         | (Date, Timestamp)
         | (String, Int64 | Float64 | Bool | Timestamp | Date | Json | Bytes) => None,
         (Int64 | Float64, Bool) => Some("compare it: x <> 0"),
-        (Int64 | Float64, Timestamp | Date) => Some("say the unit: from_epoch_ms(x) or from_epoch_s(x)"),
-        (Timestamp | Date, Int64 | Float64) => Some("say the unit: to_epoch_ms(x) or to_epoch_s(x)"),
-        (Json, _) => Some("take the value out: json_int(x, '$'), json_float, json_bool, json_text"),
+        (Int64 | Float64, Timestamp | Date) => Some("choose the unit: from_epoch_ms(x) or from_epoch_s(x)"),
+        (Timestamp | Date, Int64 | Float64) => Some("choose the unit: to_epoch_ms(x) or to_epoch_s(x)"),
+        (Json, _) => Some("extract the value: json_int(x, '$'), json_float, json_bool, json_text"),
         (Interval, _) => Some("write its length as a number: to_ms(x)"),
-        _ => Some("go by way of a string: CAST(CAST(x AS string) AS …)"),
+        _ => Some("cast to a string first: CAST(CAST(x AS string) AS …)"),
     }
 }
 

@@ -187,9 +187,9 @@ const INSTEAD: &[(&[&str], &str)] = &[
     (&["last_day"], "write date_trunc('month', time) and add to it"),
     (
         &["convert_tz", "to_utc_timestamp", "from_utc_timestamp", "convert_timezone", "timezone"],
-        "times are UTC; to_char(time AT TIME ZONE 'Europe/Berlin', '%H:%M') tells another zone's",
+        "times are UTC; to_char(time AT TIME ZONE 'Europe/Berlin', '%H:%M') formats it in another zone",
     ),
-    (&["log"], "write log10(x), ln(x) or log2(x): systems do not agree on what log(x) is"),
+    (&["log"], "write log10(x), ln(x) or log2(x): the meaning of log(x) differs between systems"),
     (&["sqr", "square"], "write x * x"),
     (&["cbrt"], "write power(x, 1.0 / 3)"),
     (&["log1p"], "write ln(1 + x)"),
@@ -216,7 +216,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "there are no functions over neighboring rows: rows of a stream have no fixed order across partitions",
     ),
     (&["session", "cumulate"], "windows are tumble and hop"),
-    (&["date_bucket", "window"], "windows stand in GROUP BY: tumble(INTERVAL '1 minute')"),
+    (&["date_bucket", "window"], "write windows in GROUP BY: tumble(INTERVAL '1 minute')"),
     (
         &[
             "unnest",
@@ -227,7 +227,7 @@ const INSTEAD: &[(&[&str], &str)] = &[
             "json_each",
             "jsonb_array_elements",
         ],
-        "one record makes at most one row; take elements out by number: json_get(value, '$[0]')",
+        "one record gives at most one row; extract elements by index: json_get(value, '$[0]')",
     ),
     (&["typeof", "pg_typeof"], "types are known before anything runs: pipectl explain shows them"),
 ];
@@ -391,12 +391,12 @@ impl Checker<'_> {
     pub(super) fn unknown_function(&mut self, call: &Call, name: &str, args: &[Option<Expr>]) -> bool {
         let place = &call.name.place;
         if CLOCKS.contains(&name) || DICE.contains(&name) {
-            let title = format!("`{name}` would give other rows for the same input");
+            let title = format!("`{name}` would give different rows for the same input");
             self.problem(codes::WALL_CLOCK, title, place, "", |p| {
                 p.help(if CLOCKS.contains(&name) {
-                    "event_time() is when the record happened, arrival_time() when it came into the pipeline"
+                    "event_time() is the time of the event, arrival_time() the time at which the record arrived"
                 } else {
-                    "make one of the record's own fields: sha256(a || b)"
+                    "derive it from fields of the record: sha256(a || b)"
                 })
             });
             return false;
@@ -409,9 +409,7 @@ impl Checker<'_> {
             meant,
         ) {
             _ if window => p.help("the bounds of the window are the columns window_start and window_end"),
-            (Some(""), _) => {
-                p.help("pipectl does not have it; docs/generated/functions.md lists the functions that there are")
-            }
+            (Some(""), _) => p.help("pipectl does not have it; docs/generated/functions.md lists all functions"),
             (Some(instead), _) => p.help(instead),
             (None, Some(meant)) => p.help(format!("did you mean `{meant}`?")).fix(inside(place), meant),
             (None, None) => p.help("docs/generated/functions.md lists the functions"),

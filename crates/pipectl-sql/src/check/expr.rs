@@ -115,9 +115,9 @@ impl<'a> Checker<'a> {
         });
         let Some(literal) = literal else {
             let help = if whole {
-                "write it with a point to make it a float64: 1e20, 123.0"
+                "write it with a decimal point to make it a float64: 1e20, 123.0"
             } else {
-                "float64 reaches to 1.8e308"
+                "the maximum of float64 is 1.8e308"
             };
             self.problem(codes::BAD_LITERAL, format!("{signed} is out of range"), &node.place, "", |p| p.help(help));
             return None;
@@ -252,7 +252,7 @@ impl<'a> Checker<'a> {
                 let first = one.place.clone();
                 self.problem(
                     codes::WRONG_TYPES,
-                    format!("{what} puts {a} and {b} together"),
+                    format!("{what} combines {a} and {b}"),
                     &expr.place,
                     format!("this is {b}"),
                     |p| {

@@ -16,7 +16,7 @@ use pipectl_data::DataType;
 use pipectl_diag::{Code, Diagnostic, Path, codes::sql as codes};
 use pipectl_ir::{
     functions,
-    query::{AggregateCall, Expr, GroupKey, Query, Shape, WindowAggregate},
+    query::{AggregateCall, Expr, GroupKey, Query, Shape, Window, WindowAggregate},
 };
 
 use crate::{
@@ -43,11 +43,14 @@ struct Checker<'a> {
     /// The group keys, as written and as typed.
     keys: Vec<(&'a Node, GroupKey)>,
     aggregates: Vec<(&'a Node, AggregateCall)>,
+    /// Whether the query groups without a window.
+    is_whole: bool,
 }
 
 /// The typed query, if it has one, and all problems.
 pub(crate) fn check(sql: &str, select: &Select, input: &Input) -> (Option<Query>, Vec<Diagnostic>) {
-    let mut checker = Checker { sql, select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new() };
+    let mut checker =
+        Checker { sql, select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new(), is_whole: false };
     let query = checker.query(sql);
     (query, checker.problems)
 }
@@ -107,7 +110,13 @@ impl<'a> Checker<'a> {
             }
         }
         if window.is_none() {
-            self.no_window(first_aggregate);
+            let (place, title) = self.grouping(first_aggregate);
+            if self.input.bounded {
+                window = Some((Some(Window::Whole), place));
+                self.is_whole = true;
+            } else {
+                self.no_window(title, &place);
+            }
         }
         let columns = self.columns(Scope::Group);
         let having = select.having.as_ref().map(|node| self.condition(node, Scope::Group));
@@ -158,7 +167,7 @@ impl<'a> Checker<'a> {
         {
             self.problem(
                 codes::BAD_WINDOW,
-                format!("`{}` is what a window gives, not what makes one", name.text),
+                format!("`{}` is a result of a window and does not define one", name.text),
                 &node.place,
                 "",
                 |p| p.help("write the window in GROUP BY: tumble(INTERVAL '1 minute')"),
@@ -191,22 +200,28 @@ impl<'a> Checker<'a> {
         Some(())
     }
 
-    fn no_window(&mut self, first_aggregate: Option<&Node>) {
+    /// Where a query without a window groups, and what an endless input makes of that.
+    fn grouping(&self, first_aggregate: Option<&Node>) -> (Range<usize>, &'static str) {
         let select = self.select;
-        let (place, title) = match (select.group_by.first(), select.group_by.last(), first_aggregate) {
-            (Some(first), Some(last), _) => {
-                (first.place.start..last.place.end, "GROUP BY needs a window: without one its state grows for ever")
-            }
-            (_, _, Some(node)) => (node.place.clone(), "an aggregate needs a window: an endless stream has no total"),
+        match (select.group_by.first(), select.group_by.last(), first_aggregate) {
+            (Some(first), Some(last), _) => (
+                first.place.start..last.place.end,
+                "GROUP BY needs a window: without one its state grows without limit",
+            ),
+            (_, _, Some(node)) => (node.place.clone(), "an aggregate needs a window: an unbounded stream has no total"),
             _ => (
                 select.having.as_ref().map_or(0..0, |node| node.place.clone()),
                 "HAVING needs a GROUP BY with a window",
             ),
-        };
+        }
+    }
+
+    fn no_window(&mut self, title: &str, place: &Range<usize>) {
+        let select = self.select;
         let keys: Vec<_> =
             select.group_by.iter().filter_map(column_name).chain(["tumble(INTERVAL '1 minute')"]).collect();
         let help = format!("write GROUP BY {}", keys.join(", "));
-        self.problem(codes::NO_WINDOW, title, &place, "no window here", |p| p.help(help));
+        self.problem(codes::NO_WINDOW, title, place, "no window here", |p| p.help(help));
     }
 
     /// An expression that must be a truth value.

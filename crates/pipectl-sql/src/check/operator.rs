@@ -119,7 +119,7 @@ impl<'a> Checker<'a> {
                 p.help(match kind {
                     Int64 | Float64 => "compare it: x <> 0",
                     Text => "compare it: x = 'text'",
-                    _ => "compare it, or ask for x IS NOT NULL",
+                    _ => "compare it, or write x IS NOT NULL",
                 })
             },
         );
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
             format!("this is {kind}"),
             |p| {
                 if kind == Json {
-                    p.help("take the text out: json_text(x, '$.name')")
+                    p.help("extract the text: json_text(x, '$.name')")
                 } else {
                     p.help("convert it: CAST(x AS string)")
                 }
@@ -168,10 +168,10 @@ impl<'a> Checker<'a> {
                 "join texts with `||`".to_owned()
             }
             (Timestamp | Date, Int64 | Float64) | (Int64 | Float64, Timestamp | Date) => {
-                "add an interval, such as INTERVAL '1 minute', or go by to_epoch_ms(x) and from_epoch_ms(x)".to_owned()
+                "add an interval, such as INTERVAL '1 minute', or use to_epoch_ms(x) and from_epoch_ms(x)".to_owned()
             }
             (Json, _) | (_, Json) => {
-                "take the value out of the json: json_float(x, '$.name'), json_text, json_int".to_owned()
+                "extract the value from the json: json_float(x, '$.name'), json_text, json_int".to_owned()
             }
             (Interval, _) | (_, Interval) => {
                 "an interval is added to a time, or multiplied by a whole number".to_owned()

@@ -38,7 +38,7 @@ impl<'a> Checker<'a> {
         columns: &mut Vec<OutputColumn>,
     ) -> Option<()> {
         if scope == Scope::Group {
-            self.problem(codes::NOT_GROUPED, "`*` cannot stand in a query with groups", place, "", |p| {
+            self.problem(codes::NOT_GROUPED, "`*` is not allowed in a query with groups", place, "", |p| {
                 p.help("name the group keys and aggregates: SELECT sensor_id, window_start, count(*) AS rows")
             });
             return None;
@@ -88,7 +88,7 @@ impl<'a> Checker<'a> {
         let expr = expr?;
         if is_null(&expr) {
             self.problem(codes::WRONG_TYPES, "the type of NULL is not known here", &node.place, "", |p| {
-                p.help("say which: CAST(NULL AS string)")
+                p.help("cast it: CAST(NULL AS string)")
             });
             return None;
         }
@@ -116,7 +116,7 @@ impl<'a> Checker<'a> {
                     format!("two columns of the result are named `{}`", column.name),
                     &column.name_place,
                     "the second one",
-                    |p| p.related(inside(first), "the first one").help("give one of them another name with AS"),
+                    |p| p.related(inside(first), "the first one").help("rename one of them with AS"),
                 );
                 unique = false;
             }

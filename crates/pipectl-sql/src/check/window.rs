@@ -14,9 +14,10 @@ use crate::{
 /// window would cost more to merge than the window is worth.
 const MOST_PANES: i64 = 10_000;
 
-const TUMBLE: &str = "write tumble(INTERVAL '1 minute'), or with a shift tumble(INTERVAL '1 day', INTERVAL '6 hours')";
+const TUMBLE: &str =
+    "write tumble(INTERVAL '1 minute'), or with an offset tumble(INTERVAL '1 day', INTERVAL '6 hours')";
 const HOP: &str =
-    "write hop(INTERVAL '10 seconds', INTERVAL '1 minute'): a window of a minute begins every ten seconds";
+    "write hop(INTERVAL '10 seconds', INTERVAL '1 minute'): a window of one minute starts every ten seconds";
 
 impl<'a> Checker<'a> {
     /// The call if it is one of a window function.
@@ -34,7 +35,7 @@ impl<'a> Checker<'a> {
         let place = &call.name.place;
         if name != "tumble" && name != "hop" {
             let title = format!("`{name}` windows are not supported");
-            self.problem(codes::UNSUPPORTED_SQL, title, place, "", |p| p.help("there are tumble and hop"));
+            self.problem(codes::UNSUPPORTED_SQL, title, place, "", |p| p.help("use tumble or hop"));
             return None;
         }
         let usage = if name == "tumble" { TUMBLE } else { HOP };
@@ -68,18 +69,15 @@ impl<'a> Checker<'a> {
             let times =
                 self.input.schema.fields().iter().filter(|field| field.data_type.logical() == DataType::Timestamp);
             let field = times.map(|field| field.name.clone()).next().unwrap_or_else(|| "timestamp".to_owned());
-            let stream = format!("{name}_stream");
             self.problem(
                 codes::NO_EVENT_TIME,
                 format!("`{name}` has no event time, which windows need"),
                 &call.name.place,
                 "",
                 |p| {
-                    p.related(inside(&place), "records of this have no event time")
-                        .help(format!("on a stream, say which field tells it: time: {{ field: {field}, lateness: 5s }}"))
-                        .help(format!(
-                            "a source or a processor has none: let it write to a stream, `to: {stream}`, add `streams: {{ {stream}: {{ time: {{ field: {field} }} }} }}`, and read FROM {stream}"
-                        ))
+                    p.related(inside(&place), "these records have no event time").help(format!(
+                        "in the declaration of `{name}`, name the column that holds it: `time: {{ field: {field} }}`"
+                    ))
                 },
             );
             return None;
@@ -98,8 +96,8 @@ impl<'a> Checker<'a> {
                     return Some(true);
                 }
                 let help = match &self.input.time {
-                    Time::Field(field) => format!("event time is `{field}`; leave the argument out or write `{field}`"),
-                    _ => "event time comes with the records; leave the argument out".to_owned(),
+                    Time::Field(field) => format!("event time is `{field}`; remove the argument or write `{field}`"),
+                    _ => "event time comes with the records; remove the argument".to_owned(),
                 };
                 self.problem(
                     codes::BAD_WINDOW,
@@ -150,7 +148,7 @@ impl<'a> Checker<'a> {
 
     fn tumble(&mut self, call: &Call, size: Micros, offset: Micros, usage: &str) -> Option<Window> {
         if size <= 0 {
-            self.problem(codes::BAD_WINDOW, "a window must be longer than nothing", &call.name.place, "", |p| {
+            self.problem(codes::BAD_WINDOW, "a window must be longer than zero", &call.name.place, "", |p| {
                 p.help(usage)
             });
             return None;
@@ -160,7 +158,7 @@ impl<'a> Checker<'a> {
 
     fn hop(&mut self, call: &Call, slide: Micros, size: Micros, offset: Micros, usage: &str) -> Option<Window> {
         let flaw = if size <= 0 || slide <= 0 {
-            "a window and its slide must be longer than nothing"
+            "a window and its slide must be longer than zero"
         } else if slide > size {
             "the slide is longer than the window: rows between windows would be lost"
         } else if size / gcd(size, slide) > MOST_PANES {

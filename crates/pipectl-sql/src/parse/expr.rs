@@ -81,7 +81,7 @@ impl Parser<'_> {
             }
             self.at += tokens;
             if op == BinaryOp::Eq && self.is_symbol("=") {
-                return Err(self.unexpected("a value").help("`=` compares; write it once"));
+                return Err(self.unexpected("a value").help("a comparison is written `=`"));
             }
             let right = self.climb(strength + 1)?;
             let place = left.place.start..right.place.end;
@@ -212,7 +212,7 @@ impl Parser<'_> {
 
 /// `a < b < c` and `a LIKE b LIKE c`.
 fn chained(place: std::ops::Range<usize>) -> Fault {
-    Fault::new(FaultKind::Syntax, place, "two comparisons stand side by side")
+    Fault::new(FaultKind::Syntax, place, "comparisons cannot be chained")
         .label("compares a truth value")
         .help("write `a < b AND b < c`, or brackets around one of them")
 }
@@ -221,6 +221,6 @@ pub(super) fn subquery(place: std::ops::Range<usize>) -> Fault {
     Fault::unsupported(
         place,
         "a query inside an expression is not supported",
-        "make the inner query a processor of its own; for a fixed set write IN ('a', 'b')",
+        "write the inner query as a separate processor; for a fixed set write IN ('a', 'b')",
     )
 }

@@ -298,5 +298,5 @@ fn too_deep(place: Range<usize>) -> Fault {
         place.start..place.end.min(place.start + 40).max(place.start),
         format!("the expression is nested more than {MAX_DEPTH} levels deep"),
     )
-    .help("split the query over several processors; write a long chain of `x = … OR x = …` as `x IN (…, …)`")
+    .help("split the query into several processors; write a long chain of `x = … OR x = …` as `x IN (…, …)`")
 }

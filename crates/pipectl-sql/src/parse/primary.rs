@@ -30,7 +30,7 @@ impl Parser<'_> {
             } else if self.is_word("AT") && self.is_word_at(1, "TIME") {
                 node = self.at_time_zone(node)?;
             } else if self.is_word("COLLATE") {
-                let help = "texts compare by their code points; use lower() to leave case out";
+                let help = "texts compare by their code points; use lower() to ignore case";
                 return Err(Fault::unsupported(self.place(), "COLLATE is not supported", help));
             } else {
                 return Ok(node);
@@ -67,7 +67,7 @@ impl Parser<'_> {
                 {
                     let title = format!("`{text}{word}` is neither a number nor a name");
                     return Err(Fault::new(FaultKind::Syntax, place.start..self.place().end, title)
-                        .help("a name that starts with a digit stands in double quotes"));
+                        .help("write a name that starts with a digit in double quotes"));
                 }
                 self.node(Kind::Number(text), place)
             }
@@ -93,7 +93,7 @@ impl Parser<'_> {
                 Ok(inner)
             }
             Token::Symbol("*") => {
-                Err(self.unexpected("an expression").help("`*` stands alone after SELECT or in count(*)"))
+                Err(self.unexpected("an expression").help("`*` is only allowed directly after SELECT or in count(*)"))
             }
             Token::Quoted(_) => self.reference(),
             Token::Word(word) => self.word(&word),
@@ -149,9 +149,8 @@ impl Parser<'_> {
     fn reference(&mut self) -> Parsed<Node> {
         let first = self.name("a name")?;
         if self.is_symbol("(") {
-            return Err(
-                Fault::new(FaultKind::Syntax, first.place, "a function's name is not quoted").help("remove the quotes")
-            );
+            return Err(Fault::new(FaultKind::Syntax, first.place, "do not quote the name of a function")
+                .help("remove the quotes"));
         }
         if !self.take_symbol(".") {
             let place = first.place.clone();

@@ -28,11 +28,11 @@ impl Parser<'_> {
                     return Err(Fault::new(
                         FaultKind::NotAQuery,
                         place,
-                        "a processor runs one statement, this is a second one",
+                        "a processor runs one statement, but this is a second one",
                     )
-                    .help("write a processor of its own for each SELECT"));
+                    .help("write a separate processor for each SELECT"));
                 }
-                Err(Fault::new(FaultKind::Syntax, place, format!("`{word}` cannot stand here"))
+                Err(Fault::new(FaultKind::Syntax, place, format!("`{word}` is not allowed here"))
                     .help("the order is SELECT … FROM … WHERE … GROUP BY … HAVING …"))
             }
             _ => Err(self.stray(&select)),
@@ -51,12 +51,12 @@ impl Parser<'_> {
             Token::Word(word) if word.eq_ignore_ascii_case("WITH") => Err(Fault::unsupported(
                 place,
                 "WITH is not supported",
-                "make the inner query a processor of its own and read from that processor",
+                "write the inner query as a separate processor and read from that processor",
             )),
             Token::Word(word) if STATEMENTS.iter().any(|statement| statement.eq_ignore_ascii_case(word)) => {
                 let word = word.to_uppercase();
                 Err(Fault::new(FaultKind::NotAQuery, place, format!("a processor runs a SELECT, not `{word}`"))
-                    .help("read with SELECT; where the result is written is said by a sink"))
+                    .help("read with SELECT; a sink defines where the result is written"))
             }
             Token::Word(word) => {
                 let near = pipectl_diag::nearest(word, ["SELECT"]).is_some();
@@ -72,12 +72,12 @@ impl Parser<'_> {
         if let Some(alias) = &select.alias
             && let Some(keyword) = pipectl_diag::nearest(&alias.text, CLAUSES.iter().copied())
         {
-            return Fault::new(FaultKind::Syntax, alias.place.clone(), format!("`{}` cannot stand here", alias.text))
+            return Fault::new(FaultKind::Syntax, alias.place.clone(), format!("`{}` is not allowed here", alias.text))
                 .help(format!("did you mean `{keyword}`?"))
                 .replace(keyword);
         }
         if self.is_symbol("=") {
-            return self.unexpected("a value").help("`=` compares; write it once");
+            return self.unexpected("a value").help("a comparison is written `=`");
         }
         self.unexpected("the end of the query")
     }
@@ -86,7 +86,7 @@ impl Parser<'_> {
         if self.is_word("DISTINCT") {
             self.refused.push(Fault::unsupported(
                 self.place(),
-                "SELECT DISTINCT is not supported: on an endless stream it would have to remember every row",
+                "SELECT DISTINCT is not supported: on an unbounded stream it would have to keep every row",
                 "group by the columns and a window: GROUP BY a, b, tumble(INTERVAL '1 minute')",
             ));
             self.at += 1;
@@ -167,12 +167,12 @@ impl Parser<'_> {
     pub(super) fn name(&mut self, wanted: &str) -> Parsed<Name> {
         let text = match self.token() {
             Token::Word(word) if is_reserved(word) => {
-                let help = format!("`{word}` is a keyword; as a name write it \"{word}\", in double quotes");
+                let help = format!("`{word}` is a keyword; as a name, write it \"{word}\", in double quotes");
                 return Err(self.unexpected(wanted).help(help));
             }
             Token::Word(text) | Token::Quoted(text) => text.clone(),
             Token::Text(text) => {
-                let help = format!("single quotes make a text; as a name write it \"{text}\", in double quotes");
+                let help = format!("single quotes are for text; as a name, write it \"{text}\", in double quotes");
                 return Err(self.unexpected(wanted).help(help));
             }
             _ => return Err(self.unexpected(wanted)),
@@ -183,9 +183,7 @@ impl Parser<'_> {
     fn from(&mut self) -> Parsed<(Name, Option<Name>)> {
         if !self.take_word("FROM") {
             let fault = match self.token() {
-                Token::End => {
-                    self.unexpected("`FROM`").help("say where the rows come from: FROM and the name of a stream")
-                }
+                Token::End => self.unexpected("`FROM`").help("name the input: FROM and the name of a stream"),
                 _ => self.unexpected("`,` or `FROM`"),
             };
             return Err(fault);
@@ -194,7 +192,7 @@ impl Parser<'_> {
             return Err(Fault::unsupported(
                 self.place(),
                 "a query inside FROM is not supported",
-                "make the inner query a processor of its own and write its name here",
+                "write the inner query as a separate processor and write its name here",
             ));
         }
         if self.is_word("TABLE") && self.is_symbol_at(1, "(") {
@@ -209,7 +207,7 @@ impl Parser<'_> {
             return Err(Fault::unsupported(
                 input.place.start..self.place().end,
                 "names after FROM have one part",
-                "write the stream's name as it stands in the spec; quote a name that has a point in it",
+                "write the name of the stream as in the spec; quote a name that contains a dot",
             ));
         }
         let alias = if self.take_word("AS") { Some(self.name("a name after `AS`")?) } else { self.alias()? };
@@ -219,7 +217,7 @@ impl Parser<'_> {
             return Err(Fault::unsupported(
                 self.place(),
                 "joins are not supported",
-                "a query reads one input; bring the fields together before, or write both results to one table",
+                "a query reads one input; combine the fields before, or write both results to one table",
             ));
         }
         Ok((input, alias))
@@ -252,7 +250,7 @@ impl Parser<'_> {
             let (words, title, help) = if self.is_word("ORDER") {
                 (
                     2,
-                    "ORDER BY is not supported: an endless stream has no end to sort at",
+                    "ORDER BY is not supported: an unbounded stream has no end at which to sort",
                     "remove it; rows of one partition keep their order, and a window's rows come sorted by their keys",
                 )
             } else if self.is_word("LIMIT") || self.is_word("OFFSET") || self.is_word("FETCH") {

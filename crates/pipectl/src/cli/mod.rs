@@ -10,22 +10,22 @@ use crate::{dead_letter_limit::DeadLetterLimit, state::State};
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    fine; also a run that was told to stop and drained
+  0    success; also a run that you stopped and that drained in time
   1    the spec or the arguments are wrong
-  2    the answer is \"different\"
+  2    the result is \"different\"
   3    the run failed, or could not drain in time
-  4    an outside system is unreachable or refuses
-  130  interrupted before it could drain
+  4    an external system is unreachable or refuses the request
+  130  interrupted before the run could drain
 
 Environment:
   PIPECTL_LOG            log level: error, warn, info, debug, trace, or a filter (pipectl_runtime=debug)
   PIPECTL_SECRET_NAME    value of ${secret:NAME}
   PIPECTL_SECRETS_DIR    a folder with a file NAME for each ${secret:NAME}
-  NO_COLOR               no colours";
+  NO_COLOR               no colors";
 
-/// Streaming pipelines from one YAML spec: checked, drawn, simulated and run.
+/// Validate, draw, simulate and run streaming pipelines from one YAML spec.
 #[derive(Debug, Parser)]
-#[command(name = "pipectl", version, about = "Streaming pipelines from one YAML spec: checked, drawn, simulated and run", after_help = EXIT_CODES, arg_required_else_help = true)]
+#[command(name = "pipectl", version, about = "Validate, draw, simulate and run streaming pipelines from one YAML spec", after_help = EXIT_CODES, arg_required_else_help = true)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -35,10 +35,10 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// When to use colours
+    /// When to use colors
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub(crate) color: Color,
-    /// How log lines look
+    /// The format of log lines
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 }
@@ -65,12 +65,12 @@ impl Global {
         }
     }
 
-    /// Whether standard output gets colours.
+    /// Whether standard output gets colors.
     pub(crate) fn color_on_stdout(&self) -> bool {
         self.color(std::io::stdout().is_terminal())
     }
 
-    /// Whether standard error gets colours.
+    /// Whether standard error gets colors.
     pub(crate) fn color_on_stderr(&self) -> bool {
         self.color(std::io::stderr().is_terminal())
     }
@@ -78,16 +78,21 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write a pipeline to start from
+    /// Create a pipeline from a template
     #[command(
         after_help = "Examples:\n  pipectl init\n  pipectl init server-logs --template server-logs\n  pipectl init --list"
     )]
     Init(InitArguments),
-    /// Check specs; touches no network and no data
+    /// Check specs, without network access and without data
     #[command(
         after_help = "Examples:\n  pipectl validate pipeline.yaml\n  pipectl validate pipelines/ --env prod.yaml\n  pipectl validate pipeline.yaml --format github     # annotations in a workflow"
     )]
     Validate(ValidateArguments),
+    /// Format specs; comments and order do not change
+    #[command(
+        after_help = "Examples:\n  pipectl fmt pipeline.yaml\n  pipectl fmt --check pipelines/     # in CI: exits with 2 if a file would change\n  pipectl fmt - < pipeline.yaml"
+    )]
+    Fmt(FmtArguments),
     /// Draw the graph of a pipeline
     #[command(
         after_help = "Examples:\n  pipectl graph pipeline.yaml\n  pipectl graph pipeline.yaml --format svg > pipeline.svg"
@@ -95,7 +100,7 @@ pub(crate) enum Command {
     Graph(GraphArguments),
     /// Print the JSON Schema of specs, for editors
     #[command(
-        after_help = "Example:\n  pipectl schema > pipeline.schema.json\n\nThen name it in a spec's first line:\n  # yaml-language-server: $schema=pipeline.schema.json"
+        after_help = "Example:\n  pipectl schema > pipeline.schema.json\n\nThen refer to it in the first line of a spec:\n  # yaml-language-server: $schema=pipeline.schema.json"
     )]
     Schema,
     /// Print the schema of sample records
@@ -103,10 +108,10 @@ pub(crate) enum Command {
         after_help = "Examples:\n  pipectl infer events.jsonl\n  pipectl infer readings.csv --delimiter ';'\n  zcat events.jsonl.gz | pipectl infer -\n  pipectl infer --stream orders --env prod.yaml"
     )]
     Infer(InferArguments),
-    /// Tell more about an error code
+    /// Explain an error code, kind, function or option
     #[command(after_help = "Examples:\n  pipectl explain PC0102\n  pipectl explain            # all codes")]
     Explain(ExplainArguments),
-    /// Run on the in-memory backend in virtual time; writes nothing outside
+    /// Run on the in-memory backend in virtual time; writes nothing to external systems
     #[command(
         name = "dry-run",
         after_help = "Examples:\n  pipectl dry-run pipeline.yaml\n  pipectl dry-run pipeline.yaml --until 1d\n  pipectl dry-run pipeline.yaml --input sensors=samples.jsonl --records 1000"
@@ -114,21 +119,21 @@ pub(crate) enum Command {
     DryRun(DryRunArguments),
     /// Run a pipeline until its sources end or you stop it
     #[command(
-        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh --replace-output     # start over\n\nCtrl-C or SIGTERM stops it: sources read no more, what is in flight is written, a checkpoint is taken, and the next apply goes on from there. A second Ctrl-C ends it at once; then too nothing is lost."
+        after_help = "Examples:\n  pipectl apply pipeline.yaml\n  pipectl apply pipeline.yaml --env prod.yaml\n  pipectl apply pipeline.yaml --fresh --replace-output     # start over\n\nCtrl-C or SIGTERM stops the run: sources stop reading, records in flight are written, a checkpoint is taken, and the next apply continues from there. A second Ctrl-C stops the run at once, also without data loss."
     )]
     Apply(ApplyArguments),
-    /// Run the same input in several Environments and tell whether the results are the same
+    /// Run the same input in several Environments and compare the results
     #[command(
-        after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first is the reference. Every run has streams of its own, which are removed afterwards; nothing is written to the sinks. Windows stay open until the input ends, so that the order in which a backlog is read plays no part; --lateness judges with late records. Exits with 2 if a result differs."
+        after_help = "Examples:\n  pipectl compare pipeline.yaml --backends memory,kafka\n  pipectl compare pipeline.yaml --envs staging.yaml,prod.yaml --records 10000\n  pipectl compare pipelines/ --backends memory,kafka,kinesis,pubsub,eventhubs --format markdown >> $GITHUB_STEP_SUMMARY\n\nThe first Environment or backend is the reference. Every run has its own streams, which are removed afterwards; nothing is written to the sinks. Windows stay open until the input ends, so that the order in which a backlog is read does not affect the result. With --lateness, late records are part of the result. Exits with 2 if a result differs."
     )]
     Compare(CompareArguments),
-    /// Look at and write to streams by hand, on any backend
+    /// List, describe, read and write streams on any backend
     #[command(
         subcommand,
         after_help = "Examples:\n  pipectl stream ls --env prod.yaml\n  pipectl stream describe orders --env prod.yaml\n  pipectl stream read orders --env prod.yaml --from 2026-01-31T12:00:00Z --limit 100\n  echo '{\"id\":1}' | pipectl stream put orders --env prod.yaml --key 1"
     )]
     Stream(StreamCommand),
-    /// Reach every outside part of an Environment and say what to mend
+    /// Check the external systems of an Environment and suggest fixes
     #[command(after_help = "Examples:\n  pipectl doctor --env prod.yaml\n  pipectl doctor --backend kafka")]
     Doctor(DoctorArguments),
     /// Print a completion script for a shell
@@ -143,7 +148,7 @@ pub(crate) struct Files {
     /// Specs: files, folders (their .yaml and .yml files), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The Environment: a file that holds it, or its name where the specs hold several
+    /// The Environment: its file, or its name if the specs contain several
     #[arg(long, value_name = "FILE|NAME")]
     pub(crate) env: Option<String>,
 }
@@ -153,10 +158,10 @@ pub(crate) struct InitArguments {
     /// Name of the pipeline, and of the file unless --output is given
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// What to start from (see --list)
+    /// The template (see --list)
     #[arg(long, default_value = "sensor-lab")]
     pub(crate) template: String,
-    /// Where to write
+    /// The file to write
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Overwrite an existing file
@@ -179,9 +184,19 @@ pub(crate) enum DiagnosticFormat {
 pub(crate) struct ValidateArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// How to show problems
+    /// The format of the problems
     #[arg(long, value_enum, default_value_t = DiagnosticFormat::Text)]
     pub(crate) format: DiagnosticFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArguments {
+    /// Specs: files, folders (their .yaml and .yml files), or - to read standard input and write to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; list the files that would change, and exit with 2 if there are any
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -197,7 +212,7 @@ pub(crate) enum GraphFormat {
 pub(crate) struct GraphArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// How to draw
+    /// The format of the graph
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub(crate) format: GraphFormat,
 }
@@ -210,29 +225,29 @@ pub(crate) enum SampleFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct InferArguments {
-    /// JSON lines, or CSV with a header (.csv, .tsv), whole or compressed (gz, zst), or - for standard input
+    /// JSON lines, or CSV with a header (.csv, .tsv), plain or compressed (gz, zst), or - for standard input
     #[arg(required_unless_present = "stream")]
     pub(crate) file: Option<PathBuf>,
-    /// How the records are written: by the file's ending if not given, otherwise JSON lines
+    /// The format of the records; by default from the file extension, otherwise JSON lines
     #[arg(long, value_enum, conflicts_with = "stream")]
     pub(crate) format: Option<SampleFormat>,
-    /// The character between two values of CSV: a comma, or a tab for .tsv, if not given
+    /// The delimiter of CSV; by default a comma, or a tab for .tsv
     #[arg(long, conflicts_with = "stream", value_name = "CHARACTER")]
     pub(crate) delimiter: Option<String>,
-    /// A stream instead, with --env or --backend: its oldest records
+    /// Read the oldest records of this stream instead of a file; needs --env or --backend
     #[arg(long, conflicts_with = "file", value_name = "NAME")]
     pub(crate) stream: Option<String>,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// How many records to look at
+    /// The number of records to read
     #[arg(long, default_value_t = 10_000, allow_negative_numbers = true)]
     pub(crate) records: usize,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArguments {
-    /// A code such as PC0102, or its name; a function, a kind or an option: `hop`, `object_store`, `object_store.prefix`.
-    /// All codes are listed without one
+    /// A code such as PC0102 or its name, or a function, kind or option such as `hop`, `object_store` or
+    /// `object_store.prefix`; without it, list all codes
     pub(crate) code: Option<String>,
 }
 
@@ -246,25 +261,25 @@ pub(crate) enum ReportFormat {
 pub(crate) struct DryRunArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Read the records of a source, or of a stream that others write, from a file
+    /// Read the records of a source, or of a stream that other programs write, from a file
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
-    /// End each source after so many records
+    /// End each source after this number of records
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = number)]
     pub(crate) records: Option<u64>,
-    /// End after so much virtual time; 1m where a source has no end of its own and --records is not given
+    /// End after this much virtual time; by default 1m if a source never ends and --records is not given
     #[arg(long, value_name = "DURATION")]
     pub(crate) until: Option<Duration>,
-    /// Exit with 3 when the run ends with more dead letters than this: a number, or a share of the records read
+    /// Exit with 3 if the run ends with more dead letters than this: a number, or a percentage of the records read
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_dead_letters: Option<DeadLetterLimit>,
     /// Seed of the random number generator
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many rows of each sink to show
+    /// The number of rows to show for each sink
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) rows: usize,
-    /// How to show the result
+    /// The format of the result
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
 }
@@ -273,34 +288,36 @@ pub(crate) struct DryRunArguments {
 pub(crate) struct ApplyArguments {
     #[command(flatten)]
     pub(crate) files: Files,
-    /// Forget positions and state and start over: everything is read and written again
+    /// Discard positions and state and start over: all records are read and written again
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// Where nothing is resumed from: let new output take the place of what earlier runs have left, which is listed first and removed with the first checkpoint
+    /// If there is no checkpoint to resume from: replace the output of earlier runs, which is listed first and removed
+    /// with the first checkpoint
     #[arg(long, conflicts_with = "keep_output")]
     pub(crate) replace_output: bool,
-    /// Where nothing is resumed from: leave what earlier runs have left and write beside it or after it
+    /// If there is no checkpoint to resume from: keep the output of earlier runs and write next to it or append to it
     #[arg(long)]
     pub(crate) keep_output: bool,
-    /// Bring streams that are there to what the specs say (partitions, retention, encryption); `existing` ones stay as they are
+    /// Update existing streams to match the specs (partitions, retention, encryption), except those marked `existing`
     #[arg(long)]
     pub(crate) update_streams: bool,
-    /// While another process runs what only one may, wait for its end and take over; share the rest with it at once
+    /// Wait for another process to end and take over the regions that only one process can run; share the others at
+    /// once
     #[arg(long, conflicts_with = "fresh")]
     pub(crate) standby: bool,
-    /// Where checkpoints are kept: a folder, or s3://, az:// or gs:// with a bucket and a path
+    /// Where to keep checkpoints: a folder, or s3://, az:// or gs:// with a bucket and a path
     #[arg(long, value_name = "DIR|URL", default_value = ".pipectl")]
     pub(crate) state: State,
-    /// How long the run may take to drain after it was told to stop
+    /// How long the run may take to drain after you stop it
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     pub(crate) drain_timeout: Duration,
-    /// Exit with 3 when the run ends with more dead letters than this: a number, or a share of the records read
+    /// Exit with 3 if the run ends with more dead letters than this: a number, or a percentage of the records read
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_dead_letters: Option<DeadLetterLimit>,
-    /// How many threads to use; one for each core by default
+    /// The number of threads; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
-    /// How to show the summary; json goes to standard output
+    /// The format of the summary; json goes to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
 }
@@ -318,34 +335,35 @@ pub(crate) struct CompareArguments {
     /// Specs: files, folders (their .yaml and .yml files), or - for standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Environments: files, or names where the specs hold several; the first is the reference
+    /// Environments: files, or names if the specs contain several; the first is the reference
     #[arg(long, value_name = "FILE|NAME", value_delimiter = ',', conflicts_with = "backends")]
     pub(crate) envs: Vec<String>,
-    /// Instead, backends with their defaults: memory, kafka, kinesis, pubsub, eventhubs; the first is the reference
+    /// Backends with their defaults instead of Environments: memory, kafka, kinesis, pubsub, eventhubs; the first is
+    /// the reference
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) backends: Vec<String>,
-    /// Read the records of a source, or of a stream that others write, from a file
+    /// Read the records of a source, or of a stream that other programs write, from a file
     #[arg(long, value_name = "NODE=FILE")]
     pub(crate) input: Vec<String>,
-    /// End each source after so many records
+    /// End each source after this number of records
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = one_or_more)]
     pub(crate) records: Option<u64>,
-    /// End each source after so much time
+    /// End each source after this much time
     #[arg(long, value_name = "DURATION")]
     pub(crate) until: Option<Duration>,
-    /// How far numbers with a fraction may differ: absolutely up to 1, relatively above
+    /// The maximum difference of floating-point numbers: absolute up to 1, relative above
     #[arg(long, default_value_t = 1e-9, value_name = "NUMBER", allow_negative_numbers = true, value_parser = tolerance)]
     pub(crate) tolerance: f64,
-    /// Judge the order of records for each value of this column, also where no stream promises one
+    /// Compare the order of records for each value of this column, even if no stream guarantees an order
     #[arg(long, value_name = "COLUMN")]
     pub(crate) key: Option<String>,
-    /// Close windows as the watermark says, late records included in the judgement
+    /// Close windows by the watermark, and compare late records too
     #[arg(long)]
     pub(crate) lateness: bool,
-    /// How many differing rows of each sink to show
+    /// The number of differing rows to show for each sink
     #[arg(long, default_value_t = 5, value_name = "N")]
     pub(crate) rows: usize,
-    /// How to show the result
+    /// The format of the result
     #[arg(long, value_enum, default_value_t = CompareFormat::Text)]
     pub(crate) format: CompareFormat,
 }
@@ -362,20 +380,20 @@ fn one_or_more(text: &str) -> Result<u64, String> {
 
 /// A number that two values can be apart by.
 fn tolerance(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it is no number".to_owned())?;
+    let number: f64 = text.parse().map_err(|_| "it must be a number".to_owned())?;
     if number >= 0.0 && number.is_finite() { Ok(number) } else { Err("it must be 0 or more".to_owned()) }
 }
 
 /// Which Environment, and which of its backends.
 #[derive(Debug, Args)]
 pub(crate) struct Where {
-    /// The Environment: a file that holds it
+    /// The file of the Environment
     #[arg(long, value_name = "FILE")]
     pub(crate) env: Option<String>,
-    /// One of the Environment's backends by name; without --env a kind of backend with its defaults
+    /// The name of a backend of the Environment; without --env, a kind of backend with its defaults
     #[arg(long, value_name = "NAME|KIND")]
     pub(crate) backend: Option<String>,
-    /// How long to wait for each answer of a backend; then the exit code is 4
+    /// How long to wait for each response of a backend; after that, the exit code is 4
     #[arg(long, value_name = "DURATION", default_value = "20s")]
     pub(crate) timeout: Duration,
 }
@@ -386,25 +404,25 @@ pub(crate) enum StreamCommand {
     Ls(Where),
     /// Show a stream: partitions, positions, settings
     #[command(
-        after_help = "A pipeline reads a stream as the consumer group pipectl.PIPELINE.ENVIRONMENT.STREAM, which `apply` names when it starts.\n\nExample:\n  pipectl stream describe orders --env prod.yaml --group pipectl.shop.prod.orders"
+        after_help = "A pipeline reads a stream as the consumer group pipectl.PIPELINE.ENVIRONMENT.STREAM, which `apply` prints when it starts.\n\nExample:\n  pipectl stream describe orders --env prod.yaml --group pipectl.shop.prod.orders"
     )]
     Describe(DescribeArguments),
-    /// Print records; leaves no trace
+    /// Print records without changing any position
     Read(ReadArguments),
-    /// Write the lines of standard input as records; blank lines are skipped
+    /// Write the lines of standard input as records; skips blank lines
     Put(PutArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DescribeArguments {
-    /// The stream, as the Environment or the backend calls it
+    /// The name of the stream in the Environment or on the backend
     pub(crate) stream: String,
     #[command(flatten)]
     pub(crate) place: Where,
-    /// Show how far this consumer group is behind: pipectl.PIPELINE.ENVIRONMENT.STREAM for a pipeline
+    /// Show the lag of this consumer group; the group of a pipeline is pipectl.PIPELINE.ENVIRONMENT.STREAM
     #[arg(long)]
     pub(crate) group: Option<String>,
-    /// How to show it
+    /// The format of the output
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
 }
@@ -413,15 +431,15 @@ pub(crate) struct DescribeArguments {
 pub(crate) enum RecordFormat {
     /// Partition and position, arrival time, key, payload
     Text,
-    /// One object a record, headers included
+    /// One object per record, including headers
     Json,
-    /// The payload alone
+    /// The payload only
     Payload,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ReadArguments {
-    /// The stream, as the Environment or the backend calls it
+    /// The name of the stream in the Environment or on the backend
     pub(crate) stream: String,
     #[command(flatten)]
     pub(crate) place: Where,
@@ -431,30 +449,31 @@ pub(crate) struct ReadArguments {
     /// Only this partition
     #[arg(long, value_name = "N")]
     pub(crate) partition: Option<u32>,
-    /// How many records at most
+    /// The maximum number of records
     #[arg(long, default_value_t = 10, value_name = "N")]
     pub(crate) limit: u64,
-    /// Wait for more when all is read
+    /// Wait for new records at the end of the stream
     #[arg(long)]
     pub(crate) follow: bool,
-    /// How to show records
+    /// The format of the records
     #[arg(long, value_enum, default_value_t = RecordFormat::Text)]
     pub(crate) format: RecordFormat,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PutArguments {
-    /// The stream, as the Environment or the backend calls it
+    /// The name of the stream in the Environment or on the backend
     pub(crate) stream: String,
     #[command(flatten)]
     pub(crate) place: Where,
     /// The key of all records, as UTF-8
     #[arg(long, conflicts_with = "key_field")]
     pub(crate) key: Option<String>,
-    /// The field of each record that holds its key; a line without one ends it with 1, and nothing from that line on is written
+    /// The field of each record that holds its key; the first line without it stops the command with exit code 1, and
+    /// neither this line nor later ones are written
     #[arg(long, value_name = "FIELD")]
     pub(crate) key_field: Option<String>,
-    /// Write a line without the --key-field too, as a record without a key
+    /// Write lines without the --key-field too, as records without a key
     #[arg(long, requires = "key_field")]
     pub(crate) allow_missing_key: bool,
     /// A header of all records, where the backend carries headers
@@ -466,10 +485,10 @@ pub(crate) struct PutArguments {
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) place: Where,
-    /// Where checkpoints are kept, to look at that too: a small object or file is written there and removed
+    /// Also check where checkpoints are kept; writes a small object or file there and removes it
     #[arg(long, value_name = "DIR|URL")]
     pub(crate) state: Option<State>,
-    /// How to show what was found
+    /// The format of the findings
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     pub(crate) format: ReportFormat,
 }

@@ -82,7 +82,9 @@ async fn of_state(state: &State, arguments: &DoctorArguments, host: &Host) -> Fi
     match patience.answer("writing", probed).await {
         Ok(detail) => Finding { what, outcome: FindingOutcome::Good, detail: detail.to_owned(), help: None },
         Err(error) => {
-            let help = "see that the place exists, and that who asks may read, write and remove there".to_owned();
+            let help =
+                "check that the location exists, and that the credentials permit reading, writing and deleting there"
+                    .to_owned();
             Finding { what, outcome: FindingOutcome::Bad, detail: error.message, help: Some(help) }
         }
     }
@@ -93,7 +95,7 @@ fn inside() -> Vec<Finding> {
     vec![Finding {
         what: "connect".to_owned(),
         outcome: FindingOutcome::Good,
-        detail: "its streams live inside the process that runs them; there is nothing to reach".to_owned(),
+        detail: "its streams exist only in the process that runs them; there is nothing to check".to_owned(),
         help: None,
     }]
 }
@@ -109,7 +111,7 @@ async fn of_service(reach: &Reach, name: &str, backend: &KindUse, host: &Host) -
     };
     let streams = reach.streams_of(name);
     let examined = async { Ok(connection.examine(&streams).await) };
-    patience.answer("examining", examined).await.unwrap_or_else(|error| bad("examine", &error))
+    patience.answer("checking", examined).await.unwrap_or_else(|error| bad("check", &error))
 }
 
 fn text(all: &[(String, Vec<Finding>)]) -> String {
@@ -117,7 +119,7 @@ fn text(all: &[(String, Vec<Finding>)]) -> String {
     for (name, findings) in all {
         writeln!(text, "{name}").unwrap_or_default();
         if findings.is_empty() {
-            text.push_str("  nothing outside of this process\n");
+            text.push_str("  no external systems\n");
         }
         for finding in findings {
             let word = match finding.outcome {

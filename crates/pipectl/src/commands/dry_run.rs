@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use pipectl_data::units::Duration;
 use pipectl_host::{Host, Micros};
 use pipectl_ir::{Dag, NodeKind, PhysicalPlan, RunReport};
 use pipectl_plan::lower;
@@ -12,7 +13,7 @@ use crate::{
     cli::{DryRunArguments, Global, ReportFormat},
     exit::Exit,
     given::{interactive, replace_source, unfed},
-    input::{compile, load_files},
+    input::{compile, load_files, look_for_inputs},
     preview::{DryConnectors, Previews},
     registry::registry,
     view,
@@ -34,6 +35,7 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
         }
     }
     let compiled = compile(&mut source, &registry);
+    look_for_inputs(&mut source, &compiled, &registry);
     for dag in compiled.iter().map(|compiled| &compiled.dag) {
         source.diagnostics.extend(interactive(dag, "a dry run"));
         source.diagnostics.extend(unfed(dag, "a dry run"));
@@ -49,6 +51,13 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
             DryConnectors { sources: RegistryConnectors::new(registry.clone()), previews: previews.clone() };
         match run_one(&compiled.dag, &connectors, arguments) {
             Ok(report) => {
+                if let Some(until) = arguments.until.filter(|until| ended_before(&report, *until)) {
+                    let seconds = (report.ended - report.started) as f64 / 1e6;
+                    view::note(&format!(
+                        "pipeline `{}`: all sources ended after {seconds} s of virtual time, before `--until {until}`",
+                        report.pipeline
+                    ));
+                }
                 let shown = match arguments.format {
                     ReportFormat::Text => text(&report, &previews),
                     ReportFormat::Json => json_text(&report, &previews),
@@ -68,6 +77,11 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
         }
     }
     exit
+}
+
+/// Whether the sources came to an end before the time that was asked for.
+fn ended_before(report: &RunReport, until: Duration) -> bool {
+    i64::try_from(until.0.as_micros()).is_ok_and(|until| report.ended - report.started < until)
 }
 
 fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -> Result<RunReport, RunError> {

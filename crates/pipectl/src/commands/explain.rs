@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &ExplainArguments, global: &Global) -> Exit {
     view::problem(
         match nearest(wanted, known).map(str::to_owned).or_else(|| lookup::near(wanted)) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
-            None => problem.help("`pipectl explain` alone lists all codes"),
+            None => problem.help("`pipectl explain` without a code lists all codes"),
         },
         global,
     );

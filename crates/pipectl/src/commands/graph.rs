@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &GraphArguments, global: &Global) -> Exit {
     if drawings.len() > 1 && format == DrawFormat::Svg {
         let problem = Diagnostic::error(
             codes::command::BAD_ARGUMENT,
-            "an SVG holds one drawing, and the files hold several pipelines",
+            "an SVG contains one drawing, but the files contain several pipelines",
         );
         view::problem(problem.help("draw one file at a time"), global);
         return Exit::Wrong;

@@ -24,6 +24,9 @@ use crate::{
 /// Bytes of one record at most; beyond that the file is hardly one record a line.
 const LINE_LIMIT: u64 = 16 << 20;
 
+/// Bytes of a file that holds no lines, at most.
+const SAMPLE_LIMIT: u64 = 64 << 20;
+
 pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
     let (name, lines) = match (&arguments.stream, &arguments.file) {
         (Some(stream), _) => match of_stream(stream, arguments, global) {
@@ -48,6 +51,20 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
             return Exit::Wrong;
         }
     };
+    let lines = match (format, &arguments.file) {
+        (SampleFormat::Json, Some(file)) if file != Path::new("-") && !is_line(lines.first()) => {
+            match documents(file, arguments.records) {
+                Some((layout, documents)) => {
+                    view::note(&format!(
+                        "`{name}` does not have one record per line: write `layout: {layout}` in its source"
+                    ));
+                    documents
+                }
+                None => lines,
+            }
+        }
+        _ => lines,
+    };
     let schema = match format {
         SampleFormat::Json => pipectl_spec::infer(lines.iter().map(Vec::as_slice)).map_err(|error| error.to_string()),
         SampleFormat::Csv => of_csv(&lines, delimiter),
@@ -60,10 +77,8 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
                 format!("cannot infer a schema from `{name}`: {error}"),
             )
             .help(match format {
-                SampleFormat::Json => "give it JSON lines, one object a line, or write `--format csv`",
-                SampleFormat::Csv => {
-                    "give it CSV whose first row names the columns; `--delimiter` says what stands between two values"
-                }
+                SampleFormat::Json => "pass JSON lines (one object per line), or add `--format csv`",
+                SampleFormat::Csv => "pass CSV whose first row names the columns; `--delimiter` sets the delimiter",
             });
             view::problem(problem, global);
             Exit::Wrong
@@ -86,7 +101,7 @@ fn sample_format(arguments: &InferArguments) -> Result<(SampleFormat, u8), Box<D
         Some(given) => match *given.as_bytes() {
             [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\n' | b'\r') => byte,
             _ => {
-                let title = format!("`{}` cannot stand between the values of a row", given.escape_debug());
+                let title = format!("`{}` cannot be the delimiter", given.escape_debug());
                 let problem = Diagnostic::error(codes::command::CANNOT_INFER, title);
                 return Err(Box::new(problem.help("write one ASCII character such as `;`, or `\\t` for a tab")));
             }
@@ -154,6 +169,29 @@ fn open(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {
         return Ok(Box::new(std::io::stdin()));
     }
     Ok(Compression::detect(path).reader(File::open(path)?))
+}
+
+/// Whether a line is a JSON object by itself.
+fn is_line(line: Option<&Vec<u8>>) -> bool {
+    let is_object = |line: &Vec<u8>| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).is_ok();
+    line.is_none_or(is_object)
+}
+
+/// The first records of a file that holds one array, or documents over several lines, and the `layout` of such a file;
+/// nothing if it is none, or too large to be looked at whole.
+fn documents(file: &Path, count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> {
+    use serde_json::value::RawValue;
+    let mut bytes = Vec::new();
+    open(file).ok()?.take(SAMPLE_LIMIT).read_to_end(&mut bytes).ok()?;
+    let text = bytes.trim_ascii_start();
+    let raw = |value: &RawValue| value.get().as_bytes().to_vec();
+    if text.starts_with(b"[") {
+        let values: Vec<&RawValue> = serde_json::from_slice(text).ok()?;
+        return Some(("array", values.into_iter().take(count).map(raw).collect()));
+    }
+    let values = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
+    let values: Vec<Vec<u8>> = values.take(count).map_while(|value| value.ok().map(raw)).collect();
+    (!values.is_empty()).then_some(("concatenated", values))
 }
 
 fn lines(input: Box<dyn Read + Send>, count: usize) -> std::io::Result<Vec<Vec<u8>>> {

@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &InitArguments, global: &Global) -> Exit {
     }
     let path = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.yaml")));
     if path.exists() && !arguments.force {
-        let title = format!("`{}` exists already", path.display());
+        let title = format!("`{}` already exists", path.display());
         return wrong(
             Diagnostic::error(codes::command::FILE_EXISTS, title)
                 .help("overwrite it with --force, or name another file with --output"),

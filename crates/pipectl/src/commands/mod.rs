@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 mod dry_run;
 mod explain;
+mod fmt;
 mod graph;
 mod infer;
 mod init;
@@ -25,6 +26,7 @@ pub(crate) fn run(arguments: Arguments) -> Exit {
     match arguments.command {
         Command::Init(init) => init::run(&init, global),
         Command::Validate(validate) => validate::run(&validate, global),
+        Command::Fmt(fmt) => fmt::run(&fmt, global),
         Command::Graph(graph) => graph::run(&graph, global),
         Command::Schema => schema::run(),
         Command::Infer(infer) => infer::run(&infer, global),

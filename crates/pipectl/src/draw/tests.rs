@@ -23,6 +23,7 @@ fn source(kind: &str) -> NodeKind {
         format: SourceFormat::Json,
         bounded: true,
         at_rest: true,
+        time: None,
         idle_after: None,
     })
 }
@@ -42,6 +43,7 @@ fn processor(kind: &str) -> NodeKind {
     let step = ProcessorStep::Other { kind: kind.to_owned(), options: Value::Null };
     NodeKind::Processor(ProcessorNode {
         step,
+        time: None,
         late: LatePolicy::default(),
         at_end: AtEnd::default(),
         fail_on_error: false,

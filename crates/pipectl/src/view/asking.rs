@@ -32,7 +32,7 @@ impl Asking {
     /// Says that there is no answer yet.
     pub(crate) fn still(&self) {
         if self.line.is_none() && !self.told.replace(true) {
-            note(&format!("{}, no answer yet", self.text));
+            note(&format!("{}, no response yet", self.text));
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{fmt::Write as _, io::IsTerminal as _, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pipectl_data::timestamp;
 use pipectl_host::Micros;
 use pipectl_ir::report::NodeReport;
 
@@ -24,6 +25,8 @@ pub(crate) struct Terminal {
     all: MultiProgress,
     above: ProgressBar,
     head: ProgressBar,
+    /// How far event time has come.
+    time: ProgressBar,
     lines: Vec<Line>,
     started: Micros,
     stopping: bool,
@@ -51,6 +54,7 @@ impl Live {
         // A blank line first: a terminal that shows `^C` moves down a line, and then the first line is what stays behind.
         let above = all.add(ProgressBar::new_spinner().with_style(style(" ")));
         let head = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
+        let time = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
         let lines = nodes
             .iter()
             .map(|node| {
@@ -60,7 +64,7 @@ impl Live {
             })
             .collect();
         logging::beside(Some(all.clone()));
-        Self::Terminal(Terminal { all, above, head, lines, started: now, stopping: false })
+        Self::Terminal(Terminal { all, above, head, time, lines, started: now, stopping: false })
     }
 
     /// How often to call [`Live::show`].
@@ -72,10 +76,13 @@ impl Live {
     }
 
     /// Shows the counts as they stand.
-    pub(crate) fn show(&mut self, nodes: &[NodeReport], now: Micros) {
+    pub(crate) fn show(&mut self, nodes: &[NodeReport], watermark: Option<Micros>, now: Micros) {
         match self {
-            Self::Terminal(terminal) => terminal.show(nodes, now),
+            Self::Terminal(terminal) => terminal.show(nodes, watermark, now),
             Self::Log => {
+                if let Some(watermark) = watermark {
+                    tracing::info!(watermark = timestamp::format(watermark), lag = lag(watermark, now), "event time");
+                }
                 for node in nodes {
                     tracing::info!(
                         node = node.name,
@@ -109,22 +116,39 @@ impl Live {
 }
 
 impl Terminal {
-    fn show(&mut self, nodes: &[NodeReport], now: Micros) {
+    fn show(&mut self, nodes: &[NodeReport], watermark: Option<Micros>, now: Micros) {
         let what = if self.stopping {
-            "stopping: writing what is in flight"
+            "stopping: writing records in flight"
         } else {
-            "running; Ctrl-C stops, the next apply goes on"
+            "running; Ctrl-C stops the run, the next apply continues it"
         };
         let seconds = (now - self.started).max(0) / 1_000_000;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
         self.head.set_message(format!("{:02}:{minutes:02}:{seconds:02}  {what}", minutes / 60, minutes = minutes % 60));
         self.above.tick();
         self.head.tick();
+        if let Some(watermark) = watermark {
+            // Whole seconds: the line is read by a person.
+            let shown = timestamp::format(watermark.div_euclid(1_000_000) * 1_000_000);
+            self.time.set_message(format!("watermark {shown}, lag {}", lag(watermark, now)));
+            self.time.tick();
+        }
         for (line, node) in self.lines.iter_mut().zip(nodes) {
             line.take_rate(node.counts.input, now);
             line.bar.set_message(text(node, line.rate));
             line.bar.tick();
         }
+    }
+}
+
+/// How far the watermark is behind the clock, in the largest unit that fits.
+fn lag(watermark: Micros, now: Micros) -> String {
+    let seconds = now.saturating_sub(watermark).max(0) / 1_000_000;
+    match seconds {
+        0..120 => format!("{seconds}s"),
+        120..7_200 => format!("{}m", seconds / 60),
+        7_200..172_800 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -178,6 +202,13 @@ fn short(number: u64) -> String {
 mod tests {
     use super::*;
     use pipectl_ir::report::Counts;
+
+    #[test]
+    fn lag_is_in_a_unit_that_fits() {
+        let lags =
+            [-5, 0, 119, 120, 7_199, 7_200, 172_799, 172_800, 86_400 * 400].map(|seconds| lag(0, seconds * 1_000_000));
+        assert_eq!(lags, ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d", "400d"]);
+    }
 
     #[test]
     fn a_line_fits_sixty_columns() {

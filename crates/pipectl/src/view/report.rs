@@ -69,10 +69,10 @@ pub(crate) fn summary(report: &RunReport) -> String {
             format!("finished: all input is read; not delivered: {}", super::counted(lost, "record"))
         }
         (Outcome::Stopped, 0) => {
-            "stopped: everything in flight is written; the next apply goes on from here".to_owned()
+            "stopped: everything in flight is written; the next apply continues from here".to_owned()
         }
         (Outcome::Stopped, lost) => format!(
-            "stopped: everything in flight is written, not delivered: {}; the next apply goes on from here",
+            "stopped: everything in flight is written, not delivered: {}; the next apply continues from here",
             super::counted(lost, "record")
         ),
     };
@@ -81,7 +81,7 @@ pub(crate) fn summary(report: &RunReport) -> String {
         let all: u64 = report.nodes.iter().map(|node| node.before.input).max().unwrap_or(0);
         let rest = if all > 0 { "; the table counts all runs" } else { "" };
         let read = super::counted(read, "record");
-        writeln!(text, "{read} in {seconds:.1} s in this run, which went on from checkpoint {checkpoint}{rest}\n")
+        writeln!(text, "{read} in {seconds:.1} s in this run, which continued from checkpoint {checkpoint}{rest}\n")
     } else {
         let rate = if seconds > 0.0 { read as f64 / seconds } else { 0.0 };
         writeln!(text, "{} in {seconds:.1} s ({} a second)\n", super::counted(read, "record"), count(rate as u64))
@@ -92,7 +92,7 @@ pub(crate) fn summary(report: &RunReport) -> String {
     let written = report.nodes.iter().filter(|node| node.counts.output > 0);
     let mut places = written.filter_map(|node| Some((&node.name, node.place.as_ref()?))).peekable();
     if places.peek().is_some() {
-        text.push_str("\nLook at:\n");
+        text.push_str("\nOutput:\n");
     }
     for (name, place) in places {
         writeln!(text, "  {name:<18} {place}").unwrap_or_default();

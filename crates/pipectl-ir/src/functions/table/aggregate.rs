@@ -9,7 +9,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[], Returns::Is(INT)), fixed(&[Param::Same], Returns::Is(INT))],
         nulls: Nulls::Never,
-        doc: "Number of rows (`count(*)`), or of values that are not null.",
+        doc: "Returns the number of rows (`count(*)`), or of values that are not null.",
         example: Example { sql: "count(*)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -19,7 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "Sum. A sum of whole numbers that does not fit int64 makes the window's row a dead letter.",
+        doc: "Returns the sum. If a sum of whole numbers does not fit int64, the row of the window becomes a dead letter.",
         example: Example { sql: "sum(amount)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["mean"],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Mean, always a float64.",
+        doc: "Returns the mean, always as float64.",
         example: Example { sql: "avg(temperature)", gives: "" },
         engines: LOCAL_SPARK,
         ..AGGREGATE
@@ -39,7 +39,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Same], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "The least value.",
+        doc: "Returns the minimum.",
         example: Example { sql: "min(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -49,7 +49,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Same], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "The greatest value.",
+        doc: "Returns the maximum.",
         example: Example { sql: "max(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -59,7 +59,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["stddev"],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Standard deviation of a sample (divided by n - 1); null below two values.",
+        doc: "Returns the sample standard deviation (divided by n - 1). Returns null for fewer than two values.",
         example: Example { sql: "stddev_samp(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -69,7 +69,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Standard deviation of all (divided by n).",
+        doc: "Returns the population standard deviation (divided by n).",
         example: Example { sql: "stddev_pop(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -79,7 +79,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["variance", "var"],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Variance of a sample (divided by n - 1); null below two values.",
+        doc: "Returns the sample variance (divided by n - 1). Returns null for fewer than two values.",
         example: Example { sql: "var_samp(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -89,7 +89,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Variance of all (divided by n).",
+        doc: "Returns the population variance (divided by n).",
         example: Example { sql: "var_pop(temperature)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -99,7 +99,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["every"],
         signatures: &[fixed(&[Param::Is(BOOL)], Returns::Is(BOOL))],
         nulls: Nulls::Always,
-        doc: "Whether all are true.",
+        doc: "Returns whether all values are true.",
         example: Example { sql: "bool_and(ok)", gives: "" },
         engines: LOCAL_SPARK,
         ..AGGREGATE
@@ -109,7 +109,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(BOOL)], Returns::Is(BOOL))],
         nulls: Nulls::Always,
-        doc: "Whether one is true.",
+        doc: "Returns whether at least one value is true.",
         example: Example { sql: "bool_or(ok)", gives: "" },
         engines: LOCAL_SPARK,
         ..AGGREGATE

@@ -11,7 +11,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "Without the sign.",
+        doc: "Returns the absolute value.",
         example: Example { sql: "abs(-3)", gives: "3" },
         engines: ALL,
         ..MATH
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["ceiling"],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "Up to the next whole number.",
+        doc: "Rounds up to the next whole number.",
         example: Example { sql: "ceil(1.2)", gives: "2.0" },
         engines: ALL,
         ..MATH
@@ -31,7 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "Down to the next whole number.",
+        doc: "Rounds down to the next whole number.",
         example: Example { sql: "floor(-1.2)", gives: "-2.0" },
         engines: ALL,
         ..MATH
@@ -41,7 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["truncate"],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "Towards zero to a whole number.",
+        doc: "Truncates toward zero to a whole number.",
         example: Example { sql: "trunc(-1.7)", gives: "-1.0" },
         engines: ALL,
         ..MATH
@@ -51,7 +51,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["signum"],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "-1, 0 or 1.",
+        doc: "Returns the sign: -1, 0 or 1.",
         example: Example { sql: "sign(-5)", gives: "-1" },
         engines: ALL,
         ..MATH
@@ -64,7 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(FLOAT), Param::Literal(LiteralKind::Digits)], Returns::Is(FLOAT)),
         ],
         nulls: Nulls::Propagate,
-        doc: "To the nearest whole number, or to this many digits after the point; halves go away from zero.",
+        doc: "Rounds to the nearest whole number, or to the given number of decimal places. Halves round away from zero.",
         example: Example { sql: "round(2.345, 2)", gives: "2.35" },
         engines: ALL,
         ..MATH
@@ -74,7 +74,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "Square root; of a negative number a fault of the row.",
+        doc: "Returns the square root. A negative number is an error of the row.",
         example: Example { sql: "sqrt(9.0)", gives: "3.0" },
         engines: ALL,
         ..MATH
@@ -84,7 +84,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "e to this power.",
+        doc: "Returns e to the power of the number.",
         example: Example { sql: "exp(0)", gives: "1.0" },
         engines: ALL,
         ..MATH
@@ -94,7 +94,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "Natural logarithm; of a number that is not positive a fault of the row.",
+        doc: "Returns the natural logarithm. A number that is not positive is an error of the row.",
         example: Example { sql: "ln(1)", gives: "0.0" },
         engines: ALL,
         ..MATH
@@ -104,7 +104,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "Logarithm to base 10; of a number that is not positive a fault of the row.",
+        doc: "Returns the logarithm to base 10. A number that is not positive is an error of the row.",
         example: Example { sql: "log10(1000)", gives: "3.0" },
         engines: ALL,
         ..MATH
@@ -114,7 +114,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "Logarithm to base 2; of a number that is not positive a fault of the row.",
+        doc: "Returns the logarithm to base 2. A number that is not positive is an error of the row.",
         example: Example { sql: "log2(8)", gives: "3.0" },
         engines: ALL,
         ..MATH
@@ -124,7 +124,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["pow"],
         signatures: &[fixed(&[Param::Is(FLOAT), Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Propagate,
-        doc: "The first number to the power of the second.",
+        doc: "Returns the first number to the power of the second.",
         example: Example { sql: "power(2, 10)", gives: "1024.0" },
         engines: ALL,
         ..MATH
@@ -134,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Number, Param::Number], Returns::Same)],
         nulls: Nulls::Propagate,
-        doc: "Remainder, with the sign of the first number; the same as `%`.",
+        doc: "Returns the remainder, with the sign of the first number. Same as `%`.",
         example: Example { sql: "mod(-7, 3)", gives: "-1" },
         engines: ALL,
         ..MATH
@@ -144,7 +144,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[variadic(&[Param::Same], Param::Same, Returns::Same)],
         nulls: Nulls::IfAll,
-        doc: "The first argument that is not null.",
+        doc: "Returns the first argument that is not null.",
         example: Example { sql: "coalesce(NULL, 'a')", gives: "a" },
         engines: ALL,
         ..CONDITIONAL
@@ -154,7 +154,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Same, Param::Same], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "Null if both are equal, else the first.",
+        doc: "Returns null if both arguments are equal, otherwise the first.",
         example: Example { sql: "nullif(1, 2)", gives: "1" },
         engines: ALL,
         ..CONDITIONAL
@@ -164,7 +164,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[variadic(&[Param::Same], Param::Same, Returns::Same)],
         nulls: Nulls::IfAll,
-        doc: "The greatest of the arguments that are not null.",
+        doc: "Returns the greatest argument that is not null.",
         example: Example { sql: "greatest(1, 3, 2)", gives: "3" },
         engines: LOCAL_SPARK,
         ..CONDITIONAL
@@ -174,7 +174,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[variadic(&[Param::Same], Param::Same, Returns::Same)],
         nulls: Nulls::IfAll,
-        doc: "The least of the arguments that are not null.",
+        doc: "Returns the least argument that is not null.",
         example: Example { sql: "least(3, 1, 2)", gives: "1" },
         engines: LOCAL_SPARK,
         ..CONDITIONAL

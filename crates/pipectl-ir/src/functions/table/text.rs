@@ -12,7 +12,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "All letters small.",
+        doc: "Converts the text to lower case.",
         example: Example { sql: "lower('AbC')", gives: "abc" },
         engines: ALL,
         ..TEXT
@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "All letters capital.",
+        doc: "Converts the text to upper case.",
         example: Example { sql: "upper('AbC')", gives: "ABC" },
         engines: ALL,
         ..TEXT
@@ -35,7 +35,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Without spaces, or without any of the given characters, at both ends.",
+        doc: "Removes spaces, or the given characters, from both ends.",
         example: Example { sql: "trim('  a  ')", gives: "a" },
         engines: ALL,
         ..TEXT
@@ -48,7 +48,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Without spaces, or without any of the given characters, at the start.",
+        doc: "Removes spaces, or the given characters, from the start.",
         example: Example { sql: "ltrim('xxa','x')", gives: "a" },
         engines: ALL,
         ..TEXT
@@ -61,7 +61,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Without spaces, or without any of the given characters, at the end.",
+        doc: "Removes spaces, or the given characters, from the end.",
         example: Example { sql: "rtrim('axx','x')", gives: "a" },
         engines: ALL,
         ..TEXT
@@ -71,7 +71,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["char_length", "character_length"],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(INT))],
         nulls: Nulls::Propagate,
-        doc: "Number of characters.",
+        doc: "Returns the number of characters.",
         example: Example { sql: "length('naïve')", gives: "5" },
         engines: ALL,
         ..TEXT
@@ -84,7 +84,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(INT), Param::Is(INT)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Characters from a position, counted from 1, on; at most as many as the third argument says. Positions before the first character are counted too: `substr('abc', 0, 2)` is `a`. A negative number of characters is a fault of the row.",
+        doc: "Returns the characters from a position on, counted from 1, up to the number in the third argument. Positions before the first character count too: `substr('abc', 0, 2)` is `a`. A negative number of characters is an error of the row.",
         example: Example { sql: "substr('pipeline', 1, 4)", gives: "pipe" },
         engines: ALL,
         ..TEXT
@@ -94,7 +94,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "Every occurrence of the second text replaced by the third.",
+        doc: "Replaces every occurrence of the second text with the third.",
         example: Example { sql: "replace('a-b-c', '-', '+')", gives: "a+b+c" },
         engines: ALL,
         ..TEXT
@@ -104,7 +104,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING), Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The part of this number, counted from 1, between separators; empty if there are fewer; negative numbers count from the end.",
+        doc: "Splits the text at the separator and returns part `n`, counted from 1. Returns an empty text if there are fewer parts. A negative number counts from the end.",
         example: Example { sql: "split_part('a,b,c', ',', 2)", gives: "b" },
         engines: LOCAL,
         ..TEXT
@@ -114,7 +114,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[variadic(&[Param::Is(STRING)], Param::Is(STRING), Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The texts one after the other; null if one of them is null, as with `||`.",
+        doc: "Concatenates the texts. Returns null if one of them is null, like `||`.",
         example: Example { sql: "concat('a', 'b', 'c')", gives: "abc" },
         engines: ALL,
         ..TEXT
@@ -124,7 +124,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[variadic(&[Param::Is(STRING), Param::Is(STRING)], Param::Is(STRING), Returns::Is(STRING))],
         nulls: Nulls::IfFirst,
-        doc: "The texts after the first argument that are not null, with the first argument between them.",
+        doc: "Concatenates the texts that are not null, with the first argument as separator.",
         example: Example { sql: "concat_ws('-', 'a', NULL, 'b')", gives: "a-b" },
         engines: ALL,
         ..TEXT
@@ -134,7 +134,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The first letter of each word capital, all others small; a word is letters and digits.",
+        doc: "Converts the first letter of each word to upper case and all others to lower case. A word consists of letters and digits.",
         example: Example { sql: "initcap('hELLO big-world')", gives: "Hello Big-World" },
         engines: LOCAL,
         ..TEXT
@@ -144,7 +144,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING), Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "Each character that stands in the second text replaced by the one at the same place of the third; without one there it is left out.",
+        doc: "Replaces each character that is in the second text with the character at the same position of the third text. Removes it if the third text is shorter.",
         example: Example { sql: "translate('12-34', '1-', '9')", gives: "9234" },
         engines: ALL,
         ..TEXT
@@ -154,7 +154,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "Percent-encoding undone, and `+` as a space, as in forms. What is no encoding or no UTF-8 is a fault of the row.",
+        doc: "Decodes percent-encoding, and `+` as a space, as in forms. An invalid encoding or invalid UTF-8 is an error of the row.",
         example: Example { sql: "url_decode('a%20b+c%C3%A9')", gives: "a b cé" },
         engines: ALL,
         ..TEXT
@@ -164,7 +164,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["startswith"],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(BOOL))],
         nulls: Nulls::Propagate,
-        doc: "Whether the first text starts with the second.",
+        doc: "Returns whether the first text starts with the second.",
         example: Example { sql: "starts_with('pipeline', 'pipe')", gives: "true" },
         engines: ALL,
         ..TEXT
@@ -174,7 +174,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["endswith"],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(BOOL))],
         nulls: Nulls::Propagate,
-        doc: "Whether the first text ends with the second.",
+        doc: "Returns whether the first text ends with the second.",
         example: Example { sql: "ends_with('pipeline', 'line')", gives: "true" },
         engines: ALL,
         ..TEXT
@@ -184,7 +184,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(BOOL))],
         nulls: Nulls::Propagate,
-        doc: "Whether the second text stands in the first.",
+        doc: "Returns whether the first text contains the second.",
         example: Example { sql: "contains('pipeline', 'pel')", gives: "true" },
         engines: ALL,
         ..TEXT
@@ -194,7 +194,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["instr"],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(STRING)], Returns::Is(INT))],
         nulls: Nulls::Propagate,
-        doc: "Position of the second text in the first, counted from 1; 0 if it is not there. Also `position(part IN text)`.",
+        doc: "Returns the position of the second text in the first, counted from 1, or 0 if it is not found. Also `position(part IN text)`.",
         example: Example { sql: "strpos('pipeline', 'e')", gives: "4" },
         engines: ALL,
         ..TEXT
@@ -204,7 +204,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The first characters; with a negative number all but the last.",
+        doc: "Returns the first `n` characters. With a negative number, returns all but the last `-n`.",
         example: Example { sql: "left('pipeline', 4)", gives: "pipe" },
         engines: ALL,
         ..TEXT
@@ -214,7 +214,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The last characters; with a negative number all but the first.",
+        doc: "Returns the last `n` characters. With a negative number, returns all but the first `-n`.",
         example: Example { sql: "right('pipeline', 4)", gives: "line" },
         engines: ALL,
         ..TEXT
@@ -227,7 +227,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(INT), Param::Is(STRING)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Filled at the start, with spaces or the given text, to this length; cut if longer.",
+        doc: "Pads the text at the start, with spaces or the given text, to length `n`. Truncates a longer text.",
         example: Example { sql: "lpad('7', 3, '0')", gives: "007" },
         engines: ALL,
         ..TEXT
@@ -240,7 +240,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Is(INT), Param::Is(STRING)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Filled at the end, with spaces or the given text, to this length; cut if longer.",
+        doc: "Pads the text at the end, with spaces or the given text, to length `n`. Truncates a longer text.",
         example: Example { sql: "rpad('7', 3, '.')", gives: "7.." },
         engines: ALL,
         ..TEXT
@@ -250,7 +250,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The characters in reverse.",
+        doc: "Reverses the order of the characters.",
         example: Example { sql: "reverse('abc')", gives: "cba" },
         engines: ALL,
         ..TEXT
@@ -260,7 +260,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The text so many times.",
+        doc: "Repeats the text `n` times.",
         example: Example { sql: "repeat('ab', 3)", gives: "ababab" },
         engines: ALL,
         ..TEXT
@@ -273,7 +273,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(BYTES)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "MD5 digest in hexadecimal; for keys, not for security.",
+        doc: "Returns the MD5 digest in hexadecimal. Use it for keys, not for security.",
         example: Example { sql: "md5('a')", gives: "0cc175b9c0f1b6a831c399e269772661" },
         engines: ALL,
         ..TEXT
@@ -286,7 +286,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(BYTES)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "SHA-256 digest in hexadecimal.",
+        doc: "Returns the SHA-256 digest in hexadecimal.",
         example: Example { sql: "left(sha256('a'), 8)", gives: "ca978112" },
         engines: ALL,
         ..TEXT
@@ -296,7 +296,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(INT)], Returns::Is(STRING))],
         nulls: Nulls::Propagate,
-        doc: "The number in hexadecimal; a negative one in two's complement.",
+        doc: "Returns the number in hexadecimal; a negative number in two's complement.",
         example: Example { sql: "to_hex(255)", gives: "ff" },
         engines: LOCAL,
         ..TEXT
@@ -309,7 +309,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(STRING), Param::Literal(LiteralKind::Encoding)], Returns::Is(STRING)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Bytes as text, in `base64` or `hex`.",
+        doc: "Encodes bytes as text, in `base64` or `hex`.",
         example: Example { sql: "encode('hi', 'base64')", gives: "aGk=" },
         engines: LOCAL,
         ..TEXT
@@ -319,7 +319,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Literal(LiteralKind::Encoding)], Returns::Is(BYTES))],
         nulls: Nulls::Propagate,
-        doc: "The bytes that a text in `base64` or `hex` stands for.",
+        doc: "Decodes a text in `base64` or `hex` to bytes.",
         example: Example { sql: "encode(decode('aGk=', 'base64'), 'hex')", gives: "6869" },
         engines: LOCAL,
         ..TEXT
@@ -329,7 +329,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["rlike"],
         signatures: &[fixed(&[Param::Is(STRING), Param::Literal(LiteralKind::Regex)], Returns::Is(BOOL))],
         nulls: Nulls::Propagate,
-        doc: "Whether the pattern matches somewhere in the text. Patterns are those of Rust's `regex`: linear time, no look-around.",
+        doc: "Returns whether the pattern matches anywhere in the text. Patterns use the syntax of Rust's `regex`: linear time, no look-around.",
         example: Example { sql: "regexp_like('error 42', '[0-9]+')", gives: "true" },
         engines: ALL,
         ..REGEX
@@ -345,7 +345,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ),
         ],
         nulls: Nulls::Always,
-        doc: "What the first match, or this group of it, holds; null without a match.",
+        doc: "Returns the first match, or the given group of it. Returns null if nothing matches.",
         example: Example { sql: "regexp_extract('took 42 ms', '([0-9]+) ms', 1)", gives: "42" },
         engines: LOCAL,
         ..REGEX
@@ -361,7 +361,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             ),
         ],
         nulls: Nulls::Propagate,
-        doc: "What each match, or this group of it, holds, as a JSON array of texts; null in it where the group is not part of the match.",
+        doc: "Returns all matches, or the given group of each, as a JSON array of strings. An element is null if the group is not part of the match.",
         example: Example { sql: "regexp_extract_all('a1b22', '[0-9]+')", gives: r#"["1","22"]"# },
         engines: LOCAL,
         ..REGEX
@@ -374,7 +374,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Returns::Is(STRING),
         )],
         nulls: Nulls::Propagate,
-        doc: "Every match replaced. `$1`, `${1}`, `$name` and `${name}` stand for a group; without braces a name takes all letters, digits and underscores that follow, so group 1 before an `x` is `${1}x`. `$$` is a dollar. In a spec `${` begins a variable: write `$${1}`, `$${name}` there.",
+        doc: "Replaces every match. `$1`, `${1}`, `$name` and `${name}` refer to a group. Without braces, a name extends over all letters, digits and underscores that follow, so write group 1 before an `x` as `${1}x`. `$$` is a literal dollar sign. In a spec, `${` begins a variable: write `$${1}` and `$${name}` there.",
         example: Example { sql: "regexp_replace('a1b22', '[0-9]+', '#')", gives: "a#b#" },
         engines: LOCAL,
         ..REGEX
@@ -384,7 +384,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(STRING), Param::Literal(LiteralKind::Regex)], Returns::Is(INT))],
         nulls: Nulls::Propagate,
-        doc: "Number of matches that do not overlap.",
+        doc: "Returns the number of matches that do not overlap.",
         example: Example { sql: "regexp_count('a1b22', '[0-9]+')", gives: "2" },
         engines: LOCAL,
         ..REGEX

@@ -132,7 +132,7 @@ pub(super) fn kernel(name: &str, args: &[Expr]) -> Result<Option<Kernel>, Fault>
 }
 
 pub(super) fn out_of_range() -> Fault {
-    fault("the time is outside of the years 0 to 9999")
+    fault("the time is outside the years 0 to 9999")
 }
 
 /// A time that can be written and read again.

@@ -126,7 +126,7 @@ impl Claim {
             kind: RunErrorKind::Outside,
             message: format!("{owner} has taken over this pipeline (state in `{}`)", self.objects.address),
             help: vec![
-                "this process was silent for too long; what it did since its last checkpoint does not count".to_owned(),
+                "this process was silent for too long; its work since its last checkpoint is discarded".to_owned(),
             ],
         }
     }

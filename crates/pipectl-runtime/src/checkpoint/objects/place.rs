@@ -154,7 +154,7 @@ impl Objects {
         let bytes = found.bytes().await.map_err(|error| self.failed(what, &error))?;
         let head = serde_json::from_slice(&bytes).map_err(|error| {
             RunError::failed(format!("`{}/{path}` is not the head of a pipeline: {error}", self.address))
-                .help("name another place with `--state`, or remove the object to start over")
+                .help("choose another location with `--state`, or remove the object to start over")
         })?;
         Ok(Some((head, version)))
     }

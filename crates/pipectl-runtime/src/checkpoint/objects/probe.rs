@@ -31,10 +31,10 @@ impl Objects {
             Err(Error::Precondition { .. }) => Ok(()),
             Err(error) => Err(self.failed("change an object", &error)),
             Ok(_) => Err(RunError::failed(format!(
-                "`{}` makes changes that came too late: two owners could run a pipeline at a time",
+                "`{}` accepts stale changes: two owners could run a pipeline at the same time",
                 self.address
             ))
-            .help("keep the state in a store that honours `If-Match`, such as S3, Blob storage or Cloud Storage")),
+            .help("keep the state in a store that supports `If-Match`, such as S3, Blob storage or Cloud Storage")),
         }
     }
 }

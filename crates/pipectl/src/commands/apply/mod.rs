@@ -18,7 +18,7 @@ use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
     exit::Exit,
     guarantee,
-    input::compile_files,
+    input::{compile_files, look_for_inputs},
     registry::registry,
     state::Right,
     stop::{self, Signals},
@@ -28,7 +28,8 @@ use crate::{
 pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     let registry = registry();
     let files = &arguments.files;
-    let (source, compiled) = compile_files(&files.files, files.env.as_deref(), &registry);
+    let (mut source, compiled) = compile_files(&files.files, files.env.as_deref(), &registry);
+    look_for_inputs(&mut source, &compiled, &registry);
     view::diagnostics(&source, global);
     // All or nothing: one broken pipeline and none of the set runs.
     if source.diagnostics.has_errors() {
@@ -189,21 +190,21 @@ impl Set<'_> {
             match turn {
                 Turn::Tick => {
                     if self.host.now() >= next_show {
-                        live.show(&self.nodes(), self.host.now());
+                        live.show(&self.nodes(), self.watermark(), self.host.now());
                         next_show = self.host.now() + live.every().as_micros() as Micros;
                     }
                 }
                 Turn::Signal(signal) if stopping => {
                     live.end();
                     view::note(&format!(
-                        "{signal} again: ending at once; the next apply goes on from the last checkpoint"
+                        "{signal} again: stopping at once; the next apply continues from the last checkpoint"
                     ));
                     return Exit::Interrupted;
                 }
                 Turn::Signal(signal) => {
                     stopping = true;
                     live.stopping();
-                    tracing::info!("{signal}: stopping; once more ends at once");
+                    tracing::info!("{signal}: stopping; send it again to stop at once");
                     self.stop();
                 }
                 Turn::Done(index, result) => {
@@ -259,6 +260,11 @@ impl Set<'_> {
 
     fn nodes(&self) -> Vec<pipectl_ir::report::NodeReport> {
         self.running.iter().flat_map(|worker| worker.job.nodes()).collect()
+    }
+
+    /// How far event time has come in all pipelines that know it.
+    fn watermark(&self) -> Option<Micros> {
+        self.running.iter().filter_map(|worker| worker.job.watermark()).min()
     }
 }
 

@@ -33,17 +33,16 @@ impl Phase {
     /// What a signal in it leaves unfinished.
     pub(super) fn unfinished(&self) -> String {
         match self {
-            Self::Streams(none) if none.is_empty() => "nothing was begun".to_owned(),
+            Self::Streams(none) if none.is_empty() => "nothing was started".to_owned(),
             Self::Streams(names) => {
-                format!("its streams were being looked at and made, so that there may be {names} now")
+                format!("its streams were being checked and created; {names} may exist now")
             }
             Self::Forget => {
-                "its backends were being told to forget how far it was, which may be done in part: give `--fresh` again"
-                    .to_owned()
+                "its positions on the backends were being reset, perhaps only in part: pass `--fresh` again".to_owned()
             }
-            Self::Right => "it was asking for the right to run; nothing was read or written".to_owned(),
+            Self::Right => "it was waiting for the right to run; nothing was read or written".to_owned(),
             Self::Opening => {
-                "its sources, streams and sinks were being opened; the next apply goes on where this one would have"
+                "its sources, streams and sinks were being opened; the next apply starts from the same position"
                     .to_owned()
             }
         }
@@ -75,8 +74,7 @@ impl Set<'_> {
         }
         if self.arguments.fresh {
             let options = run_options(self.arguments, None);
-            if options.output == OutputPolicy::Refuse {
-                // Before anything is forgotten: who is refused can still go on from the checkpoint.
+            if options.output != OutputPolicy::Replace {
                 refuse_output(&plans, &self.connectors, &self.host, &options).await?;
             }
             self.phase = Phase::Forget;

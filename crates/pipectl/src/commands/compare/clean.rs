@@ -65,7 +65,7 @@ impl Cleaning {
             let names: Vec<String> =
                 self.left.iter().map(|carrier| format!("`{}` on {}", carrier.target, carrier.kind)).collect();
             view::note(&format!(
-                "warning: not removed, and left behind if it was made: {}; remove it with the service's own tools",
+                "warning: not removed, and may still exist: {}; remove it with the tools of the service",
                 names.join(", ")
             ));
         }

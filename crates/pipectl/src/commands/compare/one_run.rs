@@ -165,7 +165,9 @@ async fn run_plans(
     let mut job = match started.await {
         Ok(job) => job.map_err(Stop::Failed)?,
         Err(signal) => {
-            view::note(&format!("{signal}: ended while streams were made and opened; removing those that were made"));
+            view::note(&format!(
+                "{signal}: stopped while streams were created and opened; removing the created streams"
+            ));
             return Err(Stop::Unprepared);
         }
     };
@@ -174,7 +176,7 @@ async fn run_plans(
         signal = signals.next() => signal,
     };
     view::note(&format!(
-        "{signal}: stopping, and removing the streams that were made; once more ends at once and leaves them"
+        "{signal}: stopping and removing the created streams; send it again to stop at once and keep them"
     ));
     job.stop();
     match signals.race(job.join()).await {

@@ -12,7 +12,7 @@ use crate::{
     cli::CompareArguments,
     environments,
     given::{endless, interactive, replace_source, unfed},
-    input::{Source, compile, load_files, load_with},
+    input::{Source, compile, load_files, load_with, look_for_inputs},
     record::DEAD_LETTERS,
 };
 
@@ -53,7 +53,7 @@ pub(super) fn places(arguments: &CompareArguments) -> Result<Vec<Place>, Diagnos
     let mut seen = BTreeSet::new();
     if let Some(twice) = places.iter().find(|place| !seen.insert(place.identity())) {
         return Err(wrong(format!("`{}` is named twice: it would be compared with itself", twice.given()))
-            .help("name two that differ; how far two runs in one place differ is no question of the place"));
+            .help("name two different ones"));
     }
     if places.len() < 2 {
         return Err(wrong("there is nothing to compare with".to_owned())
@@ -89,7 +89,7 @@ pub(super) fn compile_for(
                 let mut source = Source::default();
                 let known: Vec<_> = environments::kinds().collect();
                 let problem = wrong(format!("there is no backend `{kind}`"));
-                source.diagnostics.push(problem.help(format!("there are: {}", known.join(", "))));
+                source.diagnostics.push(problem.help(format!("available: {}", known.join(", "))));
                 return (source, None);
             };
             load_with(&arguments.files, environment, registry)
@@ -101,6 +101,7 @@ pub(super) fn compile_for(
         }
     }
     let compiled = compile(&mut source, registry);
+    look_for_inputs(&mut source, &compiled, registry);
     let mut all = Vec::new();
     for compiled in &compiled {
         let dag = &compiled.dag;
@@ -137,7 +138,7 @@ fn unknown_key(column: &str, all: &[Compiled]) -> Option<Diagnostic> {
         return None;
     }
     let problem = wrong(format!("`--key {column}`: no sink has a column `{column}`"));
-    let there_are = format!("there are: {}", columns.iter().copied().collect::<Vec<_>>().join(", "));
+    let there_are = format!("available: {}", columns.iter().copied().collect::<Vec<_>>().join(", "));
     Some(match nearest(column, columns.iter().copied()) {
         Some(near) => problem.help(format!("did you mean `--key {near}`? {there_are}")),
         None => problem.help(there_are),

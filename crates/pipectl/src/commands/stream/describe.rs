@@ -93,7 +93,7 @@ fn text(state: &StreamState, group: Option<&str>) -> String {
     if let (true, Some(group)) = (unknown, group) {
         writeln!(
             text,
-            "\nlag unknown: group `{group}` has noted no position here, or the service does not tell what follows it"
+            "\nlag unknown: group `{group}` has no committed position here, or the service does not report later records"
         )
         .unwrap_or_default();
     }

@@ -58,7 +58,7 @@ pub(super) async fn run(reach: &Reach, arguments: &PutArguments, global: &Global
             let known = if sending.sent == 0 {
                 "nothing is known to be written".to_owned()
             } else {
-                format!("{sent} sent to `{target}`, of which the last may not have been taken in")
+                format!("{sent} sent to `{target}`, the last of which may not have arrived")
             };
             view::note(&format!("{signal}: ended; {known}"));
             // Its client would wait for what is not yet confirmed.
@@ -73,9 +73,9 @@ async fn open(reach: &Reach, arguments: &PutArguments, global: &Global) -> Resul
     let host = Host::real();
     // Before anything is asked, and so before anything is written.
     if !arguments.header.is_empty() && !reach.capabilities(&arguments.stream, global)?.headers {
-        let title = format!("the backend of stream `{}` carries no headers", arguments.stream);
+        let title = format!("the backend of stream `{}` does not support headers", arguments.stream);
         let problem = Diagnostic::error(codes::command::BAD_ARGUMENT, title);
-        view::problem(problem.help("leave out `--header`, and write what it says into the records"), global);
+        view::problem(problem.help("remove `--header`, and write its value into the records"), global);
         return Err(Exit::Wrong);
     }
     let line = reach.connect(Some(&arguments.stream), &host, global).await?;
@@ -164,7 +164,7 @@ impl Sending {
             }
         }
         let patience = self.patience.clone();
-        patience.answer("waiting until all is taken in", self.producer.finish()).await?;
+        patience.answer("waiting for confirmation", self.producer.finish()).await?;
         self.late_refusals();
         Ok(problem)
     }
@@ -215,9 +215,9 @@ impl Sending {
 }
 
 fn keyless(number: usize, why: &str) -> Diagnostic {
-    let title = format!("line {number} of the input {why}; nothing from it on is written");
+    let title = format!("line {number} of the input {why}; neither this line nor any later line is written");
     Diagnostic::error(codes::command::BAD_ARGUMENT, title)
-        .help("mend the line, or write such records without a key with `--allow-missing-key`")
+        .help("fix the line, or add `--allow-missing-key` to write such records without a key")
 }
 
 /// The record's key: the one for all, or what stands in a field of the record; otherwise why there is none.
@@ -227,7 +227,7 @@ fn key(line: &[u8], arguments: &PutArguments) -> Result<Option<Vec<u8>>, String>
     }
     let Some(field) = &arguments.key_field else { return Ok(None) };
     let found = match serde_json::from_slice::<serde_json::Value>(line) {
-        Err(error) => Err(format!("is no JSON, so that it has no `{field}` ({error})")),
+        Err(error) => Err(format!("is not JSON, so it has no `{field}` ({error})")),
         Ok(record) => match record.get(field) {
             None => Err(format!("has no field `{field}`")),
             Some(serde_json::Value::Null) => Err(format!("has `{field}: null`")),

@@ -85,7 +85,7 @@ fn no_partition(partition: u32, state: &StreamState) -> Option<Diagnostic> {
     let title = format!("stream `{}` has no partition {partition}", state.name);
     let problem = Diagnostic::error(codes::command::BAD_ARGUMENT, title);
     Some(match (numbers.as_slice(), numbers.last()) {
-        ([only], _) => problem.help(format!("it has partition {only} alone")),
+        ([only], _) => problem.help(format!("its only partition is {only}")),
         ([first, ..], Some(last)) if *last as usize - *first as usize + 1 == numbers.len() => {
             problem.help(format!("it has the partitions {first} to {last}"))
         }
@@ -142,14 +142,14 @@ fn start(arguments: &ReadArguments, host: &Host) -> Result<StartAt, Diagnostic> 
         (_, Some(moment), _) if moment > host.now() => {
             let title = format!("`--from {from}` is in the future: it is {} now", timestamp::format(host.now()));
             Err(Diagnostic::error(codes::command::BAD_ARGUMENT, title)
-                .help("`--from latest --follow` waits for what comes from now on"))
+                .help("`--from latest --follow` waits for new records"))
         }
         (_, Some(moment), _) => Ok(StartAt::Time(moment)),
         (position, None, Some(partition)) => Ok(StartAt::Positions(BTreeMap::from([(partition, position.to_owned())]))),
         (_, None, None) => {
             let title = format!("`--from {from}` is neither `earliest`, `latest` nor a timestamp");
             Err(Diagnostic::error(codes::command::BAD_ARGUMENT, title)
-                .help("a position is one of a partition: give `--partition N` with it"))
+                .help("a position belongs to a partition: add `--partition N`"))
         }
     }
 }

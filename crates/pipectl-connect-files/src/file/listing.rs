@@ -1,0 +1,88 @@
+//! The files that there are, and what shows that one is still the same.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::Metadata,
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use pipectl_contract::ConnectorError;
+
+use super::ledger::Entry;
+use crate::{file_id, follow::is_sibling, in_use::InUse, paths::short_name};
+
+/// The files that there are when a run begins.
+pub(super) struct Listing {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) directory: PathBuf,
+    names: HashSet<String>,
+    /// The name of each file by its number on the disk.
+    pub(super) inodes: HashMap<u64, String>,
+    /// Keeps sinks from writing them.
+    _in_use: Vec<InUse>,
+}
+
+impl Listing {
+    /// Files in the order in which they are read. Of several names of one file, the first counts.
+    pub(super) fn new(files: Vec<PathBuf>, directory: PathBuf, node: &str) -> Result<Self, ConnectorError> {
+        let mut ids = HashSet::new();
+        let mut inodes = HashMap::new();
+        let mut paths = Vec::new();
+        let mut in_use = Vec::new();
+        for path in files {
+            if let Some(id) = file_id::of(&path) {
+                if !ids.insert(id) {
+                    continue;
+                }
+                let name = short_name(&path, &directory);
+                in_use.push(InUse::read(id, &name, node)?);
+                inodes.insert(id.1, name);
+            }
+            paths.push(path);
+        }
+        let names = paths.iter().map(|path| short_name(path, &directory)).collect();
+        Ok(Self { paths, directory, names, inodes, _in_use: in_use })
+    }
+
+    /// Whether the file of an entry is among them, perhaps under another name.
+    pub(super) fn has(&self, entry: &Entry) -> bool {
+        self.names.contains(&entry.name) || self.inodes.contains_key(&entry.inode)
+    }
+
+    /// The name that the file of an entry has now, if it is another one and the entry's own name is gone or taken.
+    pub(super) fn moved(&self, entry: &Entry) -> Option<&String> {
+        self.inodes.get(&entry.inode).filter(|name| **name != entry.name)
+    }
+}
+
+/// What shows, without reading a file, that it has not changed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stat {
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    pub(super) modified: i64,
+    pub(super) is_regular: bool,
+}
+
+impl Stat {
+    pub(super) fn of(path: &Path, metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+        Self {
+            inode: file_id::of_metadata(path, metadata).1,
+            size: metadata.len(),
+            modified,
+            is_regular: metadata.is_file(),
+        }
+    }
+
+    pub(super) fn is_unchanged(self, entry: &Entry) -> bool {
+        self.size > 0 && self.size == entry.size && self.modified == entry.modified && self.inode == entry.inode
+    }
+}
+
+/// Whether `name` is one that a rotation gives to the file of an entry.
+pub(super) fn is_moved(entry: &Entry, name: &str) -> bool {
+    is_sibling(Path::new(name), Path::new(&entry.name))
+}
