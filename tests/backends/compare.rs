@@ -84,6 +84,21 @@ fn a_query_that_reads_arrival_times_is_found_out_with_its_rows() {
 }
 
 #[test]
+fn a_total_without_a_window_and_the_time_of_a_processor_are_the_same_behind_a_broker() {
+    let place = Place::empty();
+    place.write("broker.yaml", NAMED_BROKER);
+    place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
+    let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: totals }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 5, rate: 20/s, for: 20s, pace: fast, seed: 7, disorder: 2s }, to: readings }\n  streams:\n    readings: { key: sensor_id, partitions: 4 }\n  processors:\n    totals: { sql: \"SELECT sensor_id, count(*) AS n FROM readings GROUP BY sensor_id\" }\n    all: { sql: \"SELECT count(*) AS sensors, sum(n) AS records FROM totals\" }\n    timed: { sql: \"SELECT sensor_id, timestamp AS at FROM readings\", time: { field: at } }\n    seconds: { sql: \"SELECT sensor_id AS sensor, window_start, count(*) AS n FROM timed GROUP BY sensor_id, tumble(INTERVAL '5 seconds')\" }\n  sinks:\n    totals_out: { from: totals, table: { key: [sensor_id] } }\n    all_out: { from: all, file: { path: all.jsonl } }\n    seconds_out: { from: seconds, table: { key: [sensor, window_start] } }\n";
+    place.write("totals.yaml", spec);
+    let arguments = ["compare", "totals.yaml", "--envs", "plain.yaml,broker.yaml", "--format", "json"];
+    let report = place.run(&arguments, "").code(0).json();
+    assert_eq!(report["equal"], true, "{report}");
+    let sinks = report["pipelines"][0]["runs"][1]["sinks"].as_array().expect("sinks").clone();
+    let found = |name: &str| sinks.iter().find(|sink| sink["sink"] == name).expect("a sink")["found"].clone();
+    assert_eq!((found("totals_out"), found("all_out")), (5.into(), 1.into()), "{sinks:?}");
+}
+
+#[test]
 fn a_stream_without_its_key_is_found_out_where_order_is_asked_for() {
     let place = Place::empty();
     place.write("broker.yaml", NAMED_BROKER);

@@ -61,6 +61,7 @@ fn sums(place: &Place) -> BTreeMap<String, u64> {
 
 #[test]
 fn a_standby_on_another_machine_takes_over_from_a_killed_owner() {
+    pipectl_peers::full_only!();
     let broker = pipectl_peers::need!(Kafka::shared());
     let blobs = pipectl_peers::need!(Azurite::shared());
     make_container(blobs, "state").expect("a container");

@@ -56,6 +56,7 @@ fn a_broker_restarts_under_a_pipeline_that_goes_on_by_itself() {
 #[test]
 fn a_sink_that_nobody_empties_holds_the_pipeline_back_and_loses_nothing() {
     const COUNT: u64 = 300_000;
+    pipectl_peers::full_only!();
     let broker = need!(pipectl_peers::Kafka::shared());
     let place = Place::with_kafka(broker.endpoint());
     let name = "blocked";

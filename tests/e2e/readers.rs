@@ -93,6 +93,13 @@ print(len(frame))
     for reader in [&old, &new] {
         python(&lab, reader.clone(), FILES);
     }
-    let counts: Vec<String> = [old, new].map(|reader| python(&lab, reader, FOLDER)).into();
+    let counts: Vec<String> = [old, new.clone()].map(|reader| python(&lab, reader, FOLDER)).into();
     assert_eq!(counts[0], counts[1]);
+    // A column that has the name of a folder with other values: readers take it from the path.
+    let lab = Lab::new();
+    let clash = [("for: 30m", "for: 2m"), ("AS hour_of_day", "AS hour")];
+    lab.write("clickstream.yaml", edit(&example("clickstream"), &clash));
+    let ran = lab.run(&["apply", "clickstream.yaml"]).code(0);
+    assert!(ran.stderr.contains("PC0628"), "{}", ran.stderr);
+    python(&lab, new, &FOLDER.replace("hour_of_day", "hour"));
 }

@@ -131,7 +131,7 @@ fn a_dry_run_says_that_its_sources_ended_before_the_time_that_was_asked_for() {
         "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: c }\nspec:\n  sources:\n    r: { file: { path: in.jsonl }, schema: { a: int64 } }\n  sinks:\n    out: { from: r, file: { path: out.jsonl } }\n",
     );
     let ran = lab.run(&["dry-run", "spec.yaml", "--until", "1d"]).code(0);
-    assert!(ran.stderr.contains("before `--until 1d`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ended before the time limit, 1d"), "{}", ran.stderr);
     let ran = lab.run(&["dry-run", "spec.yaml", "--rows", "0"]).code(0);
     assert!(!ran.stdout.contains("{\"a\""), "{}", ran.stdout);
 }

@@ -41,7 +41,11 @@ const RETIRED: &[(&str, &str)] = &[
 
 /// Finds retired words in what users read.
 pub(crate) fn run(root: &Path) -> Findings {
-    let mut files: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md"].iter().map(|name| root.join(name)).collect();
+    let mut files: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/peers/README.md", "benches/README.md"]
+            .iter()
+            .map(|name| root.join(name))
+            .collect();
     let is_page =
         |path: &Path| path.extension().is_some_and(|end| end == "md") && !path.starts_with(root.join("docs/decisions"));
     collect(&root.join("docs"), &is_page, &mut files)?;

@@ -44,7 +44,7 @@ fn a_second_process_takes_over_and_the_first_is_told() {
         latter.checkpoint().await.unwrap();
         let fenced = tokio::time::timeout(crate::lab::PATIENCE, former.checkpoint()).await.unwrap().unwrap_err();
         assert_eq!(fenced.kind, ErrorKind::Conflict, "{fenced}");
-        assert!(fenced.message.contains("running twice"), "{fenced}");
+        assert!(fenced.message.contains("do two processes run"), "{fenced}");
         assert_eq!(lab.all(&target).await.numbers(), (10..20).collect::<Vec<_>>());
     });
 }

@@ -92,7 +92,7 @@ pub struct PubSubStreamOptions {
     /// The time without a reader after which the service deletes the subscription, at least `1d`. Default: never.
     pub expiration: Option<Duration>,
     /// How long pipectl keeps the id of an acknowledged record to detect a redelivery, with `exactly_once` too. Time in
-    /// which the service delivers nothing hardly counts. Default: `10m`, the longest acknowledgement deadline: if an
+    /// which the service delivers nothing counts very little. Default: `10m`, the longest acknowledgement deadline: if an
     /// acknowledgement is lost, the service delivers the record again at the end of its deadline. At most a million ids
     /// are kept; if more records arrive in that time, the oldest ids are removed first.
     pub dedup_for: Option<Duration>,

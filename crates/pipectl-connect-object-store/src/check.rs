@@ -11,7 +11,7 @@ use pipectl_diag::{
 };
 
 use crate::{
-    options::{Flush, Format, ObjectStoreBinding, ObjectStoreOptions},
+    options::{Flush, Format, ObjectStoreBinding, ObjectStoreOptions, PartitionColumns},
     template::{Template, TemplateError},
 };
 
@@ -52,7 +52,8 @@ pub(crate) fn check(
     if options.format == Format::Parquet
         && let (Some(template), Some(input)) = (&template, node.input)
     {
-        diagnostics.extend(partition_columns(template, input, &prefix_path, options.prefix.is_some()));
+        let keeps = options.partition_columns == Some(PartitionColumns::Keep);
+        diagnostics.extend(partition_columns(template, input, &prefix_path, options.prefix.is_some(), keeps));
     }
     if options.partition_columns.is_some() && options.format != Format::Parquet {
         diagnostics.push(
@@ -86,13 +87,23 @@ fn prefix_error(error: TemplateError, path: &Path) -> Diagnostic {
     Diagnostic::error(error.code, error.title).at_inside(path, error.range, error.label).help(error.help)
 }
 
-/// Columns that readers find twice: in the files, and with other values as folders.
-fn partition_columns(template: &Template, input: &Schema, path: &Path, is_written: bool) -> Vec<Diagnostic> {
+/// Columns that have the name of a folder with other values: readers would find them twice.
+fn partition_columns(
+    template: &Template,
+    input: &Schema,
+    path: &Path,
+    is_written: bool,
+    keeps: bool,
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for partition in template.partitions().into_iter().filter(|partition| !partition.is_whole) {
         let Some(column) = input.names().find(|column| column.eq_ignore_ascii_case(&partition.name)) else { continue };
         let name = &partition.name;
-        let title = format!("readers of the files find `{name}` twice: in the path as `{name}=…`, and as a column");
+        let title = if keeps {
+            format!("readers of the files find `{name}` twice: in the path as `{name}=…`, and as a column")
+        } else {
+            format!("column `{column}` is not in the files: the path has `{name}=…`, which readers take for it")
+        };
         let problem = Diagnostic::warning(PARTITION_COLUMN, title);
         let problem = match partition.range.filter(|_| is_written) {
             Some(range) => problem.at_inside(path, range, ""),

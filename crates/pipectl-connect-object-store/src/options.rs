@@ -35,8 +35,9 @@ pub struct ObjectStoreOptions {
     /// How files are compressed. Default: `snappy` for Parquet (inside the file), `none` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
-    /// Whether a Parquet file contains the columns that are in its path as `name={name}/`. Readers of such a layout
-    /// (Hive, Spark, DuckDB, pyarrow) take these columns from the path, and some refuse a column that is in both.
+    /// Whether a Parquet file contains the columns whose names are folders in its path, as in `name={name}/`. Readers of
+    /// such a layout (Hive, Spark, DuckDB, pyarrow) take these columns from the path, and some refuse a column that is in
+    /// both. `validate` warns if the values in the path are not those of the column, as in `hour={event:%H}/`.
     /// Default: `omit`. A column is kept if no other column is left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(example = &"keep")]
@@ -149,7 +150,8 @@ impl ObjectStoreOptions {
             return schema.clone();
         }
         let partitions = template.partitions();
-        let spelled = |name: &str| partitions.iter().any(|partition| partition.is_whole && partition.name == name);
+        // Readers do not tell names apart by case. Where the path has other values, the check has warned.
+        let spelled = |name: &str| partitions.iter().any(|partition| partition.name.eq_ignore_ascii_case(name));
         let left = schema.project(|field| !spelled(&field.name));
         if left.fields().is_empty() { schema.clone() } else { left }
     }

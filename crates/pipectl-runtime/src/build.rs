@@ -219,7 +219,7 @@ impl Builder<'_> {
         };
         let readers = self.connectors.open_source(source, context).await;
         let readers = readers.map_err(|error| RunError::connector(&source.name, &error))?;
-        Ok(readers.into_iter().map(|reader| self.options.limits.around(reader, self.host)).collect())
+        Ok(readers.into_iter().map(|reader| self.options.limits.around(&source.name, reader, self.host)).collect())
     }
 
     async fn open_stream(&self, stage: &Stage, stream: &StreamPlan) -> Result<Vec<Box<dyn SourceReader>>, RunError> {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipectl_contract::{ConnectorError, Read, SourceReader};
-use pipectl_data::Micros;
+use pipectl_data::{Micros, units::Duration};
 use pipectl_host::Host;
 use serde_json::Value;
 
@@ -17,15 +17,17 @@ pub struct Limits {
 
 impl Limits {
     /// Puts the bounds around a reader.
-    pub(crate) fn around(self, reader: Box<dyn SourceReader>, host: &Host) -> Box<dyn SourceReader> {
+    pub(crate) fn around(self, node: &str, reader: Box<dyn SourceReader>, host: &Host) -> Box<dyn SourceReader> {
         if self == Self::default() {
             return reader;
         }
-        Box::new(Limited { reader, host: host.clone(), limits: self, taken: 0, start: host.now(), end: None })
+        let (node, host, start) = (node.to_owned(), host.clone(), host.now());
+        Box::new(Limited { node, reader, host, limits: self, taken: 0, start, end: None })
     }
 }
 
 struct Limited {
+    node: String,
     reader: Box<dyn SourceReader>,
     host: Host,
     limits: Limits,
@@ -52,7 +54,13 @@ impl SourceReader for Limited {
                 }
             }
         };
-        let Read::Records(batch) = read else { return Ok(read) };
+        let Read::Records(batch) = read else {
+            if let (Read::End, Some(time)) = (&read, self.limits.time) {
+                let limit = Duration(std::time::Duration::from_micros(time.unsigned_abs()));
+                tracing::info!(source = %self.node, "the source ended before the time limit, {limit}");
+            }
+            return Ok(read);
+        };
         let mut keep = batch.len();
         if let (Some(time), Some(first)) = (self.limits.time, batch.arrival.values().first()) {
             let end = *self.end.get_or_insert_with(|| first.saturating_add(time));

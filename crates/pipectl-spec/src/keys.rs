@@ -154,8 +154,8 @@ pub(crate) struct ProcessorKeys {
     /// The stream that it writes to. Without it, other nodes read from the processor by its name.
     #[schemars(length(min = 1))]
     pub(crate) to: Option<String>,
-    /// The result column that holds the event time, if it differs from the input or the input has none. If the
-    /// processor writes to a stream, set `time` on the stream instead.
+    /// The column of the result that holds the event time. Default: the event time of the input. If the processor
+    /// writes to a stream, set `time` on the stream instead.
     pub(crate) time: Option<TimeKeys>,
     /// How to handle records that arrive after their window has closed.
     #[serde(default)]

@@ -137,7 +137,7 @@ impl Composer {
             json!({
                 "type": "string",
                 "minLength": 1,
-                "description": "A query over streams, sources and processors by name. `tumble(INTERVAL '1 minute')` in GROUP BY defines event-time windows.",
+                "description": "A query over streams, sources and processors by name. `tumble(INTERVAL '1 minute')` in GROUP BY defines event-time windows. Over an input that ends by itself, a query can group without a window.",
                 "examples": ["SELECT * FROM sensor_data WHERE temperature > 25"],
             }),
         );

@@ -429,7 +429,9 @@ fn columns_of_the_path_are_left_out_of_parquet_files() {
     assert_eq!(parquet("device={device}/", Some(PartitionColumns::Omit)), ["id"]);
     assert_eq!(parquet("device={device}/", Some(PartitionColumns::Keep)), ["id", "device"]);
     assert_eq!(parquet("{device}/", None), ["id", "device"]);
-    assert_eq!(parquet("device={device}-x/", None), ["id", "device"]);
+    assert_eq!(parquet("device={device}-x/", None), ["id"], "the check warns");
+    assert_eq!(parquet("Device={arrival:%H}/", None), ["id"], "readers do not tell names apart by case");
+    assert_eq!(parquet("device={arrival:%H}/", Some(PartitionColumns::Keep)), ["id", "device"]);
     assert_eq!(parquet("device={device}/id={id}/", None), ["id", "device"], "a file needs a column");
     let lines = written(Format::Json, "device={device}/", None);
     assert!(String::from_utf8(lines).expect("is text").contains("\"device\""));
@@ -544,6 +546,9 @@ fn options_mean_what_they_say() {
         let checked = check(serde_json::json!({ "prefix": prefix, "format": "parquet" }));
         assert!(checked.facts.is_some());
         let titles: Vec<_> = checked.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
+        assert!(matches!(titles.as_slice(), [title] if title.contains("is not in the files")), "{prefix}: {titles:?}");
+        let kept = check(serde_json::json!({ "prefix": prefix, "format": "parquet", "partition_columns": "keep" }));
+        let titles: Vec<_> = kept.diagnostics.iter().map(|diagnostic| diagnostic.title.as_str()).collect();
         assert!(matches!(titles.as_slice(), [title] if title.contains("twice: in the path")), "{prefix}: {titles:?}");
     }
     for options in [

@@ -72,7 +72,7 @@ crate::codes::codes! {
         example: "sinks:\n  leaderboard:\n    from: per_minute\n    table: { name: sqlite_leaders, key: [sensor_id] }\n";
         fix: "Choose a name that is not empty, does not begin with `sqlite_` or `_pipectl_`, and differs from the other names in more than case.";
     PARTITION_COLUMN = "PC0628", "partition-column";
-        cause: "The prefix of a Parquet sink has a folder `name=…`, and the files have a column of the same name with other values. Readers of such a layout (Hive, Spark, DuckDB, pyarrow) read every `name=…` as a column: they show one of the two values, or refuse the files if the types differ.";
+        cause: "The prefix of a Parquet sink has a folder `name=…`, and the records have a column of the same name with other values. Readers of such a layout (Hive, Spark, DuckDB, pyarrow) read every `name=…` as a column, and refuse files that have the column too with another type. The column is therefore omitted from the files, unless `partition_columns: keep` is set.";
         example: "sinks:\n  lake:\n    from: readings\n    object_store: { prefix: \"lake/{event:dt=%Y-%m-%d/hour=%H}/\", format: parquet }\n";
         fix: "Rename the folder or the column. A folder `name={name}/` is fine: the column is omitted from the files.";
 }

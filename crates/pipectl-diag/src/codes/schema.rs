@@ -24,17 +24,17 @@ crate::codes::codes! {
     NO_EVENT_TIME = "PC0406", "missing-event-time";
         cause: "A sink uses the event time in a prefix or a name, but its input has no event time. (For a window of a query, see PC0513.)";
         example: "sinks:\n  files: { from: s, object_store: { prefix: \"{event:%Y/%m/%d}/\" } }   # `s` has no `time`\n";
-        fix: "Give the stream `time: { field: NAME, lateness: 5s }`, or use the arrival time.";
+        fix: "Give the stream, source or processor that the sink reads `time: { field: NAME, lateness: 5s }`, or use the arrival time.";
     BAD_KEY = "PC0407", "unsuitable-key";
         cause: "A key must have a type with exact equality: string, int64, bool, bytes, timestamp or date.";
         example: "streams:\n  s:\n    key: temperature\n    schema: { temperature: float64 }\n";
         fix: "Use another column as the key, or cast the column in a query before the stream.";
     WINDOWS_NEVER_CLOSE = "PC0408", "windows-never-close";
-        cause: "With `at_end: keep`, windows close only when the watermark passes their end, but the stream has no watermark before its input ends.";
+        cause: "With `at_end: keep`, windows close only when the watermark passes their end, but there is no watermark before the input ends.";
         example: "streams:\n  s: { time: { field: at } }   # written by a file\nprocessors:\n  daily:\n    sql: SELECT count(*) AS n FROM s GROUP BY tumble(INTERVAL '1 day')\n    at_end: keep\n";
-        fix: "Set the lateness of the stream, as in `time: { field: at, lateness: 1h }`, or remove `at_end`.";
+        fix: "Set a `lateness` where the event time is set, as in `time: { field: at, lateness: 1h }`, or remove `at_end`.";
     TIME_BELONGS_TO_STREAM = "PC0409", "time-belongs-to-stream";
         cause: "A source or processor can set `time` only if other nodes read from it by its name. If it writes to a stream, the stream sets the event time, so that it is the same on every backend.";
-        example: "sources:\n  r: { tail: { paths: app.log }, to: s, time: { field: at } }\nstreams:\n  s: {}\n";
+        example: "sources:\n  r: { tail: { path: app.log }, to: s, time: { field: at } }\nstreams:\n  s: {}\n";
         fix: "Move `time` to the stream, or remove `to` and read from the node by its name.";
 }

@@ -42,9 +42,9 @@ crate::codes::codes! {
         example: "sql: SELECT site, avg(temperature) AS t FROM sensor_data GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n";
         fix: "Add the column to GROUP BY, or aggregate it: min(site), max(site).";
     NO_WINDOW = "PC0511", "group-without-window";
-        cause: "An aggregate over an unbounded stream never ends, and its state grows without limit. It needs a window.";
+        cause: "An aggregate over an input that does not end needs a window. Without one, it would have no result, and its state would grow without limit.";
         example: "sql: SELECT sensor_id, count(*) AS n FROM sensor_data GROUP BY sensor_id\n";
-        fix: "Group by a window too: GROUP BY sensor_id, tumble(INTERVAL '1 minute').";
+        fix: "Group by a window too: GROUP BY sensor_id, tumble(INTERVAL '1 minute'). An input that ends by itself, such as a file, needs no window.";
     BAD_WINDOW = "PC0512", "bad-window";
         cause: "A window has the wrong arguments or is in the wrong place, or a query without a window uses the bounds of a window.";
         example: "sql: SELECT count(*) AS n FROM sensor_data GROUP BY tumble(60)\n";

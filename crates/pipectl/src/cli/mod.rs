@@ -11,10 +11,10 @@ use crate::{dead_letter_limit::DeadLetterLimit, state::State};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    success; also a run that you stopped and that drained in time
-  1    the spec or the arguments are wrong
-  2    the result is \"different\"
-  3    the run failed, or could not drain in time
-  4    an external system is unreachable or refuses the request
+  1    the spec or the arguments are wrong, or output of earlier runs exists
+  2    the results differ (compare), or a file is not formatted (fmt --check)
+  3    the run failed, could not drain in time, or has too many dead letters
+  4    an external system is unreachable or refuses, or another process runs the pipeline
   130  interrupted before the run could drain
 
 Environment:
@@ -225,7 +225,8 @@ pub(crate) enum SampleFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct InferArguments {
-    /// JSON lines, or CSV with a header (.csv, .tsv), plain or compressed (gz, zst), or - for standard input
+    /// JSON, or CSV with a header (.csv, .tsv), plain or compressed (gz, zst), or - for JSON lines or CSV on standard
+    /// input
     #[arg(required_unless_present = "stream")]
     pub(crate) file: Option<PathBuf>,
     /// The format of the records; by default from the file extension, otherwise JSON lines
@@ -301,8 +302,7 @@ pub(crate) struct ApplyArguments {
     /// Update existing streams to match the specs (partitions, retention, encryption), except those marked `existing`
     #[arg(long)]
     pub(crate) update_streams: bool,
-    /// Wait for another process to end and take over the regions that only one process can run; share the others at
-    /// once
+    /// Wait for the process that owns a region to end, then take over; regions that processes can share run at once
     #[arg(long, conflicts_with = "fresh")]
     pub(crate) standby: bool,
     /// Where to keep checkpoints: a folder, or s3://, az:// or gs:// with a bucket and a path

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use pipectl_data::units::Duration;
 use pipectl_host::{Host, Micros};
 use pipectl_ir::{Dag, NodeKind, PhysicalPlan, RunReport};
 use pipectl_plan::lower;
@@ -51,13 +50,6 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
             DryConnectors { sources: RegistryConnectors::new(registry.clone()), previews: previews.clone() };
         match run_one(&compiled.dag, &connectors, arguments) {
             Ok(report) => {
-                if let Some(until) = arguments.until.filter(|until| ended_before(&report, *until)) {
-                    let seconds = (report.ended - report.started) as f64 / 1e6;
-                    view::note(&format!(
-                        "pipeline `{}`: all sources ended after {seconds} s of virtual time, before `--until {until}`",
-                        report.pipeline
-                    ));
-                }
                 let shown = match arguments.format {
                     ReportFormat::Text => text(&report, &previews),
                     ReportFormat::Json => json_text(&report, &previews),
@@ -77,11 +69,6 @@ pub(super) fn run(arguments: &DryRunArguments, global: &Global) -> Exit {
         }
     }
     exit
-}
-
-/// Whether the sources came to an end before the time that was asked for.
-fn ended_before(report: &RunReport, until: Duration) -> bool {
-    i64::try_from(until.0.as_micros()).is_ok_and(|until| report.ended - report.started < until)
 }
 
 fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -> Result<RunReport, RunError> {

@@ -12,6 +12,10 @@ use crate::logging;
 /// Rates are taken over this long, so that they can be read.
 const RATE_OVER: Micros = 1_000_000;
 
+/// What stands beside the time that a run has taken.
+const RUNNING: &str = "running (Ctrl-C stops, the next apply continues)";
+const STOPPING: &str = "stopping: writing what is in flight";
+
 /// The view.
 pub(crate) enum Live {
     /// Lines that change in place.
@@ -117,11 +121,7 @@ impl Live {
 
 impl Terminal {
     fn show(&mut self, nodes: &[NodeReport], watermark: Option<Micros>, now: Micros) {
-        let what = if self.stopping {
-            "stopping: writing records in flight"
-        } else {
-            "running; Ctrl-C stops the run, the next apply continues it"
-        };
+        let what = if self.stopping { STOPPING } else { RUNNING };
         let seconds = (now - self.started).max(0) / 1_000_000;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
         self.head.set_message(format!("{:02}:{minutes:02}:{seconds:02}  {what}", minutes / 60, minutes = minutes % 60));
@@ -212,6 +212,7 @@ mod tests {
 
     #[test]
     fn a_line_fits_sixty_columns() {
+        assert!([RUNNING, STOPPING].iter().all(|text| "00:00:00  ".len() + text.len() <= 60));
         let shown = [0, 9_999, 10_000, 12_345, 999_499, 999_500, 7_891_234, u64::MAX].map(short);
         assert_eq!(shown, ["0", "9999", "10.0k", "12.3k", "999k", "1.00M", "7.89M", "18.4E"]);
         let counts = Counts {

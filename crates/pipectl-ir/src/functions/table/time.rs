@@ -14,7 +14,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[], Returns::Is(INSTANT))],
         nulls: Nulls::Always,
-        doc: "Returns the event time of the record, which the `time` of its stream defines.",
+        doc: "Returns the event time of the record, which `time` of its stream, source or processor defines.",
         example: Example { sql: "event_time()", gives: "" },
         engines: LOCAL,
         ..TIME
