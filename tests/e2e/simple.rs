@@ -144,6 +144,7 @@ fn infer_reads_json_that_is_not_one_record_a_line() {
     let expected = lab.run(&["infer", "lines.jsonl"]).code(0).stdout;
     for (name, text, layout) in [
         ("array.json", "[{\"a\":1,\"b\":\"x\"},\n{\"a\":2}]\n", "array"),
+        ("mark.json", "\u{feff}[{\"a\":1,\"b\":\"x\"},{\"a\":2}]", "array"),
         ("pretty.json", "{\n  \"a\": 1,\n  \"b\": \"x\"\n}\n{\n  \"a\": 2\n}\n", "concatenated"),
     ] {
         lab.write(name, text);
@@ -175,4 +176,49 @@ fn fmt_lays_out_what_it_is_given_and_nothing_else() {
     assert!(ran.stderr.contains("specs/broken.yaml:"), "{}", ran.stderr);
     assert_eq!((read("specs/a.yaml").as_str(), read("specs/broken.yaml").as_str()), (tidy, "a: [1\nb: 2\n"));
     assert_eq!(std::fs::read_dir(lab.path("specs")).expect("a folder").count(), 4, "nothing is left beside them");
+}
+
+/// Keys are spread over subtasks, and one that has none of them has no results and no event time.
+#[test]
+fn windows_over_results_that_have_a_time_of_their_own_close_while_records_come() {
+    let lab = Lab::new();
+    lab.write(
+        "spec.yaml",
+        "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: c }\nspec:\n  checkpoint: { every: 200ms }\n  sources:\n    r: { tail: { path: in.jsonl, format: json, poll: 50ms }, schema: { k: string, at: timestamp }, time: { field: at, lateness: 0s, max_ahead: 9999d } }\n  processors:\n    minutes: { sql: \"SELECT k, window_start, count(*) AS n FROM r GROUP BY k, tumble(INTERVAL '1 minute')\", time: { field: window_start, lateness: 0s } }\n    hours: { sql: \"SELECT k, window_start AS hour, sum(n) AS n FROM minutes GROUP BY k, tumble(INTERVAL '1 hour')\" }\n  sinks:\n    out: { from: hours, file: { path: out.jsonl } }\n",
+    );
+    let line = |minute: u32| {
+        let at = format!("2026-01-01T{:02}:{:02}:00Z", minute / 60, minute % 60);
+        ["a", "b"].map(|k| format!("{{\"k\":\"{k}\",\"at\":\"{at}\"}}\n")).concat()
+    };
+    lab.write("in.jsonl", (0..300).map(line).collect::<Vec<_>>().concat());
+    let mut run = lab.start(&["apply", "spec.yaml"], &[]);
+    crate::support::wait::until("the hours that are over", std::time::Duration::from_secs(30), || {
+        assert!(run.ended().is_none(), "it ended: {}", run.stderr());
+        (rows(&lab).len() >= 8).then_some(())
+    });
+    run.signal("TERM");
+    run.finish_within(std::time::Duration::from_secs(30)).code(0);
+    let expected: Vec<String> = (0..4)
+        .flat_map(|hour| {
+            ["a", "b"].map(|k| format!("{{\"k\":\"{k}\",\"hour\":\"2026-01-01T{hour:02}:00:00Z\",\"n\":60}}"))
+        })
+        .collect();
+    let mut expected = expected;
+    expected.sort();
+    assert_eq!(rows(&lab), expected);
+}
+
+#[test]
+fn totals_over_windows_that_are_kept_open_are_given_by_each_run() {
+    let lab = Lab::new();
+    lab.write(
+        "spec.yaml",
+        spec("  sources:\n    r: { file: { path: \"in/*.jsonl\" }, schema: { k: string, at: timestamp }, time: { field: at, lateness: 0s } }\n  processors:\n    w: { at_end: keep, sql: \"SELECT k, count(*) AS n FROM r GROUP BY k, tumble(INTERVAL '1 minute')\" }\n    q: { sql: \"SELECT k, sum(n) AS n FROM w GROUP BY k\" }\n"),
+    );
+    let record = |minute: u32| format!("{{\"k\":\"a\",\"at\":\"2026-01-01T10:{minute:02}:00Z\"}}\n");
+    for (file, minutes, total) in [("a", 0..10, 9), ("b", 10..20, 10)] {
+        lab.write(&format!("in/{file}.jsonl"), minutes.map(record).collect::<Vec<_>>().concat());
+        lab.run(&["apply", "spec.yaml"]).code(0);
+        assert!(rows(&lab).contains(&format!("{{\"k\":\"a\",\"n\":{total}}}")), "{:?}", rows(&lab));
+    }
 }

@@ -35,6 +35,8 @@ pub(crate) struct CheckedNode {
     pub(crate) bounded: bool,
     /// Whether it is made of the results of windows, whose times are ahead of the records that they come from.
     pub(crate) of_windows: bool,
+    /// The processor before it that keeps its windows open when the input ends, so that nothing after it closes by that end.
+    pub(crate) kept: Option<String>,
     /// The stream whose watermark closes no window before the input ends, if one leads here.
     pub(crate) open_to_the_end: Option<String>,
     /// The key of a stream.
@@ -186,6 +188,10 @@ impl Context<'_> {
                 let stream = input.and_then(|input| input.open_to_the_end.as_deref());
                 let is_whole = query.window().is_some_and(|aggregate| aggregate.window.is_whole());
                 diagnostics.extend(time::kept_windows(processor, stream, is_whole));
+                let kept = input.and_then(|input| input.kept.as_deref());
+                if let (Some(kept), Some(open), false) = (kept, stream, is_whole) {
+                    diagnostics.push(time::never_closed(processor, kept, open));
+                }
             }
             let schema = query.output_schema();
             (ProcessorStep::Sql(Box::new(query)), schema)
@@ -251,6 +257,9 @@ impl Context<'_> {
             event_time,
             timed,
             at_rest,
+            kept: (is_windowed && processor.at_end == pipectl_spec::model::AtEnd::Keep)
+                .then(|| processor.name.clone())
+                .or_else(|| input.and_then(|input| input.kept.clone())),
             bounded: input.is_some_and(|input| input.bounded),
             of_windows,
             open_to_the_end,

@@ -57,3 +57,15 @@ pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>, is_w
         ));
     Some(problem)
 }
+
+/// Windows after some that stay open between runs: no end of the input closes them, so there must be a watermark. `open` has
+/// none.
+pub(crate) fn never_closed(processor: &ProcessorNode, kept: &str, open: &str) -> Diagnostic {
+    let title = format!("the windows of `{}` never close", processor.name);
+    Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, title)
+        .at_key(&processor.path, "their input has no end and no watermark")
+        .note(format!("`{kept}` before it has `at_end: keep`, and the event time of `{open}` has no `lateness`"))
+        .help(format!(
+            "give `{open}` a `lateness` in its `time`, as in `lateness: 1h`, or leave out `at_end` of `{kept}`"
+        ))
+}

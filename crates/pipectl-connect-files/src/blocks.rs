@@ -12,7 +12,7 @@ use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_data::{Batch, Micros, PayloadFormat, SourceNotes, units::Size};
 
 use crate::{
-    documents::documents,
+    documents::{DocumentEnd, documents},
     encoding::decode,
     input::{Format, Layout, Oversize},
     mark::Ends,
@@ -189,7 +189,8 @@ impl Cut {
             kept.truncate(kept.len() - broken);
         }
         let mut rejected = Vec::new();
-        if self.oversize == Oversize::DeadLetter {
+        // Only text is still a record when its end is missing.
+        if self.oversize == Oversize::DeadLetter || self.format != Format::Text {
             let limit = Size(self.max_record as u64);
             rejected.push((
                 0,
@@ -301,7 +302,7 @@ impl Blocks {
     }
 
     /// A record that is longer than allowed and starts here. Its end is the next line end, also in CSV: a quote that
-    /// never ends must not take the rest of the file with it.
+    /// never ends must not take the rest of the file with it. Where documents are not lines, it is that of the document.
     fn oversized(&mut self, start: usize) -> Result<Block, BlockError> {
         self.take(start);
         if self.cut.oversize == Oversize::Fail {
@@ -310,14 +311,17 @@ impl Blocks {
         let mut kept = Vec::new();
         let mut length = 0;
         let mut open_line = 0;
+        let is_lines = self.cut.layout == Layout::Lines;
+        let mut scan = DocumentEnd::default();
         loop {
-            let end = memchr::memchr(b'\n', &self.rest);
-            let part = self.take(end.map_or(self.rest.len(), |end| end + 1));
+            let end =
+                if is_lines { memchr::memchr(b'\n', &self.rest).map(|end| end + 1) } else { scan.find(&self.rest) };
+            let part = self.take(end.unwrap_or(self.rest.len()));
             length += part.len();
             let missing = self.cut.kept().saturating_sub(kept.len());
             kept.extend_from_slice(part.get(..missing).unwrap_or(&part));
             if end.is_some() {
-                length -= 1;
+                length -= usize::from(is_lines);
                 break;
             }
             if self.fill()? == 0 {

@@ -27,6 +27,40 @@ pub(crate) fn looks_like(first_line: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Finds the end of a document that is too long to be held, in one part after another.
+#[derive(Debug, Default)]
+pub(crate) struct DocumentEnd {
+    depth: usize,
+    in_text: bool,
+    escaped: bool,
+}
+
+impl DocumentEnd {
+    /// How many bytes of this part belong to the document, if it ends in it. A number or word ends before what separates it
+    /// from the next document.
+    pub(crate) fn find(&mut self, part: &[u8]) -> Option<usize> {
+        for (at, byte) in part.iter().enumerate() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_text => self.escaped = true,
+                b'"' => {
+                    self.in_text = !self.in_text;
+                    if !self.in_text && self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ if self.in_text => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' if self.depth <= 1 => return Some(at + usize::from(self.depth == 1)),
+                b'}' | b']' => self.depth -= 1,
+                byte if self.depth == 0 && is_separator(*byte, true) => return Some(at),
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
 fn is_separator(byte: u8, in_array: bool) -> bool {
     byte.is_ascii_whitespace() || (in_array && matches!(byte, b'[' | b']' | b','))
 }
@@ -94,6 +128,30 @@ mod tests {
     fn cut(text: &str, in_array: bool) -> (Vec<&str>, &str) {
         let (found, rest) = documents(text.as_bytes(), 0, in_array);
         (found.into_iter().map(|range| &text[range]).collect(), &text[rest..])
+    }
+
+    #[test]
+    fn the_end_of_a_document_is_found_in_parts() {
+        for (text, expected) in [
+            (r#"{"a":"x}\"]","b":[1,{}]} {"c":1}"#, r#"{"a":"x}\"]","b":[1,{}]}"#),
+            ("[1,[2],\"]\"],3", "[1,[2],\"]\"]"),
+            ("\"a b\",1", "\"a b\""),
+            ("123456,7", "123456"),
+            ("123456]", "123456"),
+        ] {
+            for size in 1..text.len() {
+                let mut end = DocumentEnd::default();
+                let mut length = 0;
+                for part in text.as_bytes().chunks(size) {
+                    let found = end.find(part);
+                    length += found.unwrap_or(part.len());
+                    if found.is_some() {
+                        break;
+                    }
+                }
+                assert_eq!(&text[..length], expected, "in parts of {size}");
+            }
+        }
     }
 
     #[test]

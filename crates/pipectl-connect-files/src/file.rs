@@ -68,7 +68,8 @@ pub struct FileOptions {
     pub max_record: Option<Size>,
 
     /// How to handle a record that is longer than `max_record`. `dead_letter` (the default) keeps its first bytes in a
-    /// dead letter; `truncate` uses its first `max_record` bytes as the record; `fail` ends the run.
+    /// dead letter; `truncate` uses its first `max_record` bytes as the record, in text; elsewhere the
+    /// dead letter keeps them. `fail` ends the run.
     #[serde(default)]
     pub on_oversize: Oversize,
 

@@ -46,6 +46,10 @@ pub(crate) struct Place {
     before: Option<Mark>,
     /// Bytes delivered.
     offset: u64,
+    /// When an empty file was last written, in microseconds: what it holds later may have been moved away meanwhile, and
+    /// there is nothing in it to recognize that by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    empty_since: Option<i64>,
     /// Length of the last record, if it was delivered although its line had no end yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     open_line: u64,
@@ -331,6 +335,11 @@ impl Follow {
                 }
                 Ok(Some((file, true))) => {
                     self.problems.solved(path);
+                    if let Some(since) = place.empty_since {
+                        let known = known.union(placed).copied().chain([id]).collect();
+                        let found = find::rotated_since(since, path, &known);
+                        self.follow_between(found, now);
+                    }
                     self.push(file);
                     return;
                 }
@@ -375,8 +384,14 @@ impl Follow {
         file.left_since = Some(now);
         let known: BTreeSet<FileId> =
             known.union(placed).copied().chain(self.files.iter().map(|file| file.id)).collect();
-        let (between, compressed) = find::between(&file, path, &known);
+        let found = find::between(&file, path, &known);
         self.push(file);
+        self.follow_between(found, now);
+        true
+    }
+
+    /// Follows files that were rotated while pipectl was away and that no checkpoint knows.
+    fn follow_between(&mut self, (between, compressed): (Vec<Followed>, Vec<PathBuf>), now: Micros) {
         for mut file in between {
             tracing::info!(file = %file.path.display(), "a followed file was rotated more than once while pipectl was away; this one is read too");
             file.left_since = Some(now);
@@ -385,7 +400,6 @@ impl Follow {
         for path in compressed {
             tracing::warn!(file = %path.display(), "a followed file was rotated more than once and compressed while pipectl was away: what this one holds is missing; a `file` source can read it");
         }
-        true
     }
 }
 

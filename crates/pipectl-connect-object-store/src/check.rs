@@ -11,6 +11,7 @@ use pipectl_diag::{
 };
 
 use crate::{
+    encoding::Encoding,
     options::{Flush, Format, ObjectStoreBinding, ObjectStoreOptions, PartitionColumns},
     template::{Template, TemplateError},
 };
@@ -69,13 +70,18 @@ pub(crate) fn check(
     let owner = if options.file_name.is_some() { Path::keys(["file_name"]) } else { Path::here() };
     let stem = options.stem(node.pipeline, node.node);
     // A prefix that does not end with a folder is the beginning of the names.
-    let names = format!("*{stem}-*");
+    let prefix = options.prefix(node.node);
+    let fixed = prefix.split(['{', '!']).next().unwrap_or_default();
+    let folder = fixed.rfind('/').and_then(|end| fixed.get(..end)).unwrap_or_default();
+    let encoding = Encoding { format: options.format(), compression: options.compression() };
+    let names = format!("*{stem}-*.{}", encoding.extension());
+    let below = format!("{directory}/{folder}");
     let facts = SinkFacts {
         needs,
         needs_event_time: template.as_ref().is_some_and(Template::needs_event_time).then_some(prefix_path),
         takes_payload: options.format() == Format::Json,
         exclusive: vec![(format!("files named `{stem}-…` in `{directory}`"), owner.clone())],
-        writes: vec![(FileSet::below(&directory, &names), owner)],
+        writes: vec![(FileSet::below(&below, &names).named(&directory), owner)],
         parallelism: Parallelism::PerPartition,
         idempotent: true,
         shareable: false,

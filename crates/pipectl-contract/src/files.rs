@@ -34,9 +34,11 @@ enum Step {
 }
 
 /// A part of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Token {
     Literal(char),
+    /// One character in, or not in, these ranges.
+    Class(Vec<(char, char)>, bool),
     /// One character of whatever kind.
     Any,
     /// Any text, also none.
@@ -44,10 +46,21 @@ enum Token {
 }
 
 impl Token {
-    fn literal(self) -> Option<char> {
+    fn literal(&self) -> Option<char> {
         match self {
-            Self::Literal(char) => Some(char),
-            Self::Any | Self::Many => None,
+            Self::Literal(char) => Some(*char),
+            Self::Class(..) | Self::Any | Self::Many => None,
+        }
+    }
+
+    /// Whether one character may be both.
+    fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Literal(one), Self::Literal(other)) => one == other,
+            (Self::Literal(char), Self::Class(ranges, is_in)) | (Self::Class(ranges, is_in), Self::Literal(char)) => {
+                ranges.iter().any(|(from, to)| (from..=to).contains(&char)) == *is_in
+            }
+            _ => true,
         }
     }
 }
@@ -77,6 +90,13 @@ impl FileSet {
         set
     }
 
+    /// The same files, called otherwise in messages.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.text);
+        self
+    }
+
     /// The same files with their folders as the disk knows them: `real` makes a path absolute and follows links, as far
     /// as there is something on the disk. What comes after the first wildcard stays as it is.
     #[must_use]
@@ -90,7 +110,7 @@ impl FileSet {
             let mut path = PathBuf::from(if pattern.is_absolute { "/" } else { "." });
             for step in literal.clone() {
                 let Step::Name(tokens) = step else { continue };
-                path.push(tokens.iter().filter_map(|token| token.literal()).collect::<String>());
+                path.push(tokens.iter().filter_map(Token::literal).collect::<String>());
             }
             let real = real(&path);
             let mut steps = steps(&real.to_string_lossy(), |name| name.chars().map(Token::Literal).collect());
@@ -109,12 +129,11 @@ impl FileSet {
                     &other.steps,
                     |step| *step == Step::Deep,
                     |one, other| match (one, other) {
-                        (Step::Name(one), Step::Name(other)) => have_common(
-                            one,
-                            other,
-                            |token| *token == Token::Many,
-                            |one, other| one == other || *one == Token::Any || *other == Token::Any,
-                        ),
+                        (Step::Name(one), Step::Name(other)) => {
+                            !is_hidden_from(one, other)
+                                && !is_hidden_from(other, one)
+                                && have_common(one, other, |token| *token == Token::Many, Token::meets)
+                        }
                         _ => false,
                     },
                 )
@@ -127,6 +146,11 @@ impl fmt::Display for FileSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Whether a name begins with a dot and a pattern with a wildcard, which leaves out hidden files.
+fn is_hidden_from(name: &[Token], pattern: &[Token]) -> bool {
+    name.first() == Some(&Token::Literal('.')) && pattern.first().is_some_and(|first| first.literal().is_none())
 }
 
 /// Whether two sequences can stand for the same one, where some elements stand for any number of others.
@@ -186,16 +210,31 @@ fn tokens(name: &str) -> Vec<Token> {
                 // A bracket right at the start is part of the class.
                 let from = class.char_indices().find(|(_, one)| !matches!(one, '!' | '^')).map_or(0, |(at, _)| at);
                 let end = class.char_indices().skip_while(|(at, _)| *at <= from).find(|(_, one)| *one == ']');
-                match end {
-                    Some((end, _)) => rest = class.get(end + 1..).unwrap_or_default().chars(),
-                    None => rest = "".chars(),
+                if let Some((end, _)) = end {
+                    rest = class.get(end + 1..).unwrap_or_default().chars();
+                    class_of(class.get(from..end).unwrap_or_default(), from == 0)
+                } else {
+                    rest = "".chars();
+                    Token::Any
                 }
-                Token::Any
             }
             other => Token::Literal(other),
         });
     }
     tokens
+}
+
+/// The characters and ranges of a class.
+fn class_of(text: &str, is_in: bool) -> Token {
+    let chars: Vec<char> = text.chars().collect();
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while let Some(from) = chars.get(at) {
+        let to = chars.get(at + 2).filter(|_| chars.get(at + 1) == Some(&'-'));
+        ranges.push((*from, *to.unwrap_or(from)));
+        at += if to.is_some() { 3 } else { 1 };
+    }
+    Token::Class(ranges, is_in)
 }
 
 /// The pattern without braces, for each choice among what is in them.
@@ -285,6 +324,13 @@ mod tests {
             ("in/a?.log", "in/ab.log", true),
             ("in/a?.log", "in/a.log", false),
             ("in/[a-c]x.log", "in/bx.log", true),
+            ("in/[a-c]x.log", "in/dx.log", false),
+            ("in/[!a-c]x.log", "in/dx.log", true),
+            ("in/[^a-c]x.log", "in/bx.log", false),
+            ("in/[0-9_-].log", "in/-.log", true),
+            ("in/*.log", "in/.x.log", false),
+            ("in/?x.log", "in/.x.log", false),
+            ("in/.*.log", "in/.x.log", true),
             ("in/[]a]x.log", "in/ax.log", true),
             ("in/[a-c]x.log", "in/x.log", false),
             ("a.log", "a.log", true),

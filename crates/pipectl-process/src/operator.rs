@@ -74,6 +74,11 @@ pub trait Operator: Send {
         false
     }
 
+    /// Whether its state is closed by the end of each run, although something before it stays open for the next one.
+    fn closes_at_every_end(&self) -> bool {
+        false
+    }
+
     /// Everything needed to go on from here, in a format of its own with a version in it; empty without state.
     /// Taking it changes nothing that could be seen later.
     fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {

@@ -27,6 +27,7 @@ use crate::{
     reads::Reads,
     route::RouteSender,
     state::TaskState,
+    steps::AllTogether,
     stream_writer::StreamWriter,
     task::{Line, OperatorTask, SinkTask, SourceTask},
 };
@@ -101,6 +102,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) options: &'a RunOptions,
     pub(crate) counters: &'a Arc<Counters>,
     pub(crate) states: &'a States,
+    pub(crate) together: &'a Arc<AllTogether>,
     pub(crate) memory: &'a Arc<StateMemory>,
     pub(crate) earlier: Earlier,
 }
@@ -290,6 +292,7 @@ impl Builder<'_> {
             routes,
             counts: self.counts(state),
             memory: Arc::clone(self.memory),
+            together: Arc::clone(self.together),
         };
         let mut chain = Chain::new(self.plan, stage, index as u32, parts)?;
         if let Some(state) = state {

@@ -17,7 +17,7 @@ use crate::{
     message::{End, Frontier, IdleTime, Message},
     queue::Closed,
     route::RouteSender,
-    steps::{Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, broken},
+    steps::{AllTogether, Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, Together, broken},
 };
 
 /// Why a task cannot go on.
@@ -88,6 +88,8 @@ pub(crate) struct ChainParts {
     pub(crate) counts: TaskCounts,
     /// What all tasks' state may hold.
     pub(crate) memory: Arc<StateMemory>,
+    /// What subtasks know of each other's event times.
+    pub(crate) together: Arc<AllTogether>,
 }
 
 impl Chain {
@@ -104,14 +106,15 @@ impl Chain {
         };
         let locals = |targets: &[Target]| targets.iter().copied().map(local).collect::<Result<Vec<_>, _>>();
         let mut steps = Vec::with_capacity(stage.steps.len());
-        for step in &stage.steps {
+        for (number, step) in stage.steps.iter().enumerate() {
+            let together = parts.together.step(stage, number);
             let node = plan.nodes.get(step.node).map_or("", |node| node.name.as_str());
             steps.push(StepRunner {
                 node: step.node,
                 enters: step.enters,
                 leaves: step.leaves,
                 fail_on_error: step.fail_on_error,
-                work: work(&step.operation, index, matches!(stage.input, StageInput::Stream(_)))
+                work: work(&step.operation, index, matches!(stage.input, StageInput::Stream(_)), together)
                     .map_err(|error| RunError::operator(node, &error))?,
                 next: locals(&step.next)?,
                 state_bytes: 0,
@@ -407,8 +410,11 @@ impl Chain {
                 self.emit(index, out)?;
                 self.pass_on_watermark(index, watermark)
             }
-            // This stream has an event time of its own.
-            Work::EventTime(_) => Ok(()),
+            // This node has an event time of its own.
+            Work::EventTime(step) => match step.on_input_watermark(watermark) {
+                Some(watermark) => self.pass_on_watermark(index, watermark),
+                None => Ok(()),
+            },
         }
     }
 
@@ -430,7 +436,7 @@ impl Chain {
         match &mut step.work {
             Work::Operator(operator) => {
                 frontier.closes &= !operator.keeps_open_at_end();
-                if frontier.closes {
+                if frontier.closes || operator.closes_at_every_end() {
                     let mut out = Output::default();
                     frontier.newest = operator
                         .on_end(frontier.newest, &mut out)
@@ -502,10 +508,15 @@ impl Chain {
     }
 }
 
-fn work(operation: &Operation, index: u32, apart: bool) -> Result<Work, OperatorError> {
+fn work(
+    operation: &Operation,
+    index: u32,
+    apart: bool,
+    together: Option<Arc<Together>>,
+) -> Result<Work, OperatorError> {
     use pipectl_process::{parse::ParseOperator, sql::SqlOperator, window::WindowOperator};
     Ok(Work::Operator(match operation {
-        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time, apart))),
+        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time, apart).together(together))),
         Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
         Operation::Key(fields) => Box::new(Key::new(fields)),
         Operation::Partition => Box::new(Partition::new(index)),

@@ -25,6 +25,7 @@ use crate::{
     memory::StateMemory,
     outputs::{self, Beginning, OutputPolicy},
     resume::resume,
+    steps::AllTogether,
 };
 
 /// How to run.
@@ -249,6 +250,7 @@ pub(crate) async fn start_region(
     let Beginning { earlier, removal } =
         outputs::begin(&plan, connectors, host, &options, checkpoint.is_some(), canonical).await?;
     let memory = StateMemory::of(&plan);
+    let together = AllTogether::of(&plan);
     let builder = Builder {
         plan: &plan,
         connectors,
@@ -257,6 +259,7 @@ pub(crate) async fn start_region(
         counters: &counters,
         states: &states,
         memory: &memory,
+        together: &together,
         earlier,
     };
     let tasks = builder.build(&events).await?;

@@ -19,7 +19,7 @@ mod tests;
 mod tree;
 mod walk;
 
-pub use fmt::format;
+pub use fmt::{Formatted, format};
 pub use infer::{InferError, infer, infer_rows, schema_block};
 pub use interpolate::Resolver;
 pub use load::{Input, load};

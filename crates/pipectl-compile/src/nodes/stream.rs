@@ -73,6 +73,7 @@ impl Context<'_> {
             !existing && !producers.is_empty() && producers.iter().all(|producer| self.nodes[producer.0].at_rest);
         let bounded =
             !existing && !producers.is_empty() && producers.iter().all(|producer| self.nodes[producer.0].bounded);
+        let kept = producers.iter().find_map(|producer| self.nodes[producer.0].kept.clone());
         let of_windows = producers.iter().any(|producer| self.nodes[producer.0].of_windows);
         let mut keys = Vec::new();
         let mut time: Option<EventTime> = None;
@@ -190,6 +191,7 @@ impl Context<'_> {
             at_rest,
             bounded,
             of_windows,
+            kept,
             open_to_the_end,
             keys,
             ..CheckedNode::default()

@@ -39,19 +39,25 @@ pub(super) struct Entry {
     pub(super) mark: u64,
 }
 
-/// Ends the names of entries whose files hold something else now; no file has such a name.
+/// Stands after the name in entries of files that hold something else now, before the fingerprint: a file may be rewritten
+/// several times. No file has such a name.
 const REWRITTEN: char = '\0';
 
 impl Entry {
     /// What was read of a file before it was rewritten, kept beside the entry of what it holds now: it may have been
     /// copied, and a run that is stopped before it comes to the copy must know it afterwards.
     pub(super) fn rewritten(&self) -> Self {
-        Self { name: format!("{}{REWRITTEN}", self.name), ..self.clone() }
+        Self { name: format!("{}{REWRITTEN}{:016x}", self.own_name(), self.mark), ..self.clone() }
+    }
+
+    /// The name of its file.
+    pub(super) fn own_name(&self) -> &str {
+        self.name.split(REWRITTEN).next().unwrap_or_default()
     }
 
     /// Whether this is such an entry.
     pub(super) fn is_rewritten(&self) -> bool {
-        self.name.ends_with(REWRITTEN)
+        self.name.contains(REWRITTEN)
     }
 }
 

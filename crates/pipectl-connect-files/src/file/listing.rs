@@ -8,6 +8,7 @@ use std::{
 };
 
 use pipectl_contract::ConnectorError;
+use pipectl_data::compress::Compression;
 
 use super::ledger::Entry;
 use crate::{file_id, follow::is_sibling, in_use::InUse, paths::short_name};
@@ -82,7 +83,46 @@ impl Stat {
     }
 }
 
-/// Whether `name` is one that a rotation gives to the file of an entry.
+/// Whether `name` is one that a rotation gives to the file of an entry, which a rotation may have named already:
+/// `app.log.1.gz` becomes `app.log.2.gz`.
 pub(super) fn is_moved(entry: &Entry, name: &str) -> bool {
-    is_sibling(Path::new(name), Path::new(&entry.name))
+    let (name, of) = (Path::new(name), Path::new(entry.own_name()));
+    is_sibling(name, of) || is_sibling(name, &before_rotations(of))
+}
+
+/// The name without what compression and rotation add: `app.log` of `app.log.2.gz` and of `app.log-20260131`.
+fn before_rotations(path: &Path) -> PathBuf {
+    let plain =
+        if Compression::detect(path) == Compression::None { path.to_path_buf() } else { path.with_extension("") };
+    let text = plain.to_string_lossy();
+    let stem = text.trim_end_matches(|end: char| end.is_ascii_digit() || "-_.:T".contains(end));
+    // Only what is added after an extension: `part-0001` is a name of its own.
+    if Path::new(stem).extension().is_some() { PathBuf::from(stem) } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_rotations_give_are_recognized() {
+        let moved = |from: &str, to: &str| {
+            let entry = Entry { name: from.to_owned(), inode: 1, size: 0, modified: 0, byte: 1, open_line: 0, mark: 0 };
+            is_moved(&entry, to) && is_moved(&entry.rewritten(), to)
+        };
+        for (from, to) in [
+            ("app.log", "app.log.1"),
+            ("app.log.1", "app.log.2"),
+            ("app.log.1.gz", "app.log.2.gz"),
+            ("log/app.log-20260131", "log/app.log-20260131.gz"),
+            ("app.log.1", "app.log.2.zst"),
+            ("app", "app.1"),
+        ] {
+            assert!(moved(from, to), "{from} {to}");
+        }
+        for (from, to) in [("part-0001.jsonl", "part-0002.jsonl"), ("a/app.log", "b/app.log.1"), ("2026-01", "2026-02")]
+        {
+            assert!(!moved(from, to), "{from} {to}");
+        }
+    }
 }

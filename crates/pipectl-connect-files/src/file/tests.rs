@@ -292,6 +292,68 @@ fn logs_that_are_compressed_after_a_rotation_are_read_once() {
 }
 
 #[test]
+fn a_file_that_is_read_in_part_is_recognized_after_several_rotations() {
+    run(async {
+        // By renaming what is compressed.
+        let folder = tempfile::tempdir().expect("folder");
+        let given = json!({ "path": "app.log*", "format": "text" });
+        let lines: Vec<String> = (0..60_000).map(|line| format!("{line:0>60}")).collect();
+        let bytes = Compression::Gzip.compress((lines.join("\n") + "\n").as_bytes()).expect("compresses");
+        std::fs::write(folder.path().join("app.log.1.gz"), bytes).expect("writes");
+        let all = read(folder.path(), given.clone(), Vec::new()).await.expect("reads");
+        let (count, half) = all.positions[all.positions.len() / 2].clone();
+        assert!(count > 0 && count < lines.len());
+        std::fs::rename(folder.path().join("app.log.1.gz"), folder.path().join("app.log.2.gz")).expect("renames");
+        let rest = read(folder.path(), given.clone(), vec![half]).await.expect("resumes");
+        assert!(rest.records == lines[count..], "{} instead of {}", rest.records.len(), lines.len() - count);
+        // By copying, with a run that is stopped after each.
+        let folder = tempfile::tempdir().expect("folder");
+        let [log, first, second] = ["app.log", "app.log.1", "app.log.2"].map(|name| folder.path().join(name));
+        append(&folder, "app.log", "a1\na2\n");
+        let mut position = next_run(folder.path(), &given, None, &["a1", "a2"]).await;
+        for text in ["b1\n", "c1\n"] {
+            if first.exists() {
+                std::fs::rename(&first, &second).expect("renames");
+            }
+            std::fs::copy(&log, &first).expect("copies");
+            std::fs::write(&log, text).expect("writes");
+            let run = read(folder.path(), given.clone(), vec![position]).await.expect("reads");
+            // Stopped after the first file.
+            let stopped = run.positions.iter().find(|(count, _)| *count == 1).expect("a position");
+            assert_eq!(run.records[0], text.trim());
+            position = stopped.1.clone();
+        }
+        next_run(folder.path(), &given, Some(position), &[]).await;
+    });
+}
+
+#[test]
+fn a_document_that_is_too_long_takes_no_other_with_it() {
+    run(async {
+        let folder = tempfile::tempdir().expect("folder");
+        let long = format!("{{\"k\":\"{}\",\"m\":[1,{{\"x\":\"]\"}}]}}", "x".repeat(5_000));
+        let documents: Vec<String> =
+            (0..200).map(|n| if n == 2 { long.clone() } else { format!("{{\"n\":{n}}}") }).collect();
+        let expected: Vec<&String> = documents.iter().filter(|one| one.len() < 100).collect();
+        for (name, text, layout) in [
+            ("a.json", format!("[{}]", documents.join(",")), "array"),
+            ("b.json", format!("[\n  {}\n]\n", documents.join(",\n  ")), "array"),
+            ("c.json", documents.join(" "), "concatenated"),
+        ] {
+            std::fs::write(folder.path().join(name), text).expect("writes");
+            for oversize in ["dead_letter", "truncate"] {
+                let given = json!({ "path": name, "layout": layout, "max_record": "1KiB", "on_oversize": oversize });
+                let seen = read(folder.path(), given, Vec::new()).await.expect("reads");
+                let whole: Vec<&String> = seen.records.iter().filter(|one| one.len() < 100).collect();
+                assert_eq!(whole, expected, "{name} {oversize}");
+                assert_eq!((seen.records.len(), seen.rejected.len()), (200, 1), "{name} {oversize}");
+                assert!(seen.rejected[0].contains(&format!("{} bytes", long.len())), "{:?}", seen.rejected);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_last_line_that_is_too_long_may_grow() {
     run(async {
         let folder = tempfile::tempdir().expect("folder");

@@ -38,11 +38,23 @@ pub(super) fn compressed(path: &Path) -> Option<PathBuf> {
 /// ones among them: a log that was rotated twice has one that nobody has seen. Only names that add a number or a date to
 /// the log's own count, since other files beside it may begin with its name.
 pub(super) fn between(old: &Followed, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
+    match old.modified.filter(|_| is_numbered(&old.path, path)) {
+        Some(since) => rotated_after(since, path, &known.iter().copied().chain([old.id]).collect()),
+        None => (Vec::new(), Vec::new()),
+    }
+}
+
+/// The same for what was rotated after an empty file was last written, at `since` in microseconds.
+pub(super) fn rotated_since(since: i64, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
+    let since = std::time::UNIX_EPOCH + std::time::Duration::from_micros(since.unsigned_abs());
+    rotated_after(since, path, known)
+}
+
+fn rotated_after(since: std::time::SystemTime, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
     let (mut found, mut compressed) = (Vec::new(), Vec::new());
-    let Some(since) = old.modified.filter(|_| is_numbered(&old.path, path)) else { return (found, compressed) };
     for sibling in siblings(path).filter(|sibling| is_numbered(sibling, path)) {
         let is_later = std::fs::metadata(&sibling).and_then(|metadata| metadata.modified()).is_ok_and(|at| at > since);
-        if !is_later || file_id::of(&sibling).is_none_or(|id| id == old.id || known.contains(&id)) {
+        if !is_later || file_id::of(&sibling).is_none_or(|id| known.contains(&id)) {
             continue;
         }
         if Compression::detect(&sibling) == Compression::None {

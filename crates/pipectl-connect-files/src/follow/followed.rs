@@ -152,6 +152,7 @@ impl Followed {
             mark: Mark::of(self.read.head()),
             before: (!tail.is_empty()).then(|| Mark::of(tail)),
             offset: self.read.length(),
+            empty_since: self.modified.filter(|_| self.read.length() == 0).and_then(micros),
             open_line: self.open_line,
         }
     }
@@ -337,4 +338,8 @@ pub(crate) fn line_end(bytes: &[u8]) -> Option<usize> {
         [] | [b'\r'] => None,
         _ => Some(0),
     }
+}
+
+fn micros(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_micros()).ok()
 }

@@ -485,6 +485,31 @@ fn a_restart_reads_what_was_rotated_more_than_once() {
 }
 
 #[test]
+fn a_generation_between_two_truncations_is_not_lost() {
+    run(async |folder| {
+        let [log, first, second] = ["a.log", "a.log.1", "a.log.2"].map(|name| folder.join(name));
+        append(&log, "z1\n");
+        std::fs::write(&second, "old\n").expect("writes");
+        std::fs::write(&log, "").expect("writes");
+        let age = |path: &std::path::Path, seconds: u64| {
+            let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+            std::fs::File::options().append(true).open(path).and_then(|file| file.set_modified(at)).expect("a time");
+        };
+        age(&second, 1_780_000_000);
+        age(&log, 1_790_000_000);
+        let mut reader = open(folder, json!({ "path": "a.log" }), Vec::new());
+        assert!(drain(&mut reader).await.is_empty());
+        let position = reader.position();
+        drop(reader);
+        append(&log, "a1\na2\n");
+        std::fs::copy(&log, &first).expect("copies");
+        std::fs::write(&log, "b1\n").expect("writes");
+        let mut reader = open(folder, json!({ "path": "a.log" }), vec![position]);
+        assert_eq!(drain(&mut reader).await, ["a1", "a2", "b1"]);
+    });
+}
+
+#[test]
 fn a_line_that_is_too_long_is_left_out_once_it_ends() {
     run(async |folder| {
         let log = folder.join("a.log");

@@ -30,7 +30,7 @@ crate::codes::codes! {
         example: "sources:\n  r: { file: { path: no-such-file.jsonl } }\n";
         fix: "Correct the path, which is relative to the working directory of pipectl, or write a pattern.";
     CANNOT_FORMAT = "PC0808", "cannot-format";
-        cause: "`pipectl fmt` would change the meaning of a file, or cannot format it. The file is unchanged.";
+        cause: "`pipectl fmt` cannot format a file without changing what it means. The file is unchanged.";
         example: "pipectl fmt pipeline.yaml\n";
-        fix: "Report this as a bug and attach the file. You can still use the file, because formatting does not affect what a spec does.";
+        fix: "Write the unusual parts in a simpler form, such as `key: value` instead of `? key`, if you want the file to be formatted. You can use it as it is: formatting does not affect what a spec does.";
 }

@@ -251,6 +251,10 @@ impl Operator for WindowOperator {
         self.at_end == AtEnd::Keep
     }
 
+    fn closes_at_every_end(&self) -> bool {
+        self.window.is_whole()
+    }
+
     fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
         self.write_snapshot()
     }

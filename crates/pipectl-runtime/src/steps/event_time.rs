@@ -5,14 +5,14 @@
 //! depend on how records were cut into batches, so a batch is cut where a row lies behind the watermark that the rows
 //! before it have made: the rows before go on, then the watermark, then the rest.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_array::{Array, BooleanArray, Int64Array, cast::AsArray, types::TimestampMicrosecondType};
 use pipectl_data::{Batch, Micros, START_OF_TIME, timestamp};
 use pipectl_ir::dag::{EventTime, Lateness};
 use pipectl_process::{DeadLetters, OperatorError, Reason};
 
-use super::broken;
+use super::{Together, broken};
 
 /// Takes the event time from a column.
 pub(crate) struct EventTimeStep {
@@ -24,8 +24,10 @@ pub(crate) struct EventTimeStep {
     partitions: BTreeMap<u32, Track>,
     /// The newest event time of partitions that are gone.
     newest_gone: Micros,
-    /// The watermark that was told last.
+    /// The watermark that was emitted last.
     emitted: Micros,
+    /// What other subtasks have reached, where the records are results of windows.
+    together: Option<Arc<Together>>,
 }
 
 /// The number under which a snapshot holds the newest event time of partitions that are gone.
@@ -76,7 +78,26 @@ impl EventTimeStep {
             partitions: BTreeMap::new(),
             newest_gone: START_OF_TIME,
             emitted: START_OF_TIME,
+            together: None,
         }
+    }
+
+    /// For records that are results of windows, of which other subtasks have others.
+    #[must_use]
+    pub(crate) fn together(mut self, together: Option<Arc<Together>>) -> Self {
+        self.together = together;
+        self
+    }
+
+    /// The windows before this have closed by `input`, and their results have come. Answers the watermark if it has grown by
+    /// what other subtasks have reached at that point.
+    pub(crate) fn on_input_watermark(&mut self, input: Micros) -> Option<Micros> {
+        let reached = self.together.as_ref()?.reach(input, self.newest());
+        let watermark = Some(reached).filter(|reached| *reached > START_OF_TIME)?.saturating_sub(self.lateness?);
+        (watermark > self.emitted).then(|| {
+            self.emitted = watermark;
+            watermark
+        })
     }
 
     /// The last watermark, then each partition (u32) with its newest event time (i64), all little-endian.
@@ -257,7 +278,6 @@ mod tests {
     use super::*;
     use arrow_array::{RecordBatch, TimestampMicrosecondArray};
     use pipectl_data::{DataType, Field, PayloadFormat, Schema};
-    use std::sync::Arc;
 
     fn batch(times: &[Option<i64>]) -> Batch {
         let schema = Schema::new([Field::new("at", DataType::Timestamp)]);

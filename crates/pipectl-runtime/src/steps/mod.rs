@@ -4,11 +4,13 @@ mod decode;
 mod event_time;
 mod key;
 mod partition;
+mod together;
 
 pub(crate) use decode::Decode;
 pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed};
 pub(crate) use key::{Key, keys};
 pub(crate) use partition::{DropPayload, Partition, Pass};
+pub(crate) use together::{AllTogether, Together};
 
 use pipectl_process::OperatorError;
 

@@ -3,6 +3,7 @@
 use std::{io::Write as _, path::Path};
 
 use pipectl_diag::{Diagnostic, codes};
+use pipectl_spec::Formatted;
 
 use crate::{
     cli::{FmtArguments, Global},
@@ -16,7 +17,14 @@ pub(super) fn run(arguments: &FmtArguments, global: &Global) -> Exit {
     let inputs = texts(&arguments.files, &mut source.diagnostics);
     let mut changed = Vec::new();
     for input in inputs {
-        match pipectl_spec::format(&input, &mut source.map) {
+        let formatted = pipectl_spec::format(&input, &mut source.map).map(|formatted| match formatted {
+            Formatted::Text(text) => text,
+            Formatted::Unchanged(why) => {
+                source.diagnostics.push(why);
+                String::from_utf8_lossy(&input.bytes).into_owned()
+            }
+        });
+        match formatted {
             Ok(text) if input.name == "<stdin>" && !arguments.check => {
                 if view::print(&text) != Exit::Fine {
                     return Exit::Outside;

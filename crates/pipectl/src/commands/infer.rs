@@ -24,6 +24,9 @@ use crate::{
 /// Bytes of one record at most; beyond that the file is hardly one record a line.
 const LINE_LIMIT: u64 = 16 << 20;
 
+/// What some programs put in front of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 /// Bytes of a file that holds no lines, at most.
 const SAMPLE_LIMIT: u64 = 64 << 20;
 
@@ -34,7 +37,7 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
             Err(exit) => return exit,
         },
         // A header counts for none.
-        (None, Some(file)) => match open(file).and_then(|input| lines(input, arguments.records.saturating_add(1))) {
+        (None, Some(file)) => match sample(file, arguments.records.saturating_add(1)) {
             Ok(lines) => (file.display().to_string(), lines),
             Err(error) => {
                 let title = format!("cannot read `{}`: {error}", file.display());
@@ -183,7 +186,7 @@ fn documents(file: &Path, count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> 
     use serde_json::value::RawValue;
     let mut bytes = Vec::new();
     open(file).ok()?.take(SAMPLE_LIMIT).read_to_end(&mut bytes).ok()?;
-    let text = bytes.trim_ascii_start();
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).trim_ascii_start();
     let raw = |value: &RawValue| value.get().as_bytes().to_vec();
     if text.starts_with(b"[") {
         let values: Vec<&RawValue> = serde_json::from_slice(text).ok()?;
@@ -192,6 +195,21 @@ fn documents(file: &Path, count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> 
     let values = serde_json::Deserializer::from_slice(text).into_iter::<&RawValue>();
     let values: Vec<Vec<u8>> = values.take(count).map_while(|value| value.ok().map(raw)).collect();
     (!values.is_empty()).then_some(("concatenated", values))
+}
+
+/// The first lines of a file. A line that is too long is no error where the file is one array: it is looked at whole.
+fn sample(file: &Path, count: usize) -> std::io::Result<Vec<Vec<u8>>> {
+    let mut found = open(file).and_then(|input| lines(input, count));
+    if found.is_err() && file != Path::new("-") && documents(file, 1).is_some_and(|(layout, _)| layout == "array") {
+        found = Ok(vec![b"[".to_vec()]);
+    }
+    // A mark in front of UTF-8 is no part of the first record.
+    if let Some(first) = found.as_mut().ok().and_then(|lines| lines.first_mut())
+        && first.starts_with(BYTE_ORDER_MARK)
+    {
+        first.drain(..BYTE_ORDER_MARK.len());
+    }
+    found
 }
 
 fn lines(input: Box<dyn Read + Send>, count: usize) -> std::io::Result<Vec<Vec<u8>>> {
