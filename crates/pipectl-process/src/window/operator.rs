@@ -118,7 +118,13 @@ impl WindowOperator {
     }
 
     /// Whether a window that holds this pane has closed. Its record is not among the results of that window.
+    #[inline]
     fn is_partly_late(&self, start: Micros) -> bool {
+        // Side by side, a window that holds the record has closed only if all have.
+        matches!(self.window, Window::Hop { .. }) && self.has_closed_one(start)
+    }
+
+    fn has_closed_one(&self, start: Micros) -> bool {
         let (size, slide) = (i128::from(self.window.size()), i128::from(self.window.slide()));
         let first = i128::from(self.window.offset()) + size;
         let earliest_end = first + ((i128::from(start) - first).div_euclid(slide) + 1) * slide;
@@ -126,6 +132,7 @@ impl WindowOperator {
     }
 
     /// The start of the pane of this time, and the end of the last window that holds it. `None` at the ends of time.
+    #[inline]
     fn pane_of(&self, at: Micros) -> Option<(Micros, Micros)> {
         let floor = |length: Micros| {
             let offset = self.window.offset();
