@@ -76,7 +76,7 @@ pub(crate) async fn all(hubs: &Hubs, streams: &[StreamTarget]) -> Vec<Finding> {
 }
 
 /// Whether records could be sent and read: management and records have addresses and credentials of their own. Without a
-/// hub to ask about, that it does not exist is told only to who may come in.
+/// hub to ask about, only clients that may connect learn that it does not exist.
 async fn records(hubs: &Hubs, hub: &str) -> Finding {
     let what = format!("records of {}", hubs.namespace.name);
     match hubs.known(hub).await {
