@@ -9,6 +9,7 @@ mod layers;
 #[cfg(test)]
 mod one_build;
 mod peers;
+mod shards;
 mod words;
 mod workflow;
 
@@ -20,7 +21,7 @@ use std::{
 const PEERS_HELP: &str = "\
 cargo xtask peers up [NAME…]      start servers to try pipelines against, and print how to lead pipectl to them
 cargo xtask peers down [NAME…]    stop those that were started so
-cargo xtask peers status [NAME…]  tell which of them run; fails if one has died
+cargo xtask peers status [NAME…]  list which of them run; fails if one has died
 
 All of them where none is named: kafka kinesis dynamo pubsub eventhubs azurite
 ";
@@ -34,6 +35,7 @@ cargo xtask docs [--check]    write docs/generated/, or fail if a file there is 
 cargo xtask ladder [--check] FOLDER
                               write docs/backends.md from the reports that the suite of the backends left there
                               (PIPECTL_CONFORMANCE_REPORTS=FOLDER cargo test), or fail if it is stale
+cargo xtask shard N           print what `cargo test` takes for the integration tests of a shard of .ci/full
 cargo xtask workflow FILE PIPELINE
                               run a workflow of docs/ci/ on a pipeline, as a runner of GitHub Actions would
 cargo xtask peers up|down|status [kafka kinesis dynamo pubsub eventhubs azurite]
@@ -55,6 +57,10 @@ fn main() -> ExitCode {
         ["ladder", folder] => ladder::write(&root(), folder),
         ["ladder", "--check", folder] => ladder::check(&root(), folder),
         ["workflow", file, pipeline] => workflow::run(&root(), file, pipeline),
+        ["shard", number] => match shards::arguments(number) {
+            Ok(arguments) => return helped(&arguments),
+            Err(error) => Err(error),
+        },
         ["peers"] | ["peers", "help", ..] => return helped(PEERS_HELP),
         ["peers", rest @ ..] if rest.iter().any(|word| ["--help", "-h"].contains(word)) => return helped(PEERS_HELP),
         ["peers", chore, names @ ..] => peers::run(chore, names),
