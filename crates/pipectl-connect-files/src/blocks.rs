@@ -2,6 +2,8 @@
 //!
 //! A block is one read of about 1 MiB; its records are views into it, so that no record is copied or allocated.
 
+mod rows;
+
 use std::{io, ops::Range, sync::Arc};
 
 use arrow_array::{BinaryViewArray, Int64Array, builder::make_view};
@@ -53,7 +55,37 @@ pub(crate) struct Block {
     pub(crate) rejected: Vec<(usize, String)>,
 }
 
+/// What a piece of an input holds.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    /// The whole records.
+    pub(crate) ranges: Vec<Range<usize>>,
+    /// Where the first record starts that is not whole.
+    pub(crate) end: usize,
+    /// See [`Block::rejected`].
+    pub(crate) rejected: Vec<(usize, String)>,
+}
+
+impl Records {
+    /// Only the first of them.
+    pub(crate) fn truncate(&mut self, count: usize) {
+        self.end = self.ranges.get(count).map_or(self.end, |record| record.start);
+        self.ranges.truncate(count);
+        self.rejected.retain(|(record, _)| *record < count);
+    }
+}
+
 impl Block {
+    /// Takes the first record out, which is the header.
+    pub(crate) fn take_header(&mut self) -> &[u8] {
+        let header = self.records.remove(0);
+        self.rejected.retain(|(record, _)| *record > 0);
+        for (record, _) in &mut self.rejected {
+            *record -= 1;
+        }
+        self.bytes.get(header).unwrap_or_default()
+    }
+
     /// The records as a batch of undecoded ones, without copying. The first has the number `first`.
     pub(crate) fn into_batch(
         self,
@@ -107,47 +139,26 @@ impl Block {
 }
 
 impl Cut {
-    /// The whole records of `bytes` from `start` on, without line ends, and where the first record starts that is not
-    /// whole. Blank lines are no records, except in text.
-    pub(crate) fn records(&self, bytes: &[u8], mut start: usize) -> (Vec<Range<usize>>, usize) {
-        let mut records = Vec::new();
+    /// The whole records of `bytes` from `start` on, without line ends. Blank lines are no records, except in text. Nothing
+    /// comes after `bytes` if `is_over`.
+    pub(crate) fn records(&self, bytes: &[u8], mut start: usize, is_over: bool) -> Records {
+        let mut ranges = Vec::new();
         match self.format {
             Format::Json if self.layout != Layout::Lines => {
-                return documents(bytes, start, self.layout == Layout::Array);
+                let (ranges, end) = documents(bytes, start, self.layout == Layout::Array);
+                return Records { ranges, end, rejected: Vec::new() };
             }
             Format::Json | Format::Text => {
                 let rest = bytes.get(start..).unwrap_or_default();
                 let first = start;
                 for end in memchr::memchr_iter(b'\n', rest).map(|at| first + at) {
-                    self.push(bytes, start..end, &mut records);
+                    self.push(bytes, start..end, &mut ranges);
                     start = end + 1;
                 }
             }
-            Format::Csv => {
-                let mut inside = false;
-                let mut closed = None;
-                let rest = bytes.get(start..).unwrap_or_default();
-                let first = start;
-                for at in memchr::memchr2_iter(b'\n', b'"', rest).map(|at| first + at) {
-                    if bytes.get(at) == Some(&b'\n') {
-                        if !inside {
-                            self.push(bytes, start..at, &mut records);
-                            start = at + 1;
-                        }
-                    } else if inside {
-                        inside = false;
-                        closed = Some(at);
-                    } else {
-                        // A quote opens a field only at its start; a second quote right after one is an escape.
-                        let before = at.checked_sub(1);
-                        inside = at == start
-                            || closed == before
-                            || before.and_then(|at| bytes.get(at)) == Some(&self.delimiter);
-                    }
-                }
-            }
+            Format::Csv => return self.rows(bytes, start, is_over),
         }
-        (records, start)
+        Records { ranges, end: start, rejected: Vec::new() }
     }
 
     /// The last record, which starts at `from` and has no line end.
@@ -161,7 +172,8 @@ impl Cut {
 
     /// Whether a line end right after `record` ends it; it may stand inside of quotes or brackets.
     pub(crate) fn ends_with_line(&self, record: &[u8]) -> bool {
-        (self.format != Format::Csv && self.layout == Layout::Lines) || self.records(&[record, b"\n"].concat(), 0).1 > 0
+        (self.format != Format::Csv && self.layout == Layout::Lines)
+            || self.records(&[record, b"\n"].concat(), 0, false).end > 0
     }
 
     /// How many of the records come before the first that is longer than allowed, or before what is left after them if
@@ -201,7 +213,7 @@ impl Cut {
                     )
                 } else {
                     format!(
-                        "a quote opens here and does not end within `max_record`, {limit}; only this line is left out"
+                        "a quote opens here, and the record does not end within `max_record`, {limit}; only this line is left out"
                     )
                 },
             ));
@@ -262,32 +274,32 @@ impl Blocks {
             let filled = self.fill()?;
             let start = self.taken.length();
             let skip = if start == 0 && self.rest.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
-            let (mut records, mut consumed) = self.cut.records(&self.rest, skip);
+            let mut records = self.cut.records(&self.rest, skip, filled == 0);
             let mut open_line = 0;
             if filled == 0 {
                 self.ended = true;
-                if let Some(range) = self.cut.last(&self.rest, consumed) {
-                    open_line = (self.rest.len() - consumed) as u64;
-                    records.push(range);
+                if let Some(range) = self.cut.last(&self.rest, records.end) {
+                    open_line = (self.rest.len() - records.end) as u64;
+                    records.ranges.push(range);
                 }
-                consumed = self.rest.len();
+                records.end = self.rest.len();
             }
-            match self.cut.too_long(&records, self.rest.len() - consumed) {
+            match self.cut.too_long(&records.ranges, self.rest.len() - records.end) {
                 None => {}
                 Some(0) => {
-                    let first = records.first().map_or(consumed, |record| record.start);
+                    let first = records.ranges.first().map_or(records.end, |record| record.start);
                     return self.oversized(first).map(Some);
                 }
                 Some(count) => {
                     // What is before it is delivered first.
-                    consumed = records.get(count).map_or(consumed, |record| record.start);
                     records.truncate(count);
                     open_line = 0;
                 }
             }
-            let bytes = self.take(consumed);
+            let bytes = self.take(records.end);
+            let Records { ranges: records, rejected, .. } = records;
             if !records.is_empty() {
-                return Ok(Some(Block { bytes, records, open_line, rejected: Vec::new() }));
+                return Ok(Some(Block { bytes, records, open_line, rejected }));
             }
         }
     }

@@ -17,9 +17,14 @@ pub(crate) fn is_foreign(encoding: &'static Encoding) -> bool {
     encoding != UTF_8
 }
 
-/// The encoding that the first bytes of a file tell, or else the one that the options tell.
+/// The encoding that the first bytes of a file name, or else the one that the options name; and how many bytes name it.
 pub(crate) fn detect(first: &[u8], given: &'static Encoding) -> (&'static Encoding, usize) {
     Encoding::for_bom(first).unwrap_or((given, 0))
+}
+
+/// The encoding of a text that begins with the byte order mark of UTF-16.
+pub(crate) fn utf16_mark(first: &[u8]) -> Option<&'static Encoding> {
+    Encoding::for_bom(first).map(|(encoding, _)| encoding).filter(|encoding| unit(encoding) == 2)
 }
 
 /// Bytes of a character's unit, so that a line end is looked for at the right places.
@@ -68,10 +73,18 @@ pub(crate) fn utf16_length(text: &[u8]) -> usize {
     String::from_utf8_lossy(text).chars().map(char::len_utf16).sum::<usize>() * 2
 }
 
-/// Gives UTF-8. A mark at the start that names another encoding wins; bytes that stand for nothing become U+FFFD.
+/// What was written of a text, without the first half of a character at the end if it is UTF-16.
+pub(crate) fn decode_so_far(bytes: &[u8], encoding: &'static Encoding) -> Vec<u8> {
+    if unit(encoding) == 2 { decode_utf16(bytes, encoding) } else { decode(bytes, encoding) }
+}
+
+/// Gives UTF-8. A mark at the start that names another encoding wins; bytes that stand for nothing become U+FFFD. Without
+/// an encoding and such a mark, everything is given as it is.
 pub(crate) struct Utf8<R> {
     input: R,
-    decoder: Decoder,
+    /// Whether the mark was looked for.
+    is_started: bool,
+    decoder: Option<Decoder>,
     /// What was read and not yet decoded.
     raw: Vec<u8>,
     /// What was decoded and not yet given.
@@ -80,8 +93,34 @@ pub(crate) struct Utf8<R> {
 }
 
 impl<R: Read> Utf8<R> {
-    pub(crate) fn new(input: R, encoding: &'static Encoding) -> Self {
-        Self { input, decoder: encoding.new_decoder(), raw: Vec::new(), text: Vec::new(), given: 0 }
+    pub(crate) fn new(input: R, encoding: Option<&'static Encoding>) -> Self {
+        let decoder = encoding.map(Encoding::new_decoder);
+        Self { input, is_started: decoder.is_some(), decoder, raw: Vec::new(), text: Vec::new(), given: 0 }
+    }
+
+    /// Reads the first bytes, and looks for a mark. It waits for a second byte only where the first can be half of a mark,
+    /// which it cannot be in UTF-8.
+    fn start(&mut self) -> io::Result<()> {
+        self.raw.resize(2, 0);
+        let mut length = 0;
+        while length < 2 {
+            match self.input.read(self.raw.get_mut(length..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            if !matches!(self.raw.first(), Some(0xFE | 0xFF)) {
+                break;
+            }
+        }
+        self.raw.truncate(length);
+        self.decoder = utf16_mark(&self.raw).map(Encoding::new_decoder);
+        if self.decoder.is_none() {
+            self.text = std::mem::take(&mut self.raw);
+        }
+        self.is_started = true;
+        Ok(())
     }
 
     /// Decodes some more; whether there is any.
@@ -89,15 +128,13 @@ impl<R: Read> Utf8<R> {
         let mut block = vec![0; BLOCK];
         let read = self.input.read(&mut block)?;
         // At the end, the first half of a character is left out: the other half may still be written.
-        if read == 0 {
-            return Ok(false);
-        }
+        let Some(decoder) = self.decoder.as_mut().filter(|_| read > 0) else { return Ok(false) };
         self.raw.extend_from_slice(block.get(..read).unwrap_or_default());
         self.text.clear();
         self.given = 0;
-        let longest = self.decoder.max_utf8_buffer_length(self.raw.len()).unwrap_or(BLOCK * 4);
+        let longest = decoder.max_utf8_buffer_length(self.raw.len()).unwrap_or(BLOCK * 4);
         self.text.resize(longest, 0);
-        let (result, taken, written, _) = self.decoder.decode_to_utf8(&self.raw, &mut self.text, false);
+        let (result, taken, written, _) = decoder.decode_to_utf8(&self.raw, &mut self.text, false);
         debug_assert_eq!(result, CoderResult::InputEmpty);
         self.raw.drain(..taken);
         self.text.truncate(written);
@@ -107,7 +144,13 @@ impl<R: Read> Utf8<R> {
 
 impl<R: Read> Read for Utf8<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if !self.is_started {
+            self.start()?;
+        }
         while self.given == self.text.len() {
+            if self.decoder.is_none() {
+                return self.input.read(out);
+            }
             match self.decode() {
                 Ok(true) => {}
                 Ok(false) => return Ok(0),
@@ -142,10 +185,10 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8], encoding: &'static Encoding) -> String {
+    fn read(bytes: &[u8], encoding: impl Into<Option<&'static Encoding>> + Copy) -> String {
         let texts = [1, 3, 100_000].map(|chunk| {
             let mut text = String::new();
-            Utf8::new(Dribble(bytes, chunk), encoding).read_to_string(&mut text).expect("UTF-8");
+            Utf8::new(Dribble(bytes, chunk), encoding.into()).read_to_string(&mut text).expect("UTF-8");
             text
         });
         assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
@@ -185,6 +228,10 @@ mod tests {
         let marked = [&b"\xfe\xff"[..], &big].concat();
         assert_eq!(read(&marked, UTF_16LE), text, "the mark is right");
         assert_eq!(read(b"\xef\xbb\xbfx", WINDOWS_1252), "x");
+        assert_eq!(read(&marked, None), text, "without any encoding, too");
+        for plain in ["", "x", "\n", "é\n", "\u{feff}x", text] {
+            assert_eq!(read(plain.as_bytes(), None), plain);
+        }
         assert_eq!(read(&little[..3], UTF_16LE), "a", "half a character waits for the other half");
         let large: Vec<u8> = vec![0xe9; 3 * BLOCK + 1];
         assert_eq!(read(&large, WINDOWS_1252).chars().count(), 3 * BLOCK + 1);

@@ -221,6 +221,8 @@ fn expand(
             .map_err(|error| ConnectorError::new(ErrorKind::Invalid, error.to_string()))?;
         let mut found = Found::default();
         pattern.expand(&mut found);
+        // They are reported like files that cannot be read, when their turn comes.
+        found.files.extend(found.broken.into_iter().map(|(path, _)| path));
         for (path, error) in found.unreadable {
             let failed = ConnectorError::io(format_args!("look for `{text}` in {}", absolute(&path).display()), error);
             match on_error {
@@ -235,7 +237,11 @@ fn expand(
                 let message = format!("no file `{text}` in {}", folder.display());
                 return Err(ConnectorError::new(ErrorKind::NotFound, message));
             }
-            tracing::warn!(pattern = %text, folder = %folder.display(), "no file matches the pattern");
+            if let Some(literal) = pattern.literal() {
+                tracing::warn!(pattern = %text, folder = %folder.display(), "no file matches the pattern; to read the file with exactly this name, write `{literal}`");
+            } else {
+                tracing::warn!(pattern = %text, folder = %folder.display(), "no file matches the pattern");
+            }
         }
         if let Some(folder) = found.files.iter().find(|path| path.is_dir()) {
             let message = format!("`{}` is a folder: write `{text}/*` for the files in it", folder.display());

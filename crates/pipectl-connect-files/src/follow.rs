@@ -7,6 +7,7 @@ mod problems;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -26,7 +27,7 @@ use crate::{
     glob::{Found, Pattern},
     in_use::InUse,
     mark::Mark,
-    paths::{absolute, folder_of, is_inside},
+    paths::{absolute, folder_of, is_inside, link_error},
 };
 
 /// How long a renamed or deleted file is still read without anything new in it: its writer may not know yet that it
@@ -35,7 +36,7 @@ const LINGER: Micros = 30_000_000;
 
 /// The place in one file that a restart goes on from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Place {
+pub(crate) struct ResumePoint {
     path: String,
     dev: u64,
     inode: u64,
@@ -66,7 +67,7 @@ pub(crate) struct Pass {
     /// New records, of one file.
     pub(crate) block: Option<Block>,
     /// Where reading goes on after them, if that changed.
-    pub(crate) places: Option<Vec<Place>>,
+    pub(crate) places: Option<Vec<ResumePoint>>,
     /// Files and folders that cannot be read and were not reported yet.
     pub(crate) problems: Vec<Problem>,
     /// Nothing is left, partial lines included; only if it was asked to finish.
@@ -82,7 +83,7 @@ pub(crate) struct Follow {
     /// Begin at the end of files that the first scan finds.
     from_end: bool,
     /// Places of the last run, until the files have been found again.
-    restored: Vec<Place>,
+    restored: Vec<ResumePoint>,
     files: Vec<Followed>,
     /// Whose turn it is, so that one busy file does not hide the others.
     turn: usize,
@@ -98,7 +99,13 @@ pub(crate) struct Follow {
 }
 
 impl Follow {
-    pub(crate) fn new(patterns: Vec<Pattern>, cut: Cut, from_end: bool, restored: Vec<Place>, node: &str) -> Self {
+    pub(crate) fn new(
+        patterns: Vec<Pattern>,
+        cut: Cut,
+        from_end: bool,
+        restored: Vec<ResumePoint>,
+        node: &str,
+    ) -> Self {
         Self {
             patterns,
             cut,
@@ -137,7 +144,7 @@ impl Follow {
         })
     }
 
-    fn places(&self) -> Vec<Place> {
+    fn places(&self) -> Vec<ResumePoint> {
         let mut places: Vec<_> = self.files.iter().map(Followed::place).chain(self.restored.iter().cloned()).collect();
         places.sort();
         places
@@ -232,6 +239,7 @@ impl Follow {
         for place in restored {
             self.restore(place, &listed, &placed, now);
         }
+        let mut moved = Vec::new();
         for file in &mut self.files {
             file.age();
             if let Some(path) = listed.remove(&file.id) {
@@ -239,7 +247,9 @@ impl Follow {
                 file.listed = true;
                 file.left_since = None;
             } else if !hidden.iter().any(|folder| is_inside(&file.path, folder)) {
-                file.listed = false;
+                if std::mem::take(&mut file.listed) {
+                    moved.push((file.id, file.path.clone()));
+                }
                 file.left_since.get_or_insert(now);
             }
         }
@@ -254,7 +264,22 @@ impl Follow {
                 self.problems.add(&path, &error, now);
             }
         }
+        for (id, path) in moved {
+            self.rotated(id, &path, now);
+        }
         self.from_end = false;
+    }
+
+    /// A file has moved away from `path`. What has its place now may not be the next one: a log can be rotated twice
+    /// between two scans.
+    fn rotated(&mut self, id: FileId, path: &Path, now: Micros) {
+        if self.files.iter().any(|file| file.listed && file.path == path)
+            && let Some(old) = self.files.iter().find(|file| file.id == id)
+        {
+            let known = self.files.iter().map(|file| file.id).collect();
+            let found = find::after_move(old, path, &known);
+            self.follow_between(found, now);
+        }
     }
 
     /// Follows a file, unless a sink writes it.
@@ -269,7 +294,7 @@ impl Follow {
     }
 
     /// Begins to follow a file.
-    fn add(&mut self, path: &Path) -> std::io::Result<()> {
+    fn add(&mut self, path: &Path) -> io::Result<()> {
         let Some(mut file) = Followed::open(path)? else { return Ok(()) };
         if self.files.iter().any(|known| known.id == file.id) {
             return Ok(());
@@ -291,13 +316,27 @@ impl Follow {
             pattern.expand(&mut matching);
             if matching.files.is_empty() && self.empty.insert(pattern.text().to_owned()) {
                 let folder = if pattern.is_name() { folder_of(pattern.base()) } else { pattern.base() };
-                tracing::warn!(pattern = %pattern.text(), folder = %absolute(folder).display(), "no file matches the pattern yet; waiting for one");
+                let folder = absolute(folder);
+                if let Some(literal) = pattern.literal() {
+                    tracing::warn!(pattern = %pattern.text(), folder = %folder.display(), "no file matches the pattern yet; waiting for one; to read the file with exactly this name, write `{literal}`");
+                } else {
+                    tracing::warn!(pattern = %pattern.text(), folder = %folder.display(), "no file matches the pattern yet; waiting for one");
+                }
             }
+            found.broken.append(&mut matching.broken);
             found.files.append(&mut matching.files);
             found.unreadable.append(&mut matching.unreadable);
         }
         for (path, error) in &found.unreadable {
             self.problems.add(path, error, now);
+        }
+        for (path, error) in found.broken {
+            if error.kind() != io::ErrorKind::NotFound {
+                self.problems.add(&path, &error, now);
+            } else if self.warned.insert(path.clone()) {
+                // Its target may still come.
+                tracing::warn!(file = %path.display(), error = %link_error(&path, error), "a link matches `path` and leads to no file yet; waiting for one");
+            }
         }
         let unreadable: BTreeSet<&PathBuf> = found.unreadable.iter().map(|(path, _)| path).collect();
         self.problems.solved_folders(&unreadable);
@@ -317,7 +356,13 @@ impl Follow {
 
     /// Finds a file of the last run again: at its place, renamed, or copied. Where that cannot be known yet, the place
     /// waits for the next scan.
-    fn restore(&mut self, place: Place, listed: &BTreeMap<FileId, PathBuf>, placed: &BTreeSet<FileId>, now: Micros) {
+    fn restore(
+        &mut self,
+        place: ResumePoint,
+        listed: &BTreeMap<FileId, PathBuf>,
+        placed: &BTreeSet<FileId>,
+        now: Micros,
+    ) {
         let path = PathBuf::from(&place.path);
         let known: BTreeSet<FileId> = self.files.iter().map(|file| file.id).collect();
         let id = (place.dev, place.inode);
@@ -372,7 +417,7 @@ impl Follow {
     /// of their own.
     fn restore_moved(
         &mut self,
-        place: &Place,
+        place: &ResumePoint,
         path: &Path,
         known: &BTreeSet<FileId>,
         placed: &BTreeSet<FileId>,
@@ -390,15 +435,15 @@ impl Follow {
         true
     }
 
-    /// Follows files that were rotated while pipectl was away and that no checkpoint knows.
+    /// Follows files that were rotated while nobody looked and that no checkpoint knows.
     fn follow_between(&mut self, (between, compressed): (Vec<Followed>, Vec<PathBuf>), now: Micros) {
         for mut file in between {
-            tracing::info!(file = %file.path.display(), "a followed file was rotated more than once while pipectl was away; this one is read too");
+            tracing::info!(file = %file.path.display(), "a followed file was rotated more than once; this one is read too");
             file.left_since = Some(now);
             self.push(file);
         }
         for path in compressed {
-            tracing::warn!(file = %path.display(), "a followed file was rotated more than once and compressed while pipectl was away: what this one holds is missing; a `file` source can read it");
+            tracing::warn!(file = %path.display(), "a followed file was rotated more than once, and compressed before it was read: what this one holds is missing; a `file` source can read it");
         }
     }
 }

@@ -21,6 +21,8 @@ const DEEPEST: usize = 32;
 pub(crate) struct Pattern {
     /// As it was written.
     text: String,
+    /// The file that has just that name.
+    literal: PathBuf,
     /// What to walk through: the part before the first special character.
     base: PathBuf,
     matcher: Option<GlobMatcher>,
@@ -36,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) files: BTreeSet<PathBuf>,
     /// What could not be looked into, and why.
     pub(crate) unreadable: Vec<(PathBuf, io::Error)>,
+    /// What matches and cannot be looked at, such as a link that leads nowhere, and why.
+    pub(crate) broken: Vec<(PathBuf, io::Error)>,
 }
 
 impl Pattern {
@@ -43,12 +47,13 @@ impl Pattern {
     pub(crate) fn new(pattern: &str, directory: &Path) -> Result<Self, globset::Error> {
         let special = |part: &str| part.contains(['*', '?', '[', ']', '{', '}']);
         let text = pattern.to_owned();
+        let literal = usable(directory, pattern);
         if !special(pattern) {
-            return Ok(Self { text, base: usable(directory, pattern), matcher: None, depth: 0, hidden: true });
+            return Ok(Self { text, base: literal.clone(), literal, matcher: None, depth: 0, hidden: true });
         }
         let parts: Vec<&str> = pattern.split('/').collect();
-        let literal = parts.iter().take_while(|part| !special(part)).count();
-        let (fixed, wild) = parts.split_at(literal);
+        let fixed = parts.iter().take_while(|part| !special(part)).count();
+        let (fixed, wild) = parts.split_at(fixed);
         let root = if pattern.starts_with('/') { Path::new("/") } else { directory };
         let base = usable(root, fixed.iter().filter(|part| !part.is_empty()).collect::<PathBuf>());
         // Steps that lead nowhere match nothing in a glob, while a shell passes over them.
@@ -57,12 +62,22 @@ impl Pattern {
         let depth = if wild.contains("**") { DEEPEST } else { wild.split('/').count() };
         let hidden = wild.split('/').any(|part| part.starts_with('.') || part.contains("{.") || part.contains(",."));
         let glob = GlobBuilder::new(&wild).literal_separator(true).build()?;
-        Ok(Self { text, base, matcher: Some(glob.compile_matcher()), depth, hidden })
+        Ok(Self { text, literal, base, matcher: Some(glob.compile_matcher()), depth, hidden })
     }
 
     /// The pattern as it was written.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What to write for the file that has just this name, with its special characters, if there is one.
+    pub(crate) fn literal(&self) -> Option<String> {
+        let escape = |character: char| match character {
+            '*' | '?' | '[' | '{' | '}' => format!("[{character}]"),
+            '\\' => "\\\\".to_owned(),
+            _ => character.to_string(),
+        };
+        (!self.is_name() && self.literal.is_file()).then(|| self.text.chars().map(escape).collect())
     }
 
     /// Whether it is the name of one file.
@@ -112,7 +127,16 @@ impl Pattern {
             let relative = folder.join(entry.file_name());
             let path = usable(&self.base, &relative);
             // Links are followed. A file that vanished meanwhile is none.
-            let Ok(metadata) = std::fs::metadata(&path) else { continue };
+            let metadata = match std::fs::metadata(&path) {
+                Ok(metadata) => metadata,
+                Err(error) => {
+                    let is_there = error.kind() != io::ErrorKind::NotFound || path.is_symlink();
+                    if is_there && matcher.is_match(&relative) {
+                        found.broken.push((path, error));
+                    }
+                    continue;
+                }
+            };
             if metadata.is_dir() {
                 let id = file_id::of_metadata(&path, &metadata);
                 if depth > 1 && !above.contains(&id) {
@@ -204,6 +228,39 @@ mod tests {
         let found = find("**/b.log", folder.path());
         assert_eq!(found, [folder.path().join("b.log").display().to_string()]);
         assert_eq!(find("z/*.log", folder.path()).len(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_nowhere_are_no_files() {
+        let folder = lab();
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, folder.path().join(name)).expect("link");
+        };
+        link("none", "dangling.log");
+        link("loop.log", "loop.log");
+        link("none", "other");
+        let mut found = Found::default();
+        Pattern::new("*.log", folder.path()).expect("pattern").expand(&mut found);
+        assert_eq!(found.files.len(), 2, "{found:?}");
+        let mut broken: Vec<_> = found.broken.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
+        broken.sort_unstable();
+        assert_eq!(broken, ["dangling.log", "loop.log"]);
+    }
+
+    #[test]
+    fn a_file_with_special_characters_in_its_name_can_be_named() {
+        let folder = tempfile::tempdir().expect("folder");
+        for name in ["a[1].log", "a{1,2}.log", "a*.log", "what?.log", "x[1]/a.log"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+            std::fs::write(&path, "").expect("file");
+            let literal = Pattern::new(name, folder.path()).expect("pattern").literal().expect("a file");
+            assert_eq!(find(&literal, folder.path()), [path.display().to_string()], "{literal}");
+        }
+        let literal = |name: &str| Pattern::new(name, folder.path()).expect("pattern").literal();
+        assert_eq!(literal("a[1].log").as_deref(), Some("a[[]1].log"));
+        assert_eq!(literal("b[1].log"), None);
     }
 
     #[cfg(unix)]

@@ -17,6 +17,8 @@ use crate::file_id::FileId;
 enum Side {
     Read,
     Written,
+    /// Written by a redirection of standard output.
+    Printed,
 }
 
 /// By whom, and how many times.
@@ -34,20 +36,28 @@ pub(crate) struct InUse {
 impl InUse {
     /// A source begins to read a file, which no sink may write.
     pub(crate) fn read(id: FileId, name: &str, node: &str) -> Result<Self, ConnectorError> {
-        Self::begin(id, Side::Read, node).map_err(|sink| conflict(name, node, &sink))
+        Self::begin(id, Side::Read, node).map_err(|(side, sink)| conflict(name, node, side, &sink))
     }
 
     /// A sink is about to write a file, which no source may read.
     pub(crate) fn write(id: FileId, name: &str, node: &str) -> Result<Self, ConnectorError> {
-        Self::begin(id, Side::Written, node).map_err(|source| conflict(name, &source, node))
+        Self::begin(id, Side::Written, node).map_err(|(_, source)| conflict(name, &source, Side::Written, node))
     }
 
-    fn begin(id: FileId, side: Side, node: &str) -> Result<Self, String> {
+    /// A sink is about to write to standard output, which leads to a file that no source may read.
+    pub(crate) fn print(id: FileId, node: &str) -> Result<Self, ConnectorError> {
+        Self::begin(id, Side::Printed, node).map_err(|(_, source)| conflict("", &source, Side::Printed, node))
+    }
+
+    /// The error is the other side, and its node.
+    fn begin(id: FileId, side: Side, node: &str) -> Result<Self, (Side, String)> {
         let mut table = table();
         let table = table.get_or_insert_default();
-        let other = if side == Side::Read { Side::Written } else { Side::Read };
-        if let Some((node, _)) = table.get(&(id, other)) {
-            return Err(node.clone());
+        let others: &[Side] = if side == Side::Read { &[Side::Written, Side::Printed] } else { &[Side::Read] };
+        for other in others {
+            if let Some((node, _)) = table.get(&(id, *other)) {
+                return Err((*other, node.clone()));
+            }
         }
         table.entry((id, side)).or_insert_with(|| (node.to_owned(), 0)).1 += 1;
         Ok(Self { id, side })
@@ -72,10 +82,17 @@ fn table() -> MutexGuard<'static, Option<Table>> {
     TABLE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn conflict(name: &str, source: &str, sink: &str) -> ConnectorError {
-    let message = format!(
-        "sink `{sink}` writes `{name}`, which source `{source}` reads, perhaps by another name (a link): write to another file"
-    );
+fn conflict(name: &str, source: &str, side: Side, sink: &str) -> ConnectorError {
+    let message = if side == Side::Printed {
+        let name = if name.is_empty() { String::new() } else { format!(", `{name}`") };
+        format!(
+            "standard output, to which sink `{sink}` writes, goes to a file that source `{source}` reads{name}: redirect it to a file that no source reads"
+        )
+    } else {
+        format!(
+            "sink `{sink}` writes `{name}`, which source `{source}` reads, perhaps by another name (a link): write to another file"
+        )
+    };
     ConnectorError::new(ErrorKind::Invalid, message)
 }
 
@@ -96,6 +113,12 @@ mod tests {
         let written = InUse::write(id, "b", "out").expect("free");
         assert!(InUse::read(id, "a", "r").is_err());
         drop(written);
-        InUse::read(id, "a", "r").expect("free");
+        let printed = InUse::print(id, "out").expect("free");
+        let error = InUse::read(id, "a", "r").expect_err("printed");
+        assert!(error.message.contains("source `r` reads, `a`: redirect it"), "{error}");
+        drop(printed);
+        let _read = InUse::read(id, "a", "r").expect("free");
+        let error = InUse::print(id, "out").expect_err("read");
+        assert!(error.message.contains("sink `out` writes, goes to a file that source `r` reads: redirect"), "{error}");
     }
 }

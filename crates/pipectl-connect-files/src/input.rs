@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pipectl_contract::{FileSet, SourceFacts, SourceFormat};
 use pipectl_data::{DataType, Field, PayloadFormat, Schema, compress::Compression, units::Size};
-use pipectl_diag::{Diagnostic, Diagnostics, Path as Place, codes::options::INVALID_OPTION};
+use pipectl_diag::{Diagnostic, Diagnostics, Path as KeyPath, codes::options::INVALID_OPTION};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub enum OneOrMany {
 
 impl OneOrMany {
     /// The values with the place of each, relative to the option.
-    pub(crate) fn entries(&self, place: &Place) -> Vec<(&str, Place)> {
+    pub(crate) fn entries(&self, place: &KeyPath) -> Vec<(&str, KeyPath)> {
         match self {
             Self::One(value) => vec![(value, place.clone())],
             Self::Many(values) => {
@@ -33,7 +33,7 @@ impl OneOrMany {
     }
 
     /// The files that patterns stand for, with the place of each.
-    pub(crate) fn files(&self, place: &Place) -> Vec<(FileSet, Place)> {
+    pub(crate) fn files(&self, place: &KeyPath) -> Vec<(FileSet, KeyPath)> {
         self.entries(place).into_iter().map(|(pattern, place)| (FileSet::matching(pattern), place)).collect()
     }
 
@@ -188,7 +188,7 @@ impl Shape<'_> {
                         INVALID_OPTION,
                         "`delimiter` must be one ASCII character, and not a quote or line end",
                     )
-                    .at(&Place::keys(["delimiter"]), "")
+                    .at(&KeyPath::keys(["delimiter"]), "")
                     .help("write `delimiter: \";\"` or, for a tab, `delimiter: \"\\t\"`"),
                 );
                 b','
@@ -203,7 +203,7 @@ impl Shape<'_> {
                 if given {
                     diagnostics.push(
                         Diagnostic::error(INVALID_OPTION, format!("`{key}` is only for CSV"))
-                            .at_key(&Place::keys([key]), "")
+                            .at_key(&KeyPath::keys([key]), "")
                             .help("remove it, or write `format: csv`"),
                     );
                 }
@@ -213,7 +213,7 @@ impl Shape<'_> {
         if !(1..=1 << 30).contains(&max_record.bytes()) {
             diagnostics.push(
                 Diagnostic::error(INVALID_OPTION, "`max_record` must be between 1B and 1GiB")
-                    .at(&Place::keys(["max_record"]), ""),
+                    .at(&KeyPath::keys(["max_record"]), ""),
             );
         }
         let max_record = usize::try_from(max_record.bytes()).unwrap_or(usize::MAX);
@@ -221,7 +221,7 @@ impl Shape<'_> {
         if layout != Layout::Lines && format != Format::Json {
             diagnostics.push(
                 Diagnostic::error(INVALID_OPTION, "`layout` is only for JSON")
-                    .at_key(&Place::keys(["layout"]), "")
+                    .at_key(&KeyPath::keys(["layout"]), "")
                     .help("remove it, or write `format: json`"),
             );
         }
@@ -230,7 +230,7 @@ impl Shape<'_> {
             if found.is_none() {
                 diagnostics.push(
                     Diagnostic::error(INVALID_OPTION, "`encoding` is not a known text encoding")
-                        .at(&Place::keys(["encoding"]), "")
+                        .at(&KeyPath::keys(["encoding"]), "")
                         .help("write `utf-8`, `latin1`, `windows-1252`, `utf-16`, `shift_jis` or another label of the WHATWG Encoding Standard"),
                 );
             }
@@ -244,7 +244,7 @@ impl Shape<'_> {
 
 impl Meaning {
     /// What the check answers.
-    pub(crate) fn facts(&self, bounded: bool, reads: Vec<(FileSet, Place)>) -> SourceFacts {
+    pub(crate) fn facts(&self, bounded: bool, reads: Vec<(FileSet, KeyPath)>) -> SourceFacts {
         let (schema, format) = match self.cut.format {
             Format::Json => (None, SourceFormat::Json),
             Format::Csv => {

@@ -1,4 +1,4 @@
-//! Fingerprints of what was read of a file: they tell whether a file is still the one that was read.
+//! Fingerprints of what was read of a file: they report whether a file is still the one that was read.
 //!
 //! The first bytes alone do not: a log that begins with the same banner after each start has the same ones. So the bytes
 //! right before the place where reading goes on are looked at too.

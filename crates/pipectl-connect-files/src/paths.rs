@@ -3,7 +3,10 @@
 //! The folder of a spec may be the empty path, which stands for the current folder but which the operating system does
 //! not open, and a name without a folder has an empty parent. Whoever joins, opens or lists goes through here.
 
-use std::path::{Component, Path, PathBuf};
+use std::{
+    io,
+    path::{Component, Path, PathBuf},
+};
 
 /// A path of a spec, relative to the folder of the spec, without `.` steps. It is never empty: the current folder is `.`.
 pub(crate) fn usable(directory: &Path, path: impl AsRef<Path>) -> PathBuf {
@@ -28,6 +31,16 @@ pub(crate) fn is_inside(path: &Path, folder: &Path) -> bool {
 /// What a file is called in messages and positions: relative to the folder of the spec where it is inside.
 pub(crate) fn short_name(path: &Path, directory: &Path) -> String {
     path.strip_prefix(usable(directory, "")).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+/// An error about a path, with where the path leads if it is a link that leads nowhere.
+pub(crate) fn link_error(path: &Path, error: io::Error) -> io::Error {
+    match path.read_link() {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            io::Error::new(error.kind(), format!("it is a link to `{}`, which does not exist", target.display()))
+        }
+        _ => error,
+    }
 }
 
 /// The whole path, for a person who may not know which folder is the current one.

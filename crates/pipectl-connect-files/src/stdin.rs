@@ -124,12 +124,9 @@ impl Reader {
     fn new(input: Box<dyn io::Read + Send>, meaning: Meaning, context: SourceContext) -> Self {
         let position = context.positions.first().and_then(|position| position.get("record")).and_then(Value::as_i64);
         let payload = meaning.payload();
-        let input: Box<dyn io::Read + Send> = match meaning.cut.encoding {
-            None => input,
-            Some(encoding) => Box::new(Utf8::new(input, encoding)),
-        };
+        let input = Utf8::new(input, meaning.cut.encoding);
         let input = Input {
-            blocks: Blocks::new(input, meaning.cut.clone(), Ends::default(), true),
+            blocks: Blocks::new(Box::new(input), meaning.cut.clone(), Ends::default(), true),
             meaning,
             schema: context.schema,
             columns: None,
@@ -205,12 +202,8 @@ impl Input {
         loop {
             let Some(mut block) = self.blocks.next().map_err(describe)? else { return Ok(None) };
             if self.meaning.header && self.columns.is_none() {
-                let first = block.records.remove(0);
-                for (record, _) in &mut block.rejected {
-                    *record = record.saturating_sub(1);
-                }
-                let header = block.bytes.get(first).unwrap_or_default();
-                let columns = Columns::of_header(header, self.meaning.cut.delimiter, &self.schema, "standard input")?;
+                let delimiter = self.meaning.cut.delimiter;
+                let columns = Columns::of_header(block.take_header(), delimiter, &self.schema, "standard input")?;
                 self.columns = Some(columns);
             }
             if block.records.is_empty() {

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::{
     blocks::Block,
     file::check_pattern,
-    follow::{Follow, Pass, Place, Problem},
+    follow::{Follow, Pass, Problem, ResumePoint},
     glob::Pattern,
     input::{Format, Layout, Meaning, OnError, OneOrMany, Oversize, Shape},
     worker::Worker,
@@ -44,11 +44,8 @@ pub struct TailOptions {
     /// The files to follow: one path or several. A path may contain the glob patterns `*`, `?`, `[…]`, `{…}` and `**`.
     /// The files need not exist yet. Compressed files are ignored. If logs are rotated by copying and truncating, the
     /// pattern must not match the copies, because they would be read as new files.
-    #[schemars(example = &"/var/log/nginx/access.log")]
+    #[schemars(example = &"/var/log/nginx/access.log", extend("x-former-name" = "paths"))]
     pub path: Option<OneOrMany>,
-
-    /// Deprecated name of `path`.
-    pub paths: Option<OneOrMany>,
 
     /// Where reading begins at the first start. Files that appear later are read from their beginning.
     #[serde(default)]
@@ -101,29 +98,15 @@ fn default_poll() -> Duration {
 }
 
 impl TailOptions {
-    /// The patterns, with the key that they were given under.
-    fn path(&self) -> (&'static str, Option<&OneOrMany>) {
-        match (&self.path, &self.paths) {
-            (None, Some(paths)) => ("paths", Some(paths)),
-            (path, _) => ("path", path.as_ref()),
-        }
-    }
-
     fn meaning(&self, diagnostics: &mut Diagnostics) -> Meaning {
-        let (key, given) = self.path();
-        let place = given.map_or_else(Path::here, |_| Path::keys([key]));
+        let given = self.path.as_ref();
+        let place = given.map_or_else(Path::here, |_| Path::keys(["path"]));
         let entries = given.map(|given| given.entries(&place)).unwrap_or_default();
         if entries.is_empty() {
             diagnostics.push(
-                Diagnostic::error(INVALID_OPTION, format!("`{key}` names no file"))
+                Diagnostic::error(INVALID_OPTION, "`path` names no file")
                     .at(&place, "")
                     .help("write a path or a pattern, as in `path: /var/log/app/*.log`"),
-            );
-        } else if self.path.is_some() && self.paths.is_some() {
-            diagnostics.push(
-                Diagnostic::error(INVALID_OPTION, "`paths` is a deprecated name of `path`, which is set too")
-                    .at_key(&Path::keys(["paths"]), "")
-                    .help("write all of them into `path: [one, other]`"),
             );
         }
         for (path, place) in entries {
@@ -163,8 +146,7 @@ impl Source for TailSource {
     fn check(&self, options: &TailOptions, _node: NodeContext<'_>) -> Checked<SourceFacts> {
         let mut diagnostics = Diagnostics::new();
         let meaning = options.meaning(&mut diagnostics);
-        let (key, given) = options.path();
-        let reads = given.map(|given| given.files(&Path::keys([key]))).unwrap_or_default();
+        let reads = options.path.as_ref().map(|given| given.files(&Path::keys(["path"]))).unwrap_or_default();
         Checked::new(meaning.facts(options.until_idle.is_some(), reads), diagnostics)
     }
 
@@ -183,7 +165,7 @@ struct Position {
     /// Records delivered.
     record: i64,
     /// The followed files.
-    files: Vec<Place>,
+    files: Vec<ResumePoint>,
 }
 
 struct Reader {
@@ -208,7 +190,7 @@ struct Reader {
 impl Reader {
     fn new(options: &TailOptions, context: SourceContext) -> Result<Self, ConnectorError> {
         let meaning = options.meaning(&mut Diagnostics::new());
-        let patterns = options.path().1.map(OneOrMany::values).unwrap_or_default();
+        let patterns = options.path.as_ref().map(OneOrMany::values).unwrap_or_default();
         let patterns = patterns.iter().map(|pattern| Pattern::new(pattern, &context.directory));
         let patterns = patterns
             .collect::<Result<Vec<_>, _>>()

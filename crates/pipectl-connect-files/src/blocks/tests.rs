@@ -105,3 +105,44 @@ fn a_quote_that_never_ends_takes_one_line_with_it() {
     assert_eq!(records[..3], ["1,a", "2,\"b", "3,c"]);
     assert!(rejected.len() == 1 && rejected[0].contains("a quote opens here"), "{rejected:?}");
 }
+
+#[test]
+fn a_quote_that_is_not_closed_before_the_end_takes_one_line_with_it() {
+    let end = "does not end before the end of the input";
+    let text = "text follows the next quote";
+    for (input, expected, reasons) in [
+        ("a,b\n1,\"x\n2,fine\n3,ok\n4,x\n", vec!["a,b", "1,\"x", "2,fine", "3,ok", "4,x"], vec![(1, end)]),
+        ("1,\"x\r\n2,fine\r\n3,last", vec!["1,\"x", "2,fine", "3,last"], vec![(0, end)]),
+        // The next quote is the first one of another field.
+        ("1,\"x\n2,\"fine\"\n3,ok\n", vec!["1,\"x", "2,\"fine\"", "3,ok"], vec![(0, text)]),
+        ("1,\"x\n2,y\n3,\"fi\nne\"\n", vec!["1,\"x", "2,y", "3,\"fi\nne\""], vec![(0, text)]),
+        ("1,\"x\n\"2\",y\n", vec!["1,\"x", "\"2\",y"], vec![(0, text)]),
+        ("1,\"x\n2,\"y\n3,z\n", vec!["1,\"x", "2,\"y", "3,z"], vec![(0, text), (1, end)]),
+        // Each line closes a quote and opens the next.
+        ("1,\"x\na\",\"b\nc\",\"d\n", vec!["1,\"x", "a\",\"b", "c\",\"d"], vec![(0, end), (1, end), (2, end)]),
+        // These are closed, at least in the same line.
+        ("1,\"x\ny\"\n2,\"a\n\"\"b\"\"\n\",3\n", vec!["1,\"x\ny\"", "2,\"a\n\"\"b\"\"\n\",3"], vec![]),
+        ("1,\"x\ny\"\r\n2,\"x\ny\"", vec!["1,\"x\ny\"", "2,\"x\ny\""], vec![]),
+        ("\"x\ny\",\"a\"b\n2,c\n", vec!["\"x\ny\",\"a\"b", "2,c"], vec![]),
+        ("1,a\n2,\"x", vec!["1,a", "2,\"x"], vec![]),
+    ] {
+        for chunk in [1, 2, 7, 1000] {
+            assert_eq!(records(Format::Csv, input, chunk), expected, "{input:?} in chunks of {chunk}");
+        }
+        let (_, rejected, ends) = all(cut(Format::Csv), input.as_bytes());
+        assert_eq!(rejected.len(), reasons.len(), "{input:?}: {rejected:?}");
+        for (found, (record, reason)) in rejected.iter().zip(reasons) {
+            assert!(found.starts_with(&format!("{record}: ")) && found.contains(reason), "{input:?}: {found}");
+        }
+        assert_eq!(ends.last(), Some(&(input.len() as u64)));
+    }
+}
+
+#[test]
+fn many_quotes_that_are_not_closed_take_no_time() {
+    let text = format!("1,\"x\n{}", "a\",\"b\n".repeat(200_000));
+    for max_record in [1 << 10, 16 << 20] {
+        let (records, rejected, _) = all(Cut { max_record, ..cut(Format::Csv) }, text.as_bytes());
+        assert_eq!((records.len(), rejected.len()), (200_001, 200_001), "{max_record}");
+    }
+}

@@ -1,5 +1,7 @@
 //! The files of one source, read one after another, each of them once.
 
+mod candidates;
+
 use std::{
     collections::HashMap,
     fs::File,
@@ -8,11 +10,11 @@ use std::{
 };
 
 use pipectl_contract::{ConnectorError, ErrorKind};
-use pipectl_data::{Schema, compress::Compression};
+use pipectl_data::Schema;
 
 use super::{
     ledger::{Entry, LastFile, Ledger, fingerprint},
-    listing::{Listing, Stat, is_moved},
+    listing::{Listing, Stat},
     resume::{Known, Opening, Resumed, resume, whole},
 };
 use crate::{
@@ -21,11 +23,8 @@ use crate::{
     documents::looks_like,
     input::{Format, Layout, Meaning, SourceCompression},
     mark::Ends,
-    paths::short_name,
+    paths::{link_error, short_name},
 };
-
-/// Files of which a compressed one may be a copy: the newest of them.
-const MANY: usize = 16;
 
 /// What one call brings.
 pub(super) struct Step {
@@ -35,6 +34,8 @@ pub(super) struct Step {
     pub(super) fields: Option<Vec<String>>,
     /// Where reading goes on.
     pub(super) entries: Vec<Entry>,
+    /// What is no longer known: the same files have other names now.
+    pub(super) forgotten: Vec<Entry>,
     /// Files that could not be read, or not to their end.
     pub(super) problems: Vec<Problem>,
 }
@@ -69,8 +70,11 @@ pub(super) struct Files {
     open: Option<Open>,
     /// Entries whose files hold something else now: what they held may be in a copy.
     rewritten: Vec<Entry>,
+    /// Entries of files that were read in part and no longer have their names, until they are found.
+    missing: Vec<Entry>,
     /// What the next step brings.
     entries: Vec<Entry>,
+    forgotten: Vec<Entry>,
     problems: Vec<Problem>,
 }
 
@@ -80,6 +84,8 @@ struct Open {
     path: PathBuf,
     /// Whether nothing has been read of it.
     is_fresh: bool,
+    /// Entries of the same file under other names, which are forgotten once there is one of this name.
+    continues: Vec<Entry>,
     stat: Stat,
     blocks: Blocks,
     columns: Option<Columns>,
@@ -122,26 +128,22 @@ impl Files {
         known: Ledger,
         last: Option<LastFile>,
     ) -> Self {
-        let mut by_inode: HashMap<u64, Vec<usize>> = HashMap::new();
-        let (rewritten, usual): (Vec<_>, Vec<_>) =
-            known.entries().iter().enumerate().partition(|(_, entry)| entry.is_rewritten());
-        for (index, entry) in usual {
-            by_inode.entry(entry.inode).or_default().push(index);
-        }
-        let rewritten = rewritten.into_iter().map(|(_, entry)| entry.clone()).collect();
+        let rewritten = known.entries().iter().filter(|entry| entry.is_rewritten()).cloned().collect();
         Self {
             listing,
             meaning,
             compression,
             schema,
             known,
-            by_inode,
+            by_inode: HashMap::new(),
             last,
             started: false,
             next: 0,
             open: None,
             rewritten,
+            missing: Vec::new(),
             entries: Vec::new(),
+            forgotten: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -153,7 +155,10 @@ impl Files {
         }
         loop {
             let Some(open) = &mut self.open else {
-                let Some(path) = self.listing.paths.get(self.next).cloned() else { return Ok(self.step(None)) };
+                let Some(path) = self.listing.paths.get(self.next).cloned() else {
+                    self.report_missing();
+                    return Ok(self.step(None));
+                };
                 self.next += 1;
                 match self.open_file(&path) {
                     Ok(open) => self.open = open,
@@ -165,6 +170,7 @@ impl Files {
                 Ok(Some(block)) => block,
                 Ok(None) => {
                     if open.stat.is_regular && open.blocks.taken().length() > 0 {
+                        self.forgotten.append(&mut open.continues);
                         self.entries.push(open.entry(true));
                     }
                     self.open = None;
@@ -180,10 +186,13 @@ impl Files {
                 Err(BlockError::TooLong(byte)) => {
                     // What comes before it counts.
                     if open.stat.is_regular {
+                        self.forgotten.append(&mut open.continues);
                         self.entries.push(open.entry(false));
                     }
                     let (name, path) = (open.name.clone(), open.path.clone());
-                    self.problems.push(too_long(&name, byte, self.opening(&path).is_plain()));
+                    let is_regular = open.stat.is_regular;
+                    let is_plain = is_regular && self.opening(&path).is_plain_at(&path).unwrap_or_default();
+                    self.problems.push(too_long(&name, byte, is_plain));
                     (self.open, self.next) = (None, self.listing.paths.len());
                     continue;
                 }
@@ -198,19 +207,15 @@ impl Files {
                 tracing::warn!(file = %open.name, "the file does not hold one JSON object a line; write `layout: {layout}` if that is what it is");
             }
             if self.meaning.header && open.columns.is_none() {
-                let first = block.records.remove(0);
-                for (record, _) in &mut block.rejected {
-                    *record = record.saturating_sub(1);
-                }
-                let header = block.bytes.get(first).unwrap_or_default();
                 let delimiter = self.meaning.cut.delimiter;
-                open.columns = Some(Columns::of_header(header, delimiter, &self.schema, &open.name)?);
+                open.columns = Some(Columns::of_header(block.take_header(), delimiter, &self.schema, &open.name)?);
             }
             if block.records.is_empty() {
                 continue;
             }
             // A pipe cannot be read again, so there is nothing to remember of it.
             if open.stat.is_regular {
+                self.forgotten.append(&mut open.continues);
                 self.entries.push(open.entry(false));
             }
             let fields = open.columns.as_ref().map(|columns| columns.names().to_vec());
@@ -223,6 +228,7 @@ impl Files {
             block,
             fields: None,
             entries: std::mem::take(&mut self.entries),
+            forgotten: std::mem::take(&mut self.forgotten),
             problems: std::mem::take(&mut self.problems),
         }
     }
@@ -238,7 +244,9 @@ impl Files {
     fn problem(&mut self, path: &Path, entry: Option<Entry>, error: io::Error) {
         let name = self.name(path);
         let entry = entry.or_else(|| {
-            let Stat { inode, size, modified, .. } = Stat::of(path, &std::fs::metadata(path).ok()?);
+            // Of a link that leads nowhere, the link itself.
+            let metadata = std::fs::metadata(path).or_else(|_| path.symlink_metadata()).ok()?;
+            let Stat { inode, size, modified, .. } = Stat::of(path, &metadata);
             let known = self.known.by_name(&name).filter(|known| known.inode == inode);
             let nothing = Entry {
                 name: name.clone(),
@@ -251,6 +259,7 @@ impl Files {
             };
             Some(Entry { size, modified, ..known.cloned().unwrap_or(nothing) })
         });
+        let error = link_error(path, error);
         let ConnectorError { kind, message, .. } = ConnectorError::io(format_args!("read `{name}`"), error);
         self.problems.push(Problem { message, kind, name, is_gone: false, is_fatal: false, entry });
     }
@@ -260,26 +269,38 @@ impl Files {
         if let Some(last) = self.last.take() {
             self.upgrade(last);
         }
-        for entry in self.known.entries().iter().filter(|entry| !entry.is_rewritten()) {
-            // A rotated file comes after the one that has its name now: what is known of it must outlive that one's entry,
-            // should the run be stopped in between.
-            if let Some(name) = self.listing.moved(entry).filter(|name| is_moved(entry, name)) {
-                self.entries.push(Entry { name: name.clone(), ..entry.clone() });
-            }
-            if entry.size == 0 && entry.byte > 0 && !self.listing.has(entry) {
-                let message = format!(
-                    "`{}` is gone, of which the last run had read {} bytes and perhaps not all",
-                    entry.name, entry.byte
-                );
-                self.problems.push(Problem {
-                    message,
-                    kind: ErrorKind::NotFound,
-                    name: entry.name.clone(),
-                    is_gone: true,
-                    is_fatal: false,
-                    entry: Some(entry.clone()),
-                });
-            }
+        let usual = self.known.entries().iter().enumerate().filter(|(_, entry)| !entry.is_rewritten());
+        for (index, entry) in usual {
+            self.by_inode.entry(entry.inode).or_default().push(index);
+        }
+        self.keep_moved();
+        let is_missing = |entry: &&Entry| {
+            !entry.is_rewritten() && entry.size == 0 && entry.byte > 0 && !self.listing.has_name(entry)
+        };
+        self.missing = self.known.entries().iter().filter(is_missing).cloned().collect();
+    }
+
+    /// Entries that need not be looked for any more, since their file is found: the one of `entry`.
+    fn found(&mut self, entry: &Entry) -> Vec<Entry> {
+        let is_same = |other: &mut Entry| other == entry || (other.inode == entry.inode && other.byte <= entry.byte);
+        self.missing.extract_if(.., is_same).collect()
+    }
+
+    /// Reports files that were read in part and have not been found under any name.
+    fn report_missing(&mut self) {
+        for entry in std::mem::take(&mut self.missing) {
+            let message = format!(
+                "`{}` is gone, of which the last run had read {} bytes and perhaps not all",
+                entry.name, entry.byte
+            );
+            self.problems.push(Problem {
+                message,
+                kind: ErrorKind::NotFound,
+                name: entry.name.clone(),
+                is_gone: true,
+                is_fatal: false,
+                entry: Some(entry),
+            });
         }
     }
 
@@ -312,16 +333,30 @@ impl Files {
     /// Opens a file where its records are new; `None` if there are none.
     fn open_file(&mut self, path: &Path) -> io::Result<Option<Open>> {
         let name = self.name(path);
-        let metadata = std::fs::metadata(path)?;
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            // A link that leads nowhere, and was reported as a dead letter, is left alone until it changes.
+            Err(error) => {
+                let link = path.symlink_metadata().map_err(|_| error.kind())?;
+                let is_known = self.known.by_name(&name).is_some_and(|known| Stat::of(path, &link).is_unchanged(known));
+                return if is_known { Ok(None) } else { Err(error) };
+            }
+        };
         let stat = Stat::of(path, &metadata);
         if stat.is_regular {
             for entry in self.candidates(&name, stat) {
                 if stat.is_unchanged(&entry) && entry.name == name {
+                    let mut found = self.found(&entry);
+                    self.forgotten.append(&mut found);
                     return Ok(None);
                 }
                 match self.try_resume(path, &name, stat, &Known::Entry(&entry))? {
-                    Attempt::Goes(open) => return Ok(Some(*open)),
-                    Attempt::Nothing => return Ok(None),
+                    Attempt::Goes(open) => return Ok(Some(Open { continues: self.found(&entry), ..*open })),
+                    Attempt::Nothing => {
+                        let mut found = self.found(&entry);
+                        self.forgotten.append(&mut found);
+                        return Ok(None);
+                    }
                     Attempt::Other => {}
                 }
                 if entry.name == name {
@@ -341,34 +376,16 @@ impl Files {
         }
         let input = self.opening(path).reader(File::open(path)?);
         let blocks = Blocks::new(input, self.meaning.cut.clone(), Ends::default(), false);
-        Ok(Some(Open { name, path: path.to_path_buf(), is_fresh: true, stat, blocks, columns: None, unfinished: 0 }))
-    }
-
-    /// What is known of a file, perhaps under another name. Names decide where nothing else does: a new file may have got
-    /// the inode of a deleted one, and even the same content.
-    fn candidates(&self, name: &str, stat: Stat) -> Vec<Entry> {
-        let mut found: Vec<&Entry> = Vec::new();
-        let by_name = self.known.by_name(name);
-        found.extend(by_name.filter(|entry| entry.inode == stat.inode));
-        let same_inode = self.by_inode.get(&stat.inode).into_iter().flatten();
-        let moved = same_inode.filter_map(|index| self.known.entries().get(*index));
-        found.extend(moved.filter(|entry| entry.name != name && (stat.is_unchanged(entry) || is_moved(entry, name))));
-        // Another file has taken the name: the old one may be in the listing under a name of its own.
-        found.extend(
-            by_name.filter(|entry| entry.inode != stat.inode && !self.listing.inodes.contains_key(&entry.inode)),
-        );
-        if by_name.is_none_or(|entry| entry.inode != stat.inode) {
-            let is_copy = |entry: &&Entry| is_moved(entry, name);
-            found.extend(self.rewritten.iter().filter(is_copy));
-            if Compression::detect(Path::new(name)) != Compression::None {
-                // It may be one that was rotated and compressed, so that its old name and number are gone. The text decides.
-                let is_compressed = |entry: &&Entry| {
-                    is_moved(entry, name) && Compression::detect(Path::new(&entry.name)) == Compression::None
-                };
-                found.extend(self.known.entries().iter().rev().filter(is_compressed).take(MANY));
-            }
-        }
-        found.into_iter().cloned().collect()
+        Ok(Some(Open {
+            name,
+            path: path.to_path_buf(),
+            is_fresh: true,
+            continues: Vec::new(),
+            stat,
+            blocks,
+            columns: None,
+            unfinished: 0,
+        }))
     }
 
     /// Goes on after what is known of a file.
@@ -395,6 +412,7 @@ impl Files {
             name: name.to_owned(),
             path: path.to_path_buf(),
             is_fresh: false,
+            continues: Vec::new(),
             stat,
             blocks,
             columns,

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::Metadata,
     path::{Path, PathBuf},
-    time::UNIX_EPOCH,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use pipectl_contract::ConnectorError;
@@ -17,7 +17,8 @@ use crate::{file_id, follow::is_sibling, in_use::InUse, paths::short_name};
 pub(super) struct Listing {
     pub(super) paths: Vec<PathBuf>,
     pub(super) directory: PathBuf,
-    names: HashSet<String>,
+    /// The number on the disk of each file, where it has one.
+    names: HashMap<String, Option<u64>>,
     /// The name of each file by its number on the disk.
     pub(super) inodes: HashMap<u64, String>,
     /// Keeps sinks from writing them.
@@ -28,27 +29,39 @@ impl Listing {
     /// Files in the order in which they are read. Of several names of one file, the first counts.
     pub(super) fn new(files: Vec<PathBuf>, directory: PathBuf, node: &str) -> Result<Self, ConnectorError> {
         let mut ids = HashSet::new();
+        let mut names = HashMap::new();
         let mut inodes = HashMap::new();
         let mut paths = Vec::new();
         let mut in_use = Vec::new();
         for path in files {
-            if let Some(id) = file_id::of(&path) {
+            let name = short_name(&path, &directory);
+            let id = file_id::of(&path);
+            if let Some(id) = id {
                 if !ids.insert(id) {
                     continue;
                 }
-                let name = short_name(&path, &directory);
                 in_use.push(InUse::read(id, &name, node)?);
-                inodes.insert(id.1, name);
+                inodes.insert(id.1, name.clone());
             }
+            names.insert(name, id.map(|id| id.1));
             paths.push(path);
         }
-        let names = paths.iter().map(|path| short_name(path, &directory)).collect();
         Ok(Self { paths, directory, names, inodes, _in_use: in_use })
     }
 
     /// Whether the file of an entry is among them, perhaps under another name.
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        self.names.contains(&entry.name) || self.inodes.contains_key(&entry.inode)
+        self.has_name(entry) || self.inodes.contains_key(&entry.inode)
+    }
+
+    /// Whether a file has the name of an entry, perhaps another file.
+    pub(super) fn has_name(&self, entry: &Entry) -> bool {
+        self.names.contains_key(&entry.name)
+    }
+
+    /// Whether the file of an entry still has its name.
+    pub(super) fn is_in_place(&self, entry: &Entry) -> bool {
+        self.names.get(&entry.name) == Some(&Some(entry.inode))
     }
 
     /// The name that the file of an entry has now, if it is another one and the entry's own name is gone or taken.
@@ -63,17 +76,18 @@ pub(super) struct Stat {
     pub(super) inode: u64,
     pub(super) size: u64,
     pub(super) modified: i64,
+    /// When it was made, in microseconds, where the file system knows.
+    born: Option<i64>,
     pub(super) is_regular: bool,
 }
 
 impl Stat {
     pub(super) fn of(path: &Path, metadata: &Metadata) -> Self {
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified = modified.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
         Self {
             inode: file_id::of_metadata(path, metadata).1,
             size: metadata.len(),
-            modified,
+            modified: metadata.modified().ok().and_then(micros).unwrap_or(0),
+            born: metadata.created().ok().and_then(micros),
             is_regular: metadata.is_file(),
         }
     }
@@ -81,6 +95,19 @@ impl Stat {
     pub(super) fn is_unchanged(self, entry: &Entry) -> bool {
         self.size > 0 && self.size == entry.size && self.modified == entry.modified && self.inode == entry.inode
     }
+
+    /// Whether a file that has the inode of an entry and another name can be the entry's file, so that its text decides.
+    /// A file system gives the inode of a deleted file to a new one, and an export may hold the same every day: where
+    /// there is nothing to go on with, only a file that is older than its entry is the same one.
+    pub(super) fn may_be_moved(self, entry: &Entry) -> bool {
+        let was_read_in_part = entry.size == 0;
+        let is_older = self.born.is_some_and(|born| born < entry.modified);
+        entry.byte > 0 && (was_read_in_part || self.size > entry.size || is_older)
+    }
+}
+
+fn micros(time: SystemTime) -> Option<i64> {
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_micros()).ok()
 }
 
 /// Whether `name` is one that a rotation gives to the file of an entry, which a rotation may have named already:

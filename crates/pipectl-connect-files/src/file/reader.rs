@@ -123,6 +123,9 @@ impl SourceReader for Reader {
         }
         if !self.over {
             let step = self.worker.run(Files::next_step).await??;
+            if !step.forgotten.is_empty() {
+                self.delivered.forget(|entry| step.forgotten.contains(entry));
+            }
             for entry in step.entries {
                 self.delivered.put(entry);
             }

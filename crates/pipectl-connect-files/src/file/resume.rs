@@ -12,7 +12,7 @@ use pipectl_data::compress::Compression;
 use super::ledger::{Entry, LastFile, fingerprint};
 use crate::{
     blocks::{Blocks, Cut},
-    encoding::Utf8,
+    encoding::{Utf8, utf16_mark},
     follow::line_end,
     mark::{self, Ends},
 };
@@ -25,18 +25,24 @@ pub(super) struct Opening {
 }
 
 impl Opening {
-    /// Whether the text is what is on the disk.
-    pub(super) fn is_plain(self) -> bool {
-        self.compression == Compression::None && self.encoding.is_none()
+    /// Whether the text of a file is what is on the disk.
+    pub(super) fn is_plain_at(self, path: &Path) -> io::Result<bool> {
+        self.is_plain(&mut File::open(path)?)
+    }
+
+    /// The same for a file that is read from its start on.
+    fn is_plain(self, file: &mut File) -> io::Result<bool> {
+        if self.compression != Compression::None || self.encoding.is_some() {
+            return Ok(false);
+        }
+        let first = read(file, 2)?;
+        file.rewind()?;
+        Ok(utf16_mark(&first).is_none())
     }
 
     /// The text of a file as UTF-8.
     pub(super) fn reader(self, file: File) -> Box<dyn Read + Send> {
-        let input = self.compression.reader(file);
-        match self.encoding {
-            None => input,
-            Some(encoding) => Box::new(Utf8::new(input, encoding)),
-        }
+        Box::new(Utf8::new(self.compression.reader(file), self.encoding))
     }
 }
 
@@ -143,7 +149,7 @@ fn resume_oversized(
 /// What is after `length` bytes, and both ends of these; `None` if there are fewer.
 fn skip(path: &Path, opening: Opening, length: u64) -> io::Result<Option<(Box<dyn Read + Send>, Ends)>> {
     let mut file = File::open(path)?;
-    if opening.is_plain() {
+    if opening.is_plain(&mut file)? {
         if file.metadata()?.len() < length {
             return Ok(None);
         }
@@ -179,7 +185,7 @@ fn read(file: &File, length: u64) -> io::Result<Vec<u8>> {
 
 /// Length and fingerprint of all that a file holds now: for one that an earlier version had read to its end.
 pub(super) fn whole(path: &Path, opening: Opening) -> io::Result<(u64, u64)> {
-    let length = if opening.is_plain() {
+    let length = if opening.is_plain_at(path)? {
         std::fs::metadata(path)?.len()
     } else {
         io::copy(&mut opening.reader(File::open(path)?), &mut io::sink())?

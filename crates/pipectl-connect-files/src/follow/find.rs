@@ -7,21 +7,21 @@ use std::{
 
 use pipectl_data::compress::Compression;
 
-use super::{Place, followed::Followed, order::is_rotated};
+use super::{ResumePoint, followed::Followed, order::is_rotated};
 use crate::{
     file_id::{self, FileId},
     paths::{folder_of, usable},
 };
 
 /// The same file under another name beside `path`.
-pub(super) fn renamed(place: &Place, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
+pub(super) fn renamed(place: &ResumePoint, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
     let candidates = siblings(path).filter(|sibling| file_id::of(sibling) == Some((place.dev, place.inode)));
     first_that_resumes(candidates, place, known)
 }
 
 /// Another file beside `path` that begins with what was read. Nothing is found for a place at a file's very start,
 /// where every file would fit.
-pub(super) fn copy(place: &Place, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
+pub(super) fn copy(place: &ResumePoint, path: &Path, known: &BTreeSet<FileId>) -> Option<Followed> {
     if place.mark.length == 0 {
         return None;
     }
@@ -40,6 +40,15 @@ pub(super) fn compressed(path: &Path) -> Option<PathBuf> {
 pub(super) fn between(old: &Followed, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
     match old.modified.filter(|_| is_numbered(&old.path, path)) {
         Some(since) => rotated_after(since, path, &known.iter().copied().chain([old.id]).collect()),
+        None => (Vec::new(), Vec::new()),
+    }
+}
+
+/// The same for a file that has just moved away from `path`, wherever it is now.
+pub(super) fn after_move(old: &Followed, path: &Path, known: &BTreeSet<FileId>) -> (Vec<Followed>, Vec<PathBuf>) {
+    let is_rotated = siblings(path).any(|sibling| file_id::of(&sibling) == Some(old.id) && is_numbered(&sibling, path));
+    match old.modified.filter(|_| is_rotated) {
+        Some(since) => rotated_after(since, path, known),
         None => (Vec::new(), Vec::new()),
     }
 }
@@ -76,7 +85,7 @@ fn is_numbered(path: &Path, log: &Path) -> bool {
 
 fn first_that_resumes(
     mut candidates: impl Iterator<Item = PathBuf>,
-    place: &Place,
+    place: &ResumePoint,
     known: &BTreeSet<FileId>,
 ) -> Option<Followed> {
     candidates.find_map(|candidate| {

@@ -10,9 +10,9 @@ use std::{
 use encoding_rs::{Encoding, UTF_8};
 use pipectl_data::Micros;
 
-use super::Place;
+use super::ResumePoint;
 use crate::{
-    blocks::{BLOCK, BYTE_ORDER_MARK, Block, Cut},
+    blocks::{BLOCK, Block, Cut, Records},
     encoding,
     file_id::{self, FileId},
     in_use::InUse,
@@ -80,7 +80,7 @@ impl Followed {
     }
 
     /// Goes on from a place, if this is still the file that it is in.
-    pub(super) fn resume(&mut self, place: &Place) -> io::Result<bool> {
+    pub(super) fn resume(&mut self, place: &ResumePoint) -> io::Result<bool> {
         if self.file.metadata()?.len() < place.offset {
             return Ok(false);
         }
@@ -143,9 +143,9 @@ impl Followed {
     }
 
     /// Where a restart goes on.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> ResumePoint {
         let tail = self.read.tail();
-        Place {
+        ResumePoint {
             path: self.path.to_string_lossy().into_owned(),
             dev: self.id.0,
             inode: self.id.1,
@@ -179,7 +179,8 @@ impl Followed {
                 // The last record was delivered although its line had no end yet; now the line goes on, or ends.
                 let line = self.bytes(self.offset() - self.open_line, self.open_line as usize)?;
                 let unit = encoding.map_or(1, encoding::unit);
-                let next = text(bytes.get(..bytes.len().min(2 * unit)).unwrap_or_default(), encoding);
+                let next = bytes.get(..bytes.len().min(2 * unit)).unwrap_or_default();
+                let next = encoding.map_or_else(|| next.to_vec(), |encoding| encoding::decode_so_far(next, encoding));
                 match line_end(&next) {
                     Some(end) if end == 0 || !cut.ends_with_line(&text(&line, encoding)) => self.go_back(),
                     Some(end) => {
@@ -196,8 +197,9 @@ impl Followed {
             let decoded = wide.map(|wide| encoding::decode_utf16(bytes.get(mark..).unwrap_or_default(), wide));
             let skip = if decoded.is_some() { 0 } else { mark };
             let lines = decoded.as_deref().unwrap_or(&bytes);
-            let (mut records, mut consumed) = cut.records(lines, skip);
-            let too_long = cut.too_long(&records, lines.len() - consumed);
+            let is_over = last && !more;
+            let mut records = cut.records(lines, skip, is_over);
+            let too_long = cut.too_long(&records.ranges, lines.len() - records.end);
             let raw = |end: usize| match &decoded {
                 Some(decoded) => mark + encoding::utf16_length(decoded.get(..end).unwrap_or_default()),
                 None => end,
@@ -205,27 +207,25 @@ impl Followed {
             match too_long {
                 None => {}
                 Some(0) => {
-                    let start = raw(records.first().map_or(consumed, |record| record.start)) as u64;
+                    let start = raw(records.ranges.first().map_or(records.end, |record| record.start)) as u64;
                     let look = self.oversized(self.offset() + start, cut, encoding, last)?;
                     if matches!(look, Look::Nothing) {
                         self.seen = seen;
                     }
                     return Ok(look);
                 }
-                Some(count) => {
-                    // What is before it is delivered first.
-                    consumed = records.get(count).map_or(consumed, |record| record.start);
-                    records.truncate(count);
-                }
+                // What is before it is delivered first.
+                Some(count) => records.truncate(count),
             }
             let mut open_line = 0;
-            if last && !more && too_long.is_none() {
-                if let Some(range) = cut.last(lines, consumed) {
-                    open_line = (raw(lines.len()) - raw(consumed)) as u64;
-                    records.push(range);
+            if is_over && too_long.is_none() {
+                if let Some(range) = cut.last(lines, records.end) {
+                    open_line = (raw(lines.len()) - raw(records.end)) as u64;
+                    records.ranges.push(range);
                 }
-                consumed = lines.len();
+                records.end = lines.len();
             }
+            let Records { ranges: records, end: consumed, rejected } = records;
             if consumed == skip && more && records.is_empty() {
                 want *= 2;
                 continue;
@@ -242,7 +242,7 @@ impl Followed {
             }
             let mut lines = decoded.unwrap_or(bytes);
             lines.truncate(consumed);
-            let block = Block { bytes: lines, records, open_line, rejected: Vec::new() };
+            let block = Block { bytes: lines, records, open_line, rejected };
             return Ok(Look::Block(match encoding.filter(|_| wide.is_none()) {
                 Some(encoding) => block.decoded(encoding),
                 None => block,
@@ -254,14 +254,8 @@ impl Followed {
     fn encoding(&self, cut: &Cut, bytes: &[u8]) -> (Option<&'static Encoding>, usize) {
         let at_start = self.offset() == 0;
         let first = if at_start { bytes } else { self.read.head() };
-        match cut.encoding {
-            None if at_start && bytes.starts_with(BYTE_ORDER_MARK) => (None, BYTE_ORDER_MARK.len()),
-            None => (None, 0),
-            Some(given) => {
-                let (encoding, mark) = encoding::detect(first, given);
-                (Some(encoding).filter(|encoding| *encoding != UTF_8), if at_start { mark } else { 0 })
-            }
-        }
+        let (encoding, mark) = encoding::detect(first, cut.encoding.unwrap_or(UTF_8));
+        (Some(encoding).filter(|encoding| *encoding != UTF_8), if at_start { mark } else { 0 })
     }
 
     /// A record that is longer than allowed and starts here. As long as its line has no end, it waits.
@@ -275,9 +269,12 @@ impl Followed {
         if cut.oversize == Oversize::Fail {
             return Ok(Look::TooLong(start));
         }
+        let unit = encoding.map_or(1, encoding::unit);
         let mut at = self.searched.max(start);
         let (end, length) = loop {
-            let bytes = self.bytes(at, BLOCK)?;
+            let mut bytes = self.bytes(at, BLOCK)?;
+            // Half a unit at the end waits for its other half.
+            bytes.truncate(bytes.len() - bytes.len() % unit);
             match encoding::find_line_end(&bytes, encoding) {
                 Some((found, length)) => break (at + (found + length) as u64, at + found as u64 - start),
                 None if bytes.is_empty() && last => break (at, at - start),
@@ -289,7 +286,7 @@ impl Followed {
             }
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let wanted = cut.kept() * encoding.map_or(1, encoding::unit);
+        let wanted = cut.kept() * unit;
         let kept = self.bytes(start, wanted.min(length))?;
         self.read = self.ends_at(end)?;
         (self.open_line, self.searched) = (0, 0);

@@ -71,7 +71,7 @@ pub struct FileSinkOptions {
 
     /// How to handle an existing file when a run starts without a checkpoint. If not given, such a run is refused
     /// unless you pass `--replace-output` or `--keep-output`. A restart from a checkpoint always continues at the
-    /// position in the checkpoint.
+    /// position in the checkpoint; with `append`, after what others have appended since the run ended.
     pub mode: Option<OnExisting>,
 }
 
@@ -244,6 +244,9 @@ struct State {
     length: u64,
     /// How many bytes follow, which [`SinkWriter::committed`] appends.
     held: usize,
+    /// Whether the run had finished writing: what is in the file beyond this is not ours.
+    #[serde(default)]
+    closed: bool,
 }
 
 struct Writer {
@@ -268,6 +271,8 @@ struct Writer {
     /// Whether a checkpoint has been taken, or restored, since `holding` began.
     asked: bool,
     header_due: bool,
+    /// Whether nothing has been written since the last [`SinkWriter::finish`].
+    closed: bool,
 }
 
 impl Writer {
@@ -286,9 +291,10 @@ impl Writer {
             holding: false,
             asked: false,
             header_due: true,
+            closed: false,
         };
         if let Some(state) = context.restored {
-            writer.restore(&state).await?;
+            writer.restore(&state, options.mode).await?;
         } else {
             match (options.mode, context.earlier) {
                 (Some(OnExisting::Append), _) | (None, Earlier::Keep) => writer.append_to_existing()?,
@@ -303,7 +309,7 @@ impl Writer {
         ConnectorError::io(format_args!("write `{}`", self.path.display()), error)
     }
 
-    async fn restore(&mut self, bytes: &[u8]) -> Result<(), ConnectorError> {
+    async fn restore(&mut self, bytes: &[u8], mode: Option<OnExisting>) -> Result<(), ConnectorError> {
         let invalid = || {
             let message = format!("the checkpoint of `{}` cannot be read", self.path.display());
             ConnectorError::new(ErrorKind::Invalid, message)
@@ -317,6 +323,18 @@ impl Writer {
         }
         self.length = state.length;
         self.held = held.to_vec();
+        self.closed = state.closed;
+        if self.closed && self.has_more()? {
+            if mode == Some(OnExisting::Append) {
+                return self.append_to_existing();
+            }
+            let message = format!(
+                "`{}` holds more than this pipeline wrote: another program or pipeline appends to it. Write to another file, \
+                 or set `mode: append` in the sink if several pipelines append to it in turn",
+                self.path.display()
+            );
+            return Err(ConnectorError::new(ErrorKind::Conflict, message));
+        }
         self.holding = !self.held.is_empty();
         self.asked = true;
         self.header_due = self.length == 0 && self.held.is_empty();
@@ -330,6 +348,28 @@ impl Writer {
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
         self.ready().await.map(|_| ())
+    }
+
+    /// Whether there is more in the file than a run left that had finished. What waited for its last checkpoint is taken for
+    /// written if it is there.
+    fn has_more(&mut self) -> Result<bool, ConnectorError> {
+        let mut file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(self.failed(error)),
+        };
+        let published = encoded(self.compression, &self.held);
+        let mut found = Vec::new();
+        file.seek(SeekFrom::Start(self.length))
+            .and_then(|_| (&file).take(published.len() as u64 + 1).read_to_end(&mut found))
+            .map_err(|error| self.failed(error))?;
+        if let Some(more) = found.strip_prefix(published.as_slice()) {
+            self.length += published.len() as u64;
+            self.held.clear();
+            return Ok(!more.is_empty());
+        }
+        // It broke off while it was published.
+        Ok(!published.starts_with(&found))
     }
 
     fn append_to_existing(&mut self) -> Result<(), ConnectorError> {
@@ -430,6 +470,15 @@ fn cut(file: &File, path: &std::path::Path, length: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Bytes as they stand in the file: one member if it is compressed.
+fn encoded(compression: Compression, bytes: &[u8]) -> Vec<u8> {
+    if compression == Compression::None || bytes.is_empty() {
+        return bytes.to_vec();
+    }
+    // What cannot be compressed has not been written either.
+    compression.compress(bytes).unwrap_or_default()
+}
+
 fn write_at(mut file: &File, start: u64, compression: Compression, bytes: &[u8]) -> io::Result<u64> {
     file.seek(SeekFrom::Start(start))?;
     if compression == Compression::None {
@@ -444,6 +493,7 @@ fn write_at(mut file: &File, start: u64, compression: Compression, bytes: &[u8])
 #[async_trait]
 impl SinkWriter for Writer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
+        self.closed = false;
         // First what is there already: an error now leaves this batch for the runtime to offer again.
         if self.buffer.len() >= FLUSH && !self.holding {
             self.flush().await?;
@@ -469,7 +519,7 @@ impl SinkWriter for Writer {
             let synced = self.host.blocking(move || file.sync_data()).await;
             synced.map_err(|error| self.failed(error))?;
         }
-        let state = State { version: 1, length: self.length, held: self.held.len() };
+        let state = State { version: 1, length: self.length, held: self.held.len(), closed: self.closed };
         let mut bytes = serde_json::to_vec(&state)
             .map_err(|error| ConnectorError::new(ErrorKind::Internal, format!("cannot write the state: {error}")))?;
         bytes.push(b'\n');
@@ -490,7 +540,11 @@ impl SinkWriter for Writer {
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {
-        if self.holding { Ok(()) } else { self.flush().await }
+        if !self.holding {
+            self.flush().await?;
+        }
+        self.closed = true;
+        Ok(())
     }
 }
 

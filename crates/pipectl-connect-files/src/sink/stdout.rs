@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::format::{Formatter, SinkFormat};
-use crate::worker::Worker;
+use crate::{in_use::InUse, worker::Worker};
 
 /// Prints each record on a line of standard output.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -53,7 +53,8 @@ impl Sink for StdoutSink {
         _binding: (),
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        Ok(Box::new(Writer::new(Box::new(io::stdout()), options.format, context)))
+        let in_use = redirected(&io::stdout(), &context.node)?;
+        Ok(Box::new(Writer { in_use, ..Writer::new(Box::new(io::stdout()), options.format, context) }))
     }
 
     fn describe(&self, _: &StdoutOptions, (): &(), _output: &str, _node: &str) -> String {
@@ -61,17 +62,38 @@ impl Sink for StdoutSink {
     }
 }
 
+/// Keeps sources from reading the file that standard output is redirected to, if it is.
+#[cfg(unix)]
+fn redirected(out: &impl std::os::fd::AsFd, node: &str) -> Result<Option<InUse>, ConnectorError> {
+    let metadata = out.as_fd().try_clone_to_owned().and_then(|out| std::fs::File::from(out).metadata());
+    // A closed one is for the first write to report.
+    let Ok(metadata) = metadata else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    InUse::print(crate::file_id::of_metadata(std::path::Path::new(""), &metadata), node).map(Some)
+}
+
+/// Elsewhere a file has no number that would show that it is the same.
+#[cfg(not(unix))]
+fn redirected(_out: &io::Stdout, _node: &str) -> Result<Option<InUse>, ConnectorError> {
+    Ok(None)
+}
+
 struct Writer {
     formatter: Formatter,
     out: Worker<Box<dyn Write + Send>, io::Result<()>>,
     /// Whether the header is still to come.
     fresh: bool,
+    /// Keeps sources from reading what is written.
+    #[allow(dead_code, reason = "held until the writer is dropped")]
+    in_use: Option<InUse>,
 }
 
 impl Writer {
     fn new(out: Box<dyn Write + Send>, format: SinkFormat, context: SinkContext) -> Self {
         let formatter = Formatter::new(format, &context);
-        Self { formatter, out: Worker::new(context.host, out), fresh: context.restored.is_none() }
+        Self { formatter, out: Worker::new(context.host, out), fresh: context.restored.is_none(), in_use: None }
     }
 }
 
@@ -144,5 +166,24 @@ mod tests {
             assert!(error.message.contains("closed"), "{error}");
         })
         .expect("runs");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_redirection_into_a_file_that_is_read_is_refused() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("out.log");
+        let file = std::fs::File::create(&path).expect("a file");
+        let id = crate::file_id::of(&path).expect("a file");
+        let reading = InUse::read(id, "out.log", "r").expect("free");
+        let error = redirected(&file, "out").expect_err("read");
+        assert!(error.message.contains("standard output, to which sink `out` writes"), "{error}");
+        drop(reading);
+        let writing = redirected(&file, "out").expect("free").expect("a file");
+        assert!(InUse::read(id, "out.log", "r").is_err());
+        drop(writing);
+        InUse::read(id, "out.log", "r").expect("free");
+        let (_reader, pipe) = io::pipe().expect("a pipe");
+        assert!(redirected(&pipe, "out").expect("a pipe is no file").is_none());
     }
 }

@@ -120,6 +120,54 @@ fn a_file_that_lost_bytes_is_refused() {
     });
 }
 
+/// What others append between two runs is neither cut off nor overwritten.
+#[test]
+fn what_others_append_stays() {
+    run(async {
+        for (name, mode, first) in [
+            ("kept.jsonl", Some(OnExisting::Append), Earlier::None),
+            ("kept.jsonl.gz", Some(OnExisting::Append), Earlier::None),
+            ("plain.jsonl", Some(OnExisting::Overwrite), Earlier::None),
+            ("added.jsonl", None, Earlier::Keep),
+            ("short.jsonl", None, Earlier::Replace),
+        ] {
+            let folder = tempfile::tempdir().expect("folder");
+            let path = folder.path().join(name);
+            let options = FileSinkOptions { mode, ..options(name, OnExisting::Append) };
+            let begin = SinkContext { earlier: first, ..context(folder.path(), None) };
+            let mut writer = Writer::open(&options, begin).await.expect("opens");
+            writer.write(&rows(0..2)).await.expect("writes");
+            writer.finish().await.expect("finishes");
+            let state = writer.checkpoint().await.expect("a state");
+            writer.committed().await.expect("commits");
+            drop(writer);
+            // A second run with nothing new, which changes nothing.
+            let mut writer = Writer::open(&options, context(folder.path(), Some(state))).await.expect("opens");
+            writer.committed().await.expect("commits");
+            writer.finish().await.expect("finishes");
+            let state = writer.checkpoint().await.expect("a state");
+            writer.committed().await.expect("commits");
+            drop(writer);
+            assert_eq!(content(&path), lines(0..2), "{name}");
+            let more = Compression::detect(&path).compress(b"{\"id\":9}\n").expect("compresses");
+            OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(&more)).expect("appends");
+            let opened = Writer::open(&options, context(folder.path(), Some(state))).await;
+            if mode != Some(OnExisting::Append) {
+                let error = opened.err().expect("refused").to_string();
+                assert!(error.contains("holds more than this pipeline wrote"), "{name}: {error}");
+                assert_eq!(content(&path), lines(0..2) + "{\"id\":9}\n", "{name}");
+                continue;
+            }
+            let mut writer = opened.expect("opens");
+            writer.write(&rows(2..3)).await.expect("writes");
+            writer.finish().await.expect("finishes");
+            writer.checkpoint().await.expect("a state");
+            writer.committed().await.expect("commits");
+            assert_eq!(content(&path), lines(0..2) + "{\"id\":9}\n" + &lines(2..3), "{name}");
+        }
+    });
+}
+
 #[test]
 fn csv_has_one_header_and_appending_starts_a_new_line() {
     run(async {
@@ -188,7 +236,7 @@ fn payloads_go_through_on_one_line_each() {
 }
 
 #[test]
-fn options_that_cannot_be_are_told() {
+fn options_that_cannot_be_are_reported() {
     for (path, expected) in [
         ("", "names no file"),
         ("out/", "names no file"),
