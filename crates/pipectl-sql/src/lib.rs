@@ -7,6 +7,7 @@ mod check;
 mod literal;
 mod parse;
 
+pub use check::{instead_of, one_slip};
 use pipectl_data::Schema;
 use pipectl_diag::{
     Diagnostic, Diagnostics, Part, Path, Place,

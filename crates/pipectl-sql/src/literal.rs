@@ -37,6 +37,12 @@ fn unit_length(word: &str) -> Option<Micros> {
     find(&lower).or_else(|| lower.strip_suffix('s').filter(|stem| stem.len() > 1).and_then(find))
 }
 
+/// The full name of a unit of fixed length: `minute` for `m` and `mins`.
+pub(crate) fn unit_name(word: &str) -> Option<&'static str> {
+    let length = unit_length(word)?;
+    UNITS.iter().rev().find(|(_, known)| *known == length).map(|(name, _)| *name)
+}
+
 /// Whether a word is a unit of an interval, also one that is refused later.
 pub(crate) fn is_interval_unit(word: &str) -> bool {
     let lower = word.to_ascii_lowercase();

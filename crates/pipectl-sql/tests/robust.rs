@@ -44,6 +44,21 @@ const WORDS: &[&str] = &[
     "''",
     "\u{0}",
     "json_get(j, '$')",
+    "->> 'é'",
+    "#>> '{a,é}'",
+    "~* 'é'",
+    "[",
+    "LIKE ANY (",
+    "= ALL (ARRAY[",
+    "BETWEEN SYMMETRIC",
+    "{{ é }}",
+    "j:é.a[0]",
+    "DIV",
+    "NOT RLIKE",
+    "TOP (5)",
+    "regexp_replace(k, '(a)', '\\1é')",
+    "date_sub(ts, 1)",
+    "timestampdiff(day, ts, ts)",
 ];
 
 fn lookup(name: &str) -> Lookup {

@@ -1,31 +1,14 @@
 //! What `pipectl explain` knows beside codes: functions, kinds and options, cut from the pages that are made of the code,
 //! so that it works without a network and never says something else than they do.
 
+mod words;
+
 use std::fmt::Write as _;
 
-use pipectl_diag::nearest;
+use clap::CommandFactory as _;
+use pipectl_sql::{instead_of, one_slip};
 
-use crate::reference::kinds_page;
-
-/// The windows, which are no functions: they stand in `GROUP BY` only.
-const WINDOWS: &[(&str, &str)] = &[
-    (
-        "tumble",
-        "tumble(size)\ntumble(size, offset)\n\n  Windows of a fixed size that do not overlap, for GROUP BY. The offset shifts their start. `window_start` and\n  `window_end` are the bounds of the window.\n\n  example: GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
-    ),
-    (
-        "hop",
-        "hop(slide, size)\nhop(slide, size, offset)\n\n  Windows of a fixed size that overlap, for GROUP BY: a new window starts with each slide, so a record can be in several\n  windows. The offset shifts their start. `window_start` and `window_end` are the bounds of the window.\n\n  example: GROUP BY sensor_id, hop(INTERVAL '10 seconds', INTERVAL '1 minute')\n",
-    ),
-    (
-        "window_start",
-        "window_start\n\n  The start of the window of a group, in a query that groups by tumble or hop.\n\n  example: SELECT sensor_id, window_start, count(*) AS readings FROM … GROUP BY sensor_id, tumble(INTERVAL '1 minute')\n",
-    ),
-    (
-        "window_end",
-        "window_end\n\n  The end of the window of a group: the first instant after the window. See `window_start`.\n",
-    ),
-];
+use crate::{cli::Arguments, reference::kinds_page};
 
 /// A section of a page.
 struct Section<'a> {
@@ -35,13 +18,11 @@ struct Section<'a> {
     lines: Vec<&'a str>,
 }
 
-/// Everything of this name: a function, a kind, an option, or an option of a kind as in `object_store.prefix`.
+/// Everything of this name: a function, a word of SQL, a type, a kind, an option, or an option of a kind as in
+/// `object_store.prefix`.
 pub(crate) fn find(word: &str) -> Option<String> {
     let lower = word.to_lowercase();
     let mut found = Vec::new();
-    if let Some((_, text)) = WINDOWS.iter().find(|(name, _)| *name == lower) {
-        found.push((*text).to_owned());
-    }
     let functions = pipectl_ir::functions::functions_page();
     for row in functions.lines().filter_map(cells) {
         if let [calls, gives, example, ..] = row.as_slice()
@@ -50,10 +31,11 @@ pub(crate) fn find(word: &str) -> Option<String> {
             found.push(function(calls, gives, example));
         }
     }
+    found.extend(command(&lower));
     let page = kinds_page();
     let sections = sections(&page);
     for section in &sections {
-        if section.name() == word || (section.title.is_empty() && section.part.eq_ignore_ascii_case(word)) {
+        if section.is_named(word) {
             found.push(section.text());
         }
     }
@@ -61,30 +43,60 @@ pub(crate) fn find(word: &str) -> Option<String> {
         let (kind, option) = word.split_once('.').map_or((None, word), |(kind, option)| (Some(kind), option));
         for section in &sections {
             let whole = option_rows(section, word).chain(
-                kind.filter(|kind| *kind == section.name()).into_iter().flat_map(|_| option_rows(section, option)),
+                kind.filter(|kind| section.is_named(kind)).into_iter().flat_map(|_| option_rows(section, option)),
             );
             found.extend(whole.map(|text| format!("{}\n\n{text}", section.heading())));
         }
     }
+    if let Some(text) = words::find(&lower) {
+        found.insert(0, text);
+    }
+    if found.is_empty()
+        && let Some(instead) = instead_of(word)
+    {
+        found.push(format!("{lower}\n\n  Not a function of pipectl: {instead}\n"));
+    }
     if found.is_empty() { None } else { Some(found.join("\n")) }
 }
 
-/// The nearest name that [`find`] knows.
+/// The help of a command: `fmt`, `stream read`.
+fn command(words: &str) -> Option<String> {
+    let mut command = Arguments::command();
+    command.build();
+    let mut command = &mut command;
+    for word in words.split_whitespace() {
+        command = command.find_subcommand_mut(word)?;
+    }
+    (!words.trim().is_empty()).then(|| command.render_long_help().to_string())
+}
+
+/// The name that [`find`] knows and of which this is a slip of the pen. What is further away is another word: `cast` is
+/// not meant by who writes `least`.
 pub(crate) fn near(word: &str) -> Option<String> {
     let functions = pipectl_ir::functions::functions_page();
     let rows: Vec<_> = functions.lines().filter_map(cells).collect();
     let page = kinds_page();
     let sections = sections(&page);
     let names = rows.iter().filter_map(|row| row.first()).flat_map(|calls| names(calls));
-    let kinds = sections.iter().map(Section::name);
-    let windows = WINDOWS.iter().map(|(name, _)| *name);
-    nearest(word, names.chain(kinds).chain(windows)).map(str::to_owned)
+    let kinds = sections.iter().map(Section::name).filter(|name| !name.is_empty());
+    let meant = names.chain(kinds).find(|name| one_slip(word, name));
+    meant.or_else(|| words::names().find(|name| one_slip(word, name))).map(str::to_owned)
 }
 
 impl Section<'_> {
     /// The kind's name: `object_store` of `object_store: directory`.
     fn name(&self) -> &str {
         self.title.split(':').next().unwrap_or_default()
+    }
+
+    /// Whether this is its kind, or the part of the page before all kinds.
+    fn is_named(&self, word: &str) -> bool {
+        self.name() == word || (self.title.is_empty() && self.part.eq_ignore_ascii_case(word))
+    }
+
+    /// Whether it is a backend that this build does not have, whose options are not known here.
+    fn is_left_out(&self) -> bool {
+        self.lines.iter().any(|line| line.contains("that this build was made without"))
     }
 
     fn heading(&self) -> String {
@@ -102,6 +114,8 @@ impl Section<'_> {
                 {
                     write!(text, "\n{}", option(&row)).unwrap_or_default();
                 }
+            } else if self.is_left_out() && line.starts_with("No options") {
+                text.push_str("\nThis build cannot show its options: a build with the backend does, and docs/generated/kinds.md lists them.\n");
             } else if !line.is_empty() {
                 write!(text, "\n{line}\n").unwrap_or_default();
             }
@@ -217,6 +231,13 @@ mod tests {
     }
 
     #[test]
+    fn a_backend_that_the_build_lacks_has_options_all_the_same() {
+        let page = "## Environment: backends\n\n### kafka\n\nA backend that this build was made without.\n\nNo options: `kafka: {}`.\n";
+        let text = sections(page).iter().map(Section::text).collect::<String>();
+        assert!(!text.contains("No options") && text.contains("docs/generated/kinds.md"), "{text}");
+    }
+
+    #[test]
     fn words_that_people_ask_for() {
         for (word, part) in [
             ("hop", "hop(slide, size)"),
@@ -235,8 +256,36 @@ mod tests {
             let text = find(word).unwrap_or_else(|| panic!("nothing about `{word}`"));
             assert!(text.contains(part), "{word}: {text}");
         }
+        for (word, part) in [
+            ("lag", "neighboring rows"),
+            ("year", "date_part('year', time)"),
+            ("median", "Not a function of pipectl"),
+            ("dead_letters", "cannot be processed"),
+            ("metadata", "name: "),
+            ("metadata.name", "checkpoints"),
+            ("CAST", "CAST(amount AS string)"),
+            ("try_cast", "TRY_CAST"),
+            ("between", "BETWEEN"),
+            ("ilike", "LIKE"),
+            ("Group By", "GROUP BY"),
+            ("having", "HAVING"),
+            ("interval", "INTERVAL"),
+            ("int64", "64 bits"),
+            ("epoch_ms", "milliseconds since 1970"),
+            ("watermark", "lateness"),
+        ] {
+            let text = find(word).unwrap_or_else(|| panic!("nothing about `{word}`"));
+            assert!(text.contains(part), "{word}: {text}");
+        }
+        for data_type in pipectl_data::DataType::NAMED {
+            assert!(find(data_type.name()).is_some(), "nothing about the type {data_type}");
+        }
         assert_eq!(find("no_such_word"), None);
+        for word in ["aws", "clause", "no_such_word", "lags"] {
+            assert_eq!(near(word), None, "{word}");
+        }
         assert_eq!(near("tumbel").as_deref(), Some("tumble"));
+        assert_eq!(near("dead_leters").as_deref(), Some("dead_letters"));
         assert_eq!(near("objectstore").as_deref(), Some("object_store"));
     }
 }

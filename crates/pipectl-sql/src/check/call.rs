@@ -9,7 +9,8 @@ use pipectl_ir::{
 
 use super::{
     Checker, Scope,
-    convert::{common_type, fits},
+    convert::{common_type, conversion, fits},
+    elsewhere::is_elsewhere,
     type_name,
 };
 use crate::parse::ast::{Call, Node};
@@ -25,7 +26,13 @@ impl<'a> Checker<'a> {
         }
         let Some(function) = functions::find(&name) else {
             let before = self.problems.len();
-            let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, scope)).collect();
+            let elsewhere = is_elsewhere(&name);
+            // A unit without quotes, as in dateadd(day, 1, ts), is a word of the function and no column.
+            let args: Vec<_> = call
+                .args
+                .iter()
+                .map(|arg| if elsewhere && self.is_unit(arg) { None } else { self.expr(arg, scope) })
+                .collect();
             let found = self.problems.split_off(before);
             let misspelt = self.unknown_function(call, &name, &args);
             // If it is none of ours, it may well be an aggregate elsewhere, and its arguments are right as they are.
@@ -65,6 +72,9 @@ impl<'a> Checker<'a> {
                 "has many values in a group",
                 |p| p.help(format!("choose a value: max({name}()), or use window_start and window_end")),
             );
+            return None;
+        }
+        if self.unquoted(call, function) {
             return None;
         }
         let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, scope)).collect();
@@ -191,15 +201,18 @@ impl<'a> Checker<'a> {
                         "extract a value: json_float({written}, '$.path'), or json_int, json_text or json_bool by its type"
                     ));
                 }
+                let wanted = by_count.first().and_then(|signature| signature.param(first));
+                let advice = match wanted {
+                    // A number has no text form that would be a time.
+                    _ if function.name == "to_timestamp" => conversion(arg, DataType::Timestamp, &written),
+                    Some(Param::Is(wanted)) => conversion(arg, wanted, &written),
+                    Some(Param::Number) => conversion(arg, DataType::Float64, &written),
+                    _ => None,
+                };
                 let p = p.help(usages(function));
-                match by_count.first().and_then(|signature| signature.param(first)) {
-                    Some(Param::Is(wanted))
-                        if wanted != DataType::Interval
-                            && !matches!(arg.data_type, DataType::Json | DataType::Interval) =>
-                    {
-                        p.help(format!("convert it: CAST(… AS {wanted})"))
-                    }
-                    _ => p,
+                match advice {
+                    Some(advice) => p.help(advice),
+                    None => p,
                 }
             });
             return None;

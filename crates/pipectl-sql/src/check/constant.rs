@@ -2,15 +2,15 @@
 
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::{
-    functions::{Function, LiteralKind},
+    functions::{Function, LiteralKind, Param},
     query::{Expr, ExprKind, Literal},
     replacement::{Piece, pieces},
 };
 
-use super::{Checker, call::usages, convert::shortened};
+use super::{Checker, call::usages, convert::shortened, elsewhere::unit, inside};
 use crate::{
     literal::check_text,
-    parse::ast::{Kind, Node},
+    parse::ast::{Call, Kind, Node},
 };
 
 impl Checker<'_> {
@@ -75,6 +75,57 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether an argument is a unit of time without quotes, and no column.
+    pub(super) fn is_unit(&self, node: &Node) -> bool {
+        matches!(&node.kind, Kind::Column { qualifier: None, name } if self.input.schema.find(&name.text).is_none())
+            && unit(node).is_some()
+    }
+
+    /// Reports words such as `hour` in `date_trunc(hour, ts)`: a constant of the function, which needs quotes.
+    pub(super) fn unquoted(&mut self, call: &Call, function: &Function) -> bool {
+        let kinds: Vec<LiteralKind> = function
+            .signatures
+            .iter()
+            .flat_map(|signature| signature.params)
+            .filter_map(|param| match param {
+                Param::Literal(
+                    kind @ (LiteralKind::TruncUnit | LiteralKind::DatePart | LiteralKind::Encoding | LiteralKind::Zone),
+                ) => Some(*kind),
+                _ => None,
+            })
+            .collect();
+        let word = |arg: &Node| match &arg.kind {
+            Kind::Column { qualifier: None, name } if self.input.schema.find(&name.text).is_none() => {
+                let text =
+                    if kinds.contains(&LiteralKind::Zone) { name.text.clone() } else { name.text.to_lowercase() };
+                let text = unit(arg).filter(|_| function.name.starts_with("date_")).map_or(text, str::to_owned);
+                kinds.iter().any(|kind| check_text(*kind, &text).is_ok()).then_some((name.clone(), text))
+            }
+            _ => None,
+        };
+        let Some((at, (name, text))) = call.args.iter().enumerate().find_map(|(at, arg)| Some((at, word(arg)?))) else {
+            return false;
+        };
+        let others: Vec<_> =
+            call.args.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, arg)| arg).collect();
+        let misplaced = match others.as_slice() {
+            // date_trunc(ts, hour) of BigQuery
+            [time] if at == 1 && function.name.starts_with("date_") => self.sql.get(time.place.clone()),
+            _ => None,
+        };
+        let help = match misplaced {
+            Some(time) => format!("write {}('{text}', {time})", function.name),
+            None => format!("write '{text}' in quotes"),
+        };
+        let title = format!("unknown column `{}`", name.text);
+        let label = format!("not a column of `{}`", self.select.input.text);
+        self.problem(codes::UNKNOWN_COLUMN, title, &name.place, label, |p| {
+            let p = p.help(help);
+            if misplaced.is_some() { p } else { p.fix(inside(&name.place), format!("'{text}'")) }
+        });
+        true
+    }
+
     /// What `ESCAPE` says, if it is there and is not the backslash that holds anyway; `None` for a problem.
     #[expect(clippy::option_option, reason = "a problem, nothing to say, or the character")]
     pub(super) fn escape(&mut self, escape: Option<&Node>, pattern: &Expr) -> Option<Option<String>> {
@@ -110,6 +161,17 @@ impl Checker<'_> {
         Some((character != Some('\\')).then(|| character.map(String::from).unwrap_or_default()))
     }
 
+    /// Refuses `\1` and `\&`, which would be put in as they stand.
+    fn backslash(&mut self, text: &str, replacement: &Expr) -> Option<()> {
+        let Some((written, ours)) = foreign_group(text) else { return Some(()) };
+        let title = format!("`{written}` is not a reference to a group");
+        self.problem(codes::BAD_LITERAL, title, &replacement.place, "a backslash is text here", |p| {
+            p.help(format!("write `{ours}"))
+                .help(format!("for this very text, join it: '\\' || '{}'", written.trim_start_matches('\\')))
+        });
+        None
+    }
+
     /// Checks that a constant replacement speaks of groups that the pattern has; any other would put in nothing.
     pub(super) fn replacement(&mut self, args: &[Expr]) -> Option<()> {
         let [_, pattern, replacement] = args else { return Some(()) };
@@ -121,6 +183,7 @@ impl Checker<'_> {
         let pattern = regex::Regex::new(pattern).ok()?;
         let groups = pattern.captures_len() - 1;
         let named: Vec<&str> = pattern.capture_names().flatten().collect();
+        self.backslash(text, replacement)?;
         for piece in pieces(text) {
             let (what, help) = match piece {
                 Piece::Number(number) if number > groups => {
@@ -132,7 +195,7 @@ impl Checker<'_> {
                         ("", _) if named.is_empty() => "it has no named groups: (?<name>…) makes one".to_owned(),
                         ("", _) => format!("its named groups are {}", named.join(", ")),
                         (number, more) => format!(
-                            "letters, digits and underscores after `$` all belong to the name: write ${{{number}}}{more}"
+                            "letters, digits and underscores after `$` all belong to the name: write ${{{number}}}{more}, in a spec $${{{number}}}{more}"
                         ),
                     };
                     (format!("group `{name}`"), help)
@@ -147,6 +210,22 @@ impl Checker<'_> {
         }
         Some(())
     }
+}
+
+/// The reference to a group as other systems write it, `\1` or `\&`: its place in the text, and ours.
+fn foreign_group(text: &str) -> Option<(&str, String)> {
+    text.match_indices('\\').find_map(|(at, _)| {
+        let rest = text.get(at + 1..)?;
+        let (sign, after) = (rest.get(..1)?, rest.get(1..)?);
+        let group = match sign {
+            "&" => "0",
+            digit if digit.starts_with(|c: char| c.is_ascii_digit()) => digit,
+            _ => return None,
+        };
+        let goes_on = after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        let ours = if goes_on { format!("${{{group}}}` (in a spec `$${{{group}}}`)") } else { format!("${group}`") };
+        Some((text.get(at..at + 2)?, ours))
+    })
 }
 
 fn noun(kind: LiteralKind) -> &'static str {

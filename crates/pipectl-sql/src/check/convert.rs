@@ -6,7 +6,7 @@ use pipectl_data::{DataType, json, timestamp};
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::query::{Expr, ExprKind, Literal};
 
-use super::{Checker, Scope, inside, is_null};
+use super::{Checker, Scope, elsewhere::from_number, inside, is_null};
 use crate::{
     literal::parse_interval,
     parse::ast::{Name, Node},
@@ -208,6 +208,27 @@ fn refused_cast(from: DataType, to: DataType) -> Option<&'static str> {
         (Json, _) => Some("extract the value: json_int(x, '$'), json_float, json_bool, json_text"),
         (Interval, _) => Some("write its length as a number: to_ms(x)"),
         _ => Some("cast to a string first: CAST(CAST(x AS string) AS …)"),
+    }
+}
+
+/// How to make `wanted` of a value of another type, if there is a way; one that works for every row.
+pub(super) fn conversion(expr: &Expr, wanted: DataType, written: &str) -> Option<String> {
+    use DataType::{Bool, Bytes, Date, Float64, Int64, Interval, Json, String, Timestamp};
+    let helped = |text: &str| Some(text.replace("(x)", &format!("({written})")));
+    match (expr.data_type, wanted) {
+        (Int64 | Float64, Timestamp | Date) => Some(from_number(written, expr.data_type)),
+        (_, Interval) => Some("write an interval: INTERVAL '1 minute'".to_owned()),
+        (from @ (Interval | Json), to) => refused_cast(from, to).and_then(helped),
+        // A text need not hold such a value, so only a cast that gives NULL works for every row.
+        (String, to @ (Int64 | Float64 | Bool | Timestamp | Date | Json)) => Some(format!(
+            "convert it: TRY_CAST({written} AS {to}) gives NULL for a text that is no {to}, CAST({written} AS {to}) an error of the row"
+        )),
+        (String, Bytes) => Some(format!("convert it: CAST({written} AS bytes)")),
+        (from, to) => match refused_cast(from, to) {
+            None if from != to => Some(format!("convert it: CAST({written} AS {to})")),
+            Some(help) if matches!((from, to), (Timestamp | Date, Int64 | Float64)) => helped(help),
+            _ => None,
+        },
     }
 }
 

@@ -7,7 +7,9 @@ use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 use super::{
     Checker, Scope,
     convert::{common_type, type_of},
-    inside, is_null, type_name,
+    inside, is_null,
+    operator::{Advice, comparable_form},
+    type_name,
 };
 use crate::parse::ast::{Kind, Node};
 
@@ -243,6 +245,23 @@ impl<'a> Checker<'a> {
         })
     }
 
+    /// How two values that stand for each other get one type.
+    fn one_form(&self, one: &Expr, other: &Expr) -> Option<Advice> {
+        let written = |expr: &Expr| self.sql.get(expr.place.clone()).unwrap_or("x").to_owned();
+        let form = comparable_form(other, one.data_type, &written(other))
+            .or_else(|| comparable_form(one, other.data_type, &written(one)));
+        form.or_else(|| {
+            // Everything but an interval has a text form, but not every text is a value of another type.
+            let odd = match (one.data_type, other.data_type) {
+                (DataType::String, DataType::Interval) | (DataType::Interval, DataType::String) => return None,
+                (DataType::String, _) => other,
+                (_, DataType::String) => one,
+                _ => return None,
+            };
+            Some((format!("convert one of them: CAST({} AS string)", written(odd)), None))
+        })
+    }
+
     /// The one type that all of them can have; a problem names the first two that do not fit.
     pub(super) fn one_type(&mut self, all: &[&Expr], what: &str) -> Option<DataType> {
         let mut one = (*all.first()?).clone();
@@ -250,14 +269,19 @@ impl<'a> Checker<'a> {
             let Some(common) = common_type(&one, expr) else {
                 let (a, b) = (type_name(&one), type_name(expr));
                 let first = one.place.clone();
+                let advice = self.one_form(&one, expr);
                 self.problem(
                     codes::WRONG_TYPES,
                     format!("{what} combines {a} and {b}"),
                     &expr.place,
                     format!("this is {b}"),
                     |p| {
-                        p.related(inside(&first), format!("this is {a}"))
-                            .help(format!("convert one of them, such as CAST(… AS {a})"))
+                        let p = p.related(inside(&first), format!("this is {a}"));
+                        match advice {
+                            Some((help, Some((place, fix)))) => p.help(help).fix(inside(&place), fix),
+                            Some((help, None)) => p.help(help),
+                            None => p.help(format!("convert one of them, such as CAST(… AS {a})")),
+                        }
                     },
                 );
                 return None;

@@ -10,6 +10,7 @@ mod operator;
 mod output;
 mod window;
 
+pub use elsewhere::{instead_of, one_slip};
 use std::ops::Range;
 
 use pipectl_data::DataType;
@@ -59,6 +60,9 @@ impl<'a> Checker<'a> {
     fn query(&mut self, sql: &str) -> Option<Query> {
         let select = self.select;
         let filter = select.filter.as_ref().map(|node| self.condition(node, Scope::Row("WHERE")));
+        if self.having_without_groups() {
+            return None;
+        }
         let aggregates = select.items.iter().find_map(|item| match item {
             Item::Value { node, .. } => aggregate_in(node),
             Item::All { .. } => None,
@@ -75,6 +79,28 @@ impl<'a> Checker<'a> {
             },
             shape: shape?,
         })
+    }
+
+    /// Reports a HAVING that filters single rows: nothing is grouped, so that all else would be said of groups that
+    /// nobody meant.
+    fn having_without_groups(&mut self) -> bool {
+        let select = self.select;
+        let Some(having) = select.having.as_ref().filter(|having| select.group_by.is_empty() && !of_groups(having))
+        else {
+            return false;
+        };
+        let aggregates = select.items.iter().any(|item| matches!(item, Item::Value { node, .. } if of_groups(node)));
+        if aggregates {
+            return false;
+        }
+        let condition = self.sql.get(having.place.clone()).unwrap_or("condition");
+        let help = match &select.filter {
+            None => format!("write WHERE {condition}"),
+            Some(_) => format!("add it to WHERE: … AND ({condition})"),
+        };
+        let title = "HAVING filters groups, and this query has none";
+        self.problem(codes::NOT_GROUPED, title, &having.place, "a condition on single rows", |p| p.help(help));
+        true
     }
 
     fn projected(&mut self) -> Option<Shape> {
@@ -267,6 +293,13 @@ fn column_name(node: &Node) -> Option<&str> {
         Kind::Column { name, .. } => Some(&name.text),
         _ => None,
     }
+}
+
+/// Whether an expression speaks of groups: it has an aggregate or a bound of a window.
+fn of_groups(node: &Node) -> bool {
+    matches!(column_name(node), Some("window_start" | "window_end"))
+        || aggregate_in(node).is_some()
+        || node.children().into_iter().any(of_groups)
 }
 
 /// The first call of an aggregate in an expression.

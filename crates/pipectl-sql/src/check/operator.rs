@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use pipectl_data::DataType::{self, Bool, Bytes, Date, Float64, Int64, Interval, Json, String as Text, Timestamp};
+use pipectl_data::{
+    DataType::{self, Bool, Bytes, Date, Float64, Int64, Interval, Json, String as Text, Timestamp},
+    timestamp,
+};
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 
@@ -26,6 +29,11 @@ impl<'a> Checker<'a> {
             BinaryOp::And | BinaryOp::Or => {
                 let (left, right) = (self.truth(left, op.symbol()), self.truth(right, op.symbol()));
                 ((left?, right?), Bool)
+            }
+            // The operator of programs for `or`: what is right of it makes no second problem.
+            BinaryOp::Concat if left.data_type == Bool && !is_null(&left) => {
+                self.text(left, "||")?;
+                return None;
             }
             BinaryOp::Concat => {
                 let (left, right) = (self.text(left, "||"), self.text(right, "||"));
@@ -140,6 +148,8 @@ impl<'a> Checker<'a> {
             |p| {
                 if kind == Json {
                     p.help("extract the text: json_text(x, '$.name')")
+                } else if kind == Bool && what == "||" {
+                    p.help("`||` joins texts: to combine conditions, write OR")
                 } else {
                     p.help("convert it: CAST(x AS string)")
                 }
@@ -159,6 +169,47 @@ impl<'a> Checker<'a> {
         None
     }
 
+    /// A constant that only has to be written in another way: with quotes, without, or as an interval.
+    fn constant_beside(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Option<Advice> {
+        let (constant, other) = match (&left.kind, &right.kind) {
+            (_, ExprKind::Literal(_)) => (right, left),
+            (ExprKind::Literal(_), _) => (left, right),
+            _ => return None,
+        };
+        let written = self.sql.get(constant.place.clone())?;
+        if op.is_comparison() {
+            return comparable_form(constant, other.data_type, written);
+        }
+        let fix = |form: String| (format!("write {form}"), Some((constant.place.clone(), form)));
+        let ExprKind::Literal(Literal::String(text)) = &constant.kind else { return None };
+        match other.data_type {
+            Timestamp | Date if parse_span(text).is_ok() => Some(fix(format!("INTERVAL {written}"))),
+            Timestamp | Date if op == BinaryOp::Subtract && is_time(text) => Some(fix(format!("TIMESTAMP {written}"))),
+            Int64 | Float64 if text.parse::<f64>().is_ok_and(f64::is_finite) => Some(fix(text.trim().to_owned())),
+            _ => None,
+        }
+    }
+
+    /// A text beside a value of another type, where no constant is to blame.
+    fn text_beside(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Option<Advice> {
+        let (text, other) = match (left.data_type, right.data_type) {
+            (Text, other) if other != Text => (left, other),
+            (other, Text) if other != Text => (right, other),
+            _ => return None,
+        };
+        let written = self.sql.get(text.place.clone()).unwrap_or("x");
+        let help = match other {
+            Timestamp | Date if !op.is_comparison() => {
+                "add an interval: INTERVAL '1 hour', or a number times one: x * INTERVAL '1 second'".to_owned()
+            }
+            Int64 | Float64 | Bool | Timestamp | Date => {
+                format!("convert the text: TRY_CAST({written} AS {other}) gives NULL for a text that is no {other}")
+            }
+            _ => return None,
+        };
+        Some((help, None))
+    }
+
     fn mismatch(&mut self, op: BinaryOp, op_place: &Range<usize>, left: &Expr, right: &Expr) {
         let (a, b) = (type_name(left), type_name(right));
         let verb = if op.is_comparison() { "compare" } else { "combine" };
@@ -176,15 +227,45 @@ impl<'a> Checker<'a> {
             (Interval, _) | (_, Interval) => {
                 "an interval is added to a time, or multiplied by a whole number".to_owned()
             }
-            (Text, other) | (other, Text) if other != Text => format!("convert the text: CAST(x AS {other})"),
             _ => "convert one of them with CAST(x AS type)".to_owned(),
         };
+        let advice = self.constant_beside(op, left, right).or_else(|| self.text_beside(op, left, right));
         self.problem(codes::WRONG_TYPES, title, op_place, "", |p| {
-            p.related(inside(&left.place), format!("this is {a}"))
-                .related(inside(&right.place), format!("this is {b}"))
-                .help(help)
+            let p = p
+                .related(inside(&left.place), format!("this is {a}"))
+                .related(inside(&right.place), format!("this is {b}"));
+            match advice {
+                Some((help, Some((place, fix)))) => p.help(help).fix(inside(&place), fix),
+                Some((help, None)) => p.help(help),
+                None => p.help(help),
+            }
         });
     }
+}
+
+/// What to write, and what to put where if that is the same for sure.
+pub(super) type Advice = (String, Option<(Range<usize>, String)>);
+
+/// The constant as it can be compared with a value of this type.
+pub(super) fn comparable_form(constant: &Expr, other: DataType, written: &str) -> Option<Advice> {
+    let ExprKind::Literal(literal) = &constant.kind else { return None };
+    let is_number = |text: &str| text.trim().parse::<f64>().is_ok_and(f64::is_finite);
+    let bare = match (literal, other) {
+        (Literal::Int(_) | Literal::Float(_) | Literal::Bool(_), Text) => {
+            let form = format!("'{written}'");
+            return Some((format!("compare with text: {form}"), Some((constant.place.clone(), form))));
+        }
+        (Literal::String(text), Int64) if text.trim().parse::<i64>().is_ok() => text.trim(),
+        (Literal::String(text), Float64) if is_number(text) => text.trim(),
+        (Literal::String(text), Bool) if ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) => text,
+        _ => return None,
+    };
+    Some((format!("write {bare} without quotes"), Some((constant.place.clone(), bare.to_owned()))))
+}
+
+/// Whether a text is an instant or a day.
+fn is_time(text: &str) -> bool {
+    timestamp::parse(text).is_some() || timestamp::parse_date(text).is_some()
 }
 
 /// The constant interval if it has months.

@@ -7,6 +7,7 @@ use pipectl_ir::query::Window;
 use super::{Checker, inside};
 use crate::{
     Time,
+    literal::parse_span,
     parse::ast::{Call, Kind, Node},
 };
 
@@ -35,7 +36,8 @@ impl<'a> Checker<'a> {
         let place = &call.name.place;
         if name != "tumble" && name != "hop" {
             let title = format!("`{name}` windows are not supported");
-            self.problem(codes::UNSUPPORTED_SQL, title, place, "", |p| p.help("use tumble or hop"));
+            let help = self.other_window(call);
+            self.problem(codes::UNSUPPORTED_SQL, title, place, "", |p| p.help(help));
             return None;
         }
         let usage = if name == "tumble" { TUMBLE } else { HOP };
@@ -59,6 +61,25 @@ impl<'a> Checker<'a> {
                 self.problem(codes::BAD_WINDOW, title, place, "", |p| p.help(usage));
                 None
             }
+        }
+    }
+
+    /// What to write for `window(ts, '1 minute', '10 seconds')` and its kin: size, then slide.
+    fn other_window(&self, call: &Call) -> String {
+        let lengths: Vec<_> = call
+            .args
+            .iter()
+            .filter_map(|arg| match &arg.kind {
+                Kind::Text(text) | Kind::Interval(text) if parse_span(text).is_ok() => self.sql.get(arg.place.clone()),
+                _ => None,
+            })
+            .map(|written| if written.starts_with('\'') { format!("INTERVAL {written}") } else { written.to_owned() })
+            .collect();
+        let name = call.name.text.to_lowercase();
+        match (name.as_str(), lengths.as_slice()) {
+            ("window" | "tumbling", [size]) => format!("write tumble({size})"),
+            ("window", [size, slide]) => format!("write hop({slide}, {size})"),
+            _ => format!("use tumble or hop: {TUMBLE}"),
         }
     }
 
@@ -172,7 +193,7 @@ impl<'a> Checker<'a> {
 }
 
 fn is_window(name: &str) -> bool {
-    ["tumble", "hop", "session", "cumulate", "tumbling", "hopping", "sliding"]
+    ["tumble", "hop", "window", "session", "cumulate", "tumbling", "hopping", "sliding"]
         .iter()
         .any(|window| window.eq_ignore_ascii_case(name))
 }

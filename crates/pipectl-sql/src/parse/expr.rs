@@ -3,8 +3,9 @@
 use pipectl_ir::query::BinaryOp;
 
 use super::{
-    Fault, FaultKind, Parsed, Parser,
+    Fault, Parsed, Parser,
     ast::{Kind, Node},
+    foreign::chained,
     lexer::Token,
 };
 
@@ -77,11 +78,20 @@ impl Parser<'_> {
             }
             let op_place = self.place().start..self.spot(tokens - 1).place.end;
             if strength == COMPARE && alone == COMPARE {
-                return Err(chained(op_place));
+                return Err(chained(&left, op_place));
             }
             self.at += tokens;
             if op == BinaryOp::Eq && self.is_symbol("=") {
                 return Err(self.unexpected("a value").help("a comparison is written `=`"));
+            }
+            if op.is_comparison()
+                && let Some(fault) = self.quantified(&left, op.symbol())
+            {
+                return Err(fault);
+            }
+            if op == BinaryOp::Multiply && self.is_symbol("*") {
+                let place = op_place.start..self.place().end;
+                return Err(Fault::unsupported(place, "`**` is not supported", "write power(x, y)"));
             }
             let right = self.climb(strength + 1)?;
             let place = left.place.start..right.place.end;
@@ -95,14 +105,16 @@ impl Parser<'_> {
         if MATCH < least {
             return Ok(Grown::Done(left));
         }
-        self.refuse_operator()?;
+        if let Some(fault) = self.foreign_operator(&left) {
+            return Err(fault);
+        }
         let negated =
             self.is_word("NOT") && ["IN", "BETWEEN", "LIKE", "ILIKE"].iter().any(|word| self.is_word_at(1, word));
         if !negated && !["IN", "BETWEEN", "LIKE", "ILIKE"].iter().any(|word| self.is_word(word)) {
             return Ok(Grown::Done(left));
         }
         if alone == MATCH {
-            return Err(chained(self.place()));
+            return Err(chained(&left, self.place()));
         }
         let start = left.place.start;
         let expr = Box::new(left);
@@ -112,6 +124,10 @@ impl Parser<'_> {
             alone = 0;
             Kind::InList { expr, list: self.in_list()?, negated }
         } else if self.take_word("BETWEEN") {
+            if self.is_word("SYMMETRIC") && !self.is_word_at(1, "AND") {
+                let help = "write the lesser bound first: BETWEEN least(a, b) AND greatest(a, b)";
+                return Err(Fault::unsupported(self.place(), "BETWEEN SYMMETRIC is not supported", help));
+            }
             let low = Box::new(self.climb(CONCAT)?);
             self.expect_word("AND")?;
             let high = Box::new(self.climb(CONCAT)?);
@@ -119,6 +135,15 @@ impl Parser<'_> {
         } else {
             let case_insensitive = self.is_word("ILIKE");
             self.at += 1;
+            let operator = match (negated, case_insensitive) {
+                (false, false) => "LIKE",
+                (false, true) => "ILIKE",
+                (true, false) => "NOT LIKE",
+                (true, true) => "NOT ILIKE",
+            };
+            if let Some(fault) = self.quantified(&expr, operator) {
+                return Err(fault);
+            }
             let pattern = Box::new(self.climb(CONCAT)?);
             let escape = if self.take_word("ESCAPE") { Some(Box::new(self.climb(CONCAT)?)) } else { None };
             Kind::Like { expr, pattern, negated, case_insensitive, escape }
@@ -191,30 +216,6 @@ impl Parser<'_> {
             _ => None,
         }
     }
-
-    fn refuse_operator(&self) -> Parsed<()> {
-        let refuse = |title: &str, help: &str| Err(Fault::unsupported(self.place(), title, help));
-        match self.token() {
-            Token::Symbol("->") => refuse("`->` is not supported", "write json_get(value, '$.name')"),
-            Token::Symbol("->>") => refuse("`->>` is not supported", "write json_text(value, '$.name')"),
-            Token::Symbol("^") => refuse("`^` is not supported", "write power(x, y)"),
-            Token::Symbol("~") => refuse("`~` is not supported", "write regexp_like(text, 'pattern')"),
-            Token::Symbol("&" | "|" | "#") => {
-                refuse("bit operators are not supported", "use arithmetic: `/` and `%` by powers of two")
-            }
-            Token::Word(_) if self.is_word("SIMILAR") || (self.is_word("NOT") && self.is_word_at(1, "SIMILAR")) => {
-                refuse("SIMILAR TO is not supported", "write regexp_like(text, 'pattern')")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// `a < b < c` and `a LIKE b LIKE c`.
-fn chained(place: std::ops::Range<usize>) -> Fault {
-    Fault::new(FaultKind::Syntax, place, "comparisons cannot be chained")
-        .label("compares a truth value")
-        .help("write `a < b AND b < c`, or brackets around one of them")
 }
 
 pub(super) fn subquery(place: std::ops::Range<usize>) -> Fault {

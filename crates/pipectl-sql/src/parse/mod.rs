@@ -1,11 +1,12 @@
 //! SQL text to a tree with exact places.
 //!
 //! This is a parser of our own, not a general SQL library: the dialect is one `SELECT` over one stream, every node must
-//! know its bytes, a fault must be told in the user's words at the very token, and the depth must be bounded. All that
+//! know its bytes, a fault must be reported in the user's words at the very token, and the depth must be bounded. All that
 //! together is less code than a general tree needs to be taken apart and refused piece by piece.
 
 pub(crate) mod ast;
 mod expr;
+mod foreign;
 mod lexer;
 mod primary;
 mod select;

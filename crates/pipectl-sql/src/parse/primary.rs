@@ -22,11 +22,11 @@ impl Parser<'_> {
                 let end = self.end();
                 node = self.node(Kind::Cast { expr: Box::new(node), type_name, try_cast: false }, start..end)?;
             } else if self.is_symbol("[") {
-                return Err(Fault::unsupported(
-                    self.place(),
-                    "`[…]` is not supported",
-                    "write json_get(value, '$[0]')",
-                ));
+                return Err(self.element(&node));
+            } else if self.is_symbol(":")
+                && let Some(fault) = self.colon_path(&node)
+            {
+                return Err(fault);
             } else if self.is_word("AT") && self.is_word_at(1, "TIME") {
                 node = self.at_time_zone(node)?;
             } else if self.is_word("COLLATE") {
@@ -66,8 +66,11 @@ impl Parser<'_> {
                     && self.place().start == place.end
                 {
                     let title = format!("`{text}{word}` is neither a number nor a name");
-                    return Err(Fault::new(FaultKind::Syntax, place.start..self.place().end, title)
-                        .help("write a name that starts with a digit in double quotes"));
+                    let help = match self.bare_interval(&text) {
+                        Some(interval) => format!("write an interval: {interval}"),
+                        None => "write a name that starts with a digit in double quotes".to_owned(),
+                    };
+                    return Err(Fault::new(FaultKind::Syntax, place.start..self.place().end, title).help(help));
                 }
                 self.node(Kind::Number(text), place)
             }
@@ -97,10 +100,7 @@ impl Parser<'_> {
             }
             Token::Quoted(_) => self.reference(),
             Token::Word(word) => self.word(&word),
-            Token::Symbol("?" | ":" | "$" | "@") => {
-                Err(self.unexpected("an expression").help("there are no parameters; write ${NAME} in the spec"))
-            }
-            _ => Err(self.unexpected("an expression")),
+            _ => Err(self.missing("an expression")),
         }
     }
 
@@ -137,7 +137,10 @@ impl Parser<'_> {
                 let call = Call { name, args: Vec::new(), star: false, distinct: false, filter: None };
                 self.node(Kind::Call(Box::new(call)), place)
             }
-            _ if call && (!is_reserved(word) || upper == "LEFT" || upper == "RIGHT") => self.call(),
+            _ if call && (!is_reserved(word) || ["LEFT", "RIGHT", "WINDOW"].contains(&upper.as_str())) => self.call(),
+            "WINDOW" if self.is_symbol_at(1, ".") => Err(self
+                .unexpected("an expression")
+                .help("the bounds of the window are the columns window_start and window_end")),
             _ if is_reserved(word) => Err(self
                 .unexpected("an expression")
                 .help(format!("a column named `{word}` is written \"{word}\", in double quotes"))),
@@ -186,6 +189,7 @@ impl Parser<'_> {
         } else if !self.is_symbol(")") {
             loop {
                 call.args.push(self.expression()?);
+                self.substring_from_the_start(&call)?;
                 // SUBSTRING(a FROM 1 FOR 2) and its kin write words where others write commas.
                 if !(self.take_symbol(",") || self.take_substring_word(&call)) {
                     break;
@@ -198,6 +202,14 @@ impl Parser<'_> {
                 "ORDER BY inside a call is not supported",
                 "use min() or max()",
             ));
+        }
+        if let Some(Node { kind: Kind::Number(number), place, .. }) = call.args.last()
+            && let Some(interval) = self.bare_interval(number)
+        {
+            let place = place.start..self.place().end;
+            return Err(Fault::new(FaultKind::Syntax, place, "an interval needs its word and quotes")
+                .help(format!("write {interval}"))
+                .replace(interval));
         }
         self.expect_symbol(")", Some(&open))?;
         if self.is_word("FILTER") && self.is_symbol_at(1, "(") {
@@ -231,6 +243,19 @@ impl Parser<'_> {
             2 => self.take_word("FOR"),
             _ => false,
         }
+    }
+
+    /// `SUBSTRING(x FOR 2)`, which begins at the first character.
+    fn substring_from_the_start(&self, call: &Call) -> Parsed<()> {
+        let [text] = call.args.as_slice() else { return Ok(()) };
+        let name = call.name.text.to_lowercase();
+        if !self.is_word("FOR") || !(name == "substring" || name == "substr") {
+            return Ok(());
+        }
+        let text = self.sql.get(text.place.clone()).unwrap_or("x");
+        let count = self.sql.get(self.spot(1).place.clone()).filter(|_| self.is_symbol_at(2, ")")).unwrap_or("n");
+        let help = format!("write substr({text}, 1, {count}), or substring({text} FROM 1 FOR {count})");
+        Err(Fault::unsupported(self.place(), "FOR without FROM is not supported", help))
     }
 
     fn case(&mut self) -> Parsed<Node> {

@@ -12,6 +12,8 @@ const STATEMENTS: &[&str] = &[
     "USE", "VALUES", "TABLE", "COPY", "GRANT", "BEGIN", "COMMIT",
 ];
 
+const NO_LIMIT: &str = "remove it; `pipectl dry-run --records N` stops after N records";
+
 const CLAUSES: &[&str] = &["FROM", "WHERE", "GROUP", "HAVING", "SELECT"];
 
 impl Parser<'_> {
@@ -35,7 +37,7 @@ impl Parser<'_> {
                 Err(Fault::new(FaultKind::Syntax, place, format!("`{word}` is not allowed here"))
                     .help("the order is SELECT … FROM … WHERE … GROUP BY … HAVING …"))
             }
-            _ => Err(self.stray(&select)),
+            _ => Err(self.leftover(&select)),
         }
     }
 
@@ -67,7 +69,7 @@ impl Parser<'_> {
         }
     }
 
-    fn stray(&self, select: &Select) -> Fault {
+    fn leftover(&self, select: &Select) -> Fault {
         // `FROM s WERE x`: the misspelt keyword was taken for an alias.
         if let Some(alias) = &select.alias
             && let Some(keyword) = pipectl_diag::nearest(&alias.text, CLAUSES.iter().copied())
@@ -93,13 +95,26 @@ impl Parser<'_> {
         } else {
             let _all_is_the_default = self.take_word("ALL");
         }
+        self.top();
         let items = self.items()?;
-        let (input, alias) = self.from()?;
+        let (input, alias) = self.from(&items)?;
+        self.window_clause()?;
         let filter = if self.take_word("WHERE") { Some(self.expression()?) } else { None };
         let group_by = if self.take_word("GROUP") { self.group_by()? } else { Vec::new() };
         let having = if self.take_word("HAVING") { Some(self.expression()?) } else { None };
         self.tail();
         Ok(Select { items, input, alias, filter, group_by, having, refused: Vec::new() })
+    }
+
+    /// `TOP 5`, `TOP (5)`: read over.
+    fn top(&mut self) {
+        let brackets = usize::from(self.is_symbol_at(1, "("));
+        let number = matches!(self.spot(1 + brackets).token, Token::Number(_));
+        let column = matches!(self.spot(2 + 2 * brackets).token, Token::Symbol(",")) || self.is_word_at(4, "AS");
+        if self.is_word("TOP") && number && (brackets == 0 || !(column || self.is_word_at(4, "FROM"))) {
+            self.refused.push(Fault::unsupported(self.place(), "TOP is not supported: rows keep coming", NO_LIMIT));
+            self.at += 2 + 2 * brackets;
+        }
     }
 
     fn items(&mut self) -> Parsed<Vec<Item>> {
@@ -175,13 +190,59 @@ impl Parser<'_> {
                 let help = format!("single quotes are for text; as a name, write it \"{text}\", in double quotes");
                 return Err(self.unexpected(wanted).help(help));
             }
-            _ => return Err(self.unexpected(wanted)),
+            _ => return Err(self.missing(wanted)),
         };
         Ok(Name { text, place: self.advance().place })
     }
 
-    fn from(&mut self) -> Parsed<(Name, Option<Name>)> {
+    /// `WINDOW TUMBLING (SIZE 1 MINUTE)` of ksqlDB: nothing can be said about groups without it.
+    fn window_clause(&self) -> Parsed<()> {
+        let windows = [
+            ("TUMBLING", "tumble(INTERVAL '1 minute')"),
+            ("HOPPING", "hop(INTERVAL '10 seconds', INTERVAL '1 minute')"),
+            ("SESSION", "tumble(INTERVAL '1 minute'); there are no session windows"),
+        ];
+        match windows.iter().find(|(word, _)| self.is_word("WINDOW") && self.is_word_at(1, word)) {
+            Some((word, call)) => Err(Fault::unsupported(
+                self.place().start..self.spot(1).place.end,
+                format!("WINDOW {word} is not supported"),
+                format!("write the window in GROUP BY: GROUP BY key, {call}"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// `FORM` for `FROM`: taken for the name of the last column, or left over.
+    fn misspelt_from(&self, items: &[Item]) -> Option<Fault> {
+        let alias = match items.last() {
+            Some(Item::Value { alias: Some(alias), .. }) => Some((alias.text.as_str(), alias.place.clone())),
+            _ => None,
+        };
+        let here = match self.token() {
+            Token::Word(word) => Some((word.as_str(), self.place())),
+            _ => None,
+        };
+        // Only what stands before a name can be the word.
+        let follows = |place: &std::ops::Range<usize>| {
+            let ahead = usize::from(*place == self.place());
+            matches!(self.spot(ahead).token, Token::Word(_) | Token::Quoted(_))
+        };
+        let (word, place) = [alias, here]
+            .into_iter()
+            .flatten()
+            .find(|(word, place)| follows(place) && pipectl_diag::nearest(word, ["FROM"]).is_some())?;
+        Some(
+            Fault::new(FaultKind::Syntax, place, format!("expected `FROM`, found `{word}`"))
+                .help("did you mean `FROM`?")
+                .replace("FROM"),
+        )
+    }
+
+    fn from(&mut self, items: &[Item]) -> Parsed<(Name, Option<Name>)> {
         if !self.take_word("FROM") {
+            if let Some(fault) = self.misspelt_from(items) {
+                return Err(fault);
+            }
             let fault = match self.token() {
                 Token::End => self.unexpected("`FROM`").help("name the input: FROM and the name of a stream"),
                 _ => self.unexpected("`,` or `FROM`"),
@@ -254,11 +315,7 @@ impl Parser<'_> {
                     "remove it; rows of one partition keep their order, and a window's rows come sorted by their keys",
                 )
             } else if self.is_word("LIMIT") || self.is_word("OFFSET") || self.is_word("FETCH") {
-                (
-                    1,
-                    "LIMIT is not supported: rows keep coming",
-                    "remove it; `pipectl dry-run --records N` stops after N records",
-                )
+                (1, "LIMIT is not supported: rows keep coming", NO_LIMIT)
             } else if self.is_word("UNION") || self.is_word("INTERSECT") || self.is_word("EXCEPT") {
                 (
                     1,

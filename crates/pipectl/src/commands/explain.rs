@@ -26,9 +26,11 @@ pub(super) fn run(arguments: &ExplainArguments, global: &Global) -> Exit {
     }
     let title = format!("there is no code, function, kind or option `{wanted}`");
     let problem = Diagnostic::error(codes::command::UNKNOWN_CODE, title);
+    // Names of codes are long, so that a word of another kind easily looks like one.
     let known = codes::all().flat_map(|code| [code.info().code, code.info().name]);
+    let near_code = || nearest(wanted, known.filter(|known| known.len().abs_diff(wanted.len()) <= 2));
     view::problem(
-        match nearest(wanted, known).map(str::to_owned).or_else(|| lookup::near(wanted)) {
+        match lookup::near(wanted).or_else(|| near_code().map(str::to_owned)) {
             Some(near) => problem.help(format!("did you mean `{near}`?")),
             None => problem.help("`pipectl explain` without a code lists all codes"),
         },

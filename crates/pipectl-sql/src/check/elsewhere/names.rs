@@ -1,16 +1,7 @@
-//! Functions that people know from other systems, and names that are only misspelt.
-//!
-//! A wrong proposal is worse than none: `mean` for `median` gives a query that runs and answers something else. So a name
-//! that some other system has is never taken for a slip of the pen.
-
-use pipectl_diag::codes::sql as codes;
-use pipectl_ir::{functions, query::Expr};
-
-use super::{Checker, call::mismatch, inside};
-use crate::parse::ast::Call;
+//! The names of functions that other systems have.
 
 /// Functions of other dialects whose value does not follow from the input.
-const CLOCKS: &[&str] = &[
+pub(super) const CLOCKS: &[&str] = &[
     "now",
     "current_timestamp",
     "current_date",
@@ -35,7 +26,9 @@ const CLOCKS: &[&str] = &[
     "current_row_timestamp",
     "age",
 ];
-const DICE: &[&str] = &[
+
+/// Functions that draw lots or ask who runs the query.
+pub(super) const RANDOM: &[&str] = &[
     "random",
     "rand",
     "randn",
@@ -49,9 +42,12 @@ const DICE: &[&str] = &[
 ];
 
 /// What other systems have under other names, or pipectl in another form.
-const INSTEAD: &[(&[&str], &str)] = &[
+pub(super) const INSTEAD: &[(&[&str], &str)] = &[
     (&["if", "iif", "iff", "decode_case", "choose"], "write CASE WHEN condition THEN a ELSE b END"),
-    (&["ifnull", "nvl", "isnull", "zeroifnull"], "write coalesce(a, b)"),
+    (&["ifnull", "nvl"], "write coalesce(a, b)"),
+    (&["isnull"], "write x IS NULL; for a value in its place coalesce(a, b)"),
+    (&["isnotnull"], "write x IS NOT NULL"),
+    (&["zeroifnull"], "write coalesce(x, 0)"),
     (&["nvl2"], "write CASE WHEN a IS NOT NULL THEN b ELSE c END"),
     (&["nullifzero"], "write nullif(a, 0)"),
     (&["len", "char_len", "strlen", "string_length"], "write length(text)"),
@@ -140,58 +136,47 @@ const INSTEAD: &[(&[&str], &str)] = &[
         "write to_timestamp(text, '%Y-%m-%d') or CAST(text AS date)",
     ),
     (
-        &["strftime", "format_timestamp", "from_unixtime", "format_date", "date_format_string", "timestamp_format"],
+        &["strftime", "format_timestamp", "format_date", "date_format_string", "timestamp_format"],
         "write to_char(time, '%Y-%m-%d')",
     ),
+    (&["from_unixtime"], "write to_char(from_epoch_s(x), '%Y-%m-%d %H:%M:%S')"),
     (
-        &["epoch", "epoch_ms", "epoch_us", "to_unixtime", "to_unix_timestamp", "timestamp_seconds", "unix_millis"],
+        &["epoch", "epoch_ms", "epoch_us", "to_unixtime", "to_unix_timestamp", "unix_millis", "unix_seconds"],
         "write to_epoch_ms(time) or to_epoch_s(time)",
     ),
+    (&["timestamp_seconds"], "write from_epoch_s(number)"),
     (&["to_timestamp_ltz", "timestamp_millis", "make_timestamp_ms"], "write from_epoch_ms(number)"),
     (
-        &["datediff", "timestampdiff", "date_diff", "timediff", "months_between", "date_sub_days"],
-        "subtract the times: to_ms(a - b)",
+        &["datediff", "timestampdiff", "timestamp_diff", "date_diff", "timediff"],
+        "subtract the times: to_ms(a - b) / 86400000 is days, to_ms(a - b) / 3600000 hours, to_ms(a - b) milliseconds",
     ),
     (
-        &["dateadd", "date_add", "timestampadd", "date_sub", "adddate", "subdate"],
-        "add an interval: time + INTERVAL '1 hour'",
+        &["months_between"],
+        "count on the calendar: (date_part('year', a) - date_part('year', b)) * 12 + date_part('month', a) - date_part('month', b)",
     ),
-    (
-        &[
-            "year",
-            "quarter",
-            "month",
-            "week",
-            "day",
-            "dayofmonth",
-            "hour",
-            "minute",
-            "second",
-            "millisecond",
-            "microsecond",
-            "datepart",
-        ],
-        "write date_part('hour', time)",
-    ),
+    (&["dateadd", "date_add", "timestampadd", "timestamp_add", "adddate"], "add an interval: time + INTERVAL '1 hour'"),
+    (&["date_sub", "timestamp_sub", "subdate", "date_sub_days"], "subtract an interval: time - INTERVAL '1 hour'"),
+    (&["datepart", "date_extract"], "write date_part('hour', time)"),
     (
         &["dayofweek", "day_of_week", "weekday", "dow", "isodow"],
         "write date_part('dow', time): Sunday is 0; or 'isodow': Monday is 1",
     ),
-    (&["dayofyear", "day_of_year", "doy"], "write date_part('doy', time)"),
-    (&["weekofyear", "isoweek", "yearweek"], "write date_part('week', time)"),
+    (&["yearweek"], "write date_part('isoyear', time) * 100 + date_part('week', time)"),
+    (&["monthname"], "write to_char(time, '%B')"),
+    (&["dayname"], "write to_char(time, '%A')"),
     (&["date", "timestamp", "datetime"], "write CAST(x AS date) or CAST(x AS timestamp)"),
     (
         &["trunc_date", "datetrunc", "timestamp_trunc", "time_bucket", "date_floor"],
         "write date_trunc('hour', time), or date_bin(INTERVAL '15 minutes', time)",
     ),
-    (&["last_day"], "write date_trunc('month', time) and add to it"),
+    (&["last_day"], "write date_trunc('month', time) + INTERVAL '1 month' - INTERVAL '1 day'"),
     (
         &["convert_tz", "to_utc_timestamp", "from_utc_timestamp", "convert_timezone", "timezone"],
         "times are UTC; to_char(time AT TIME ZONE 'Europe/Berlin', '%H:%M') formats it in another zone",
     ),
     (&["log"], "write log10(x), ln(x) or log2(x): the meaning of log(x) differs between systems"),
     (&["sqr", "square"], "write x * x"),
-    (&["cbrt"], "write power(x, 1.0 / 3)"),
+    (&["cbrt"], "write sign(x) * power(abs(x), 1.0 / 3)"),
     (&["log1p"], "write ln(1 + x)"),
     (&["expm1"], "write exp(x) - 1"),
     (&["div"], "`/` of two whole numbers is whole: a / b"),
@@ -215,8 +200,14 @@ const INSTEAD: &[(&[&str], &str)] = &[
         &["lag", "lead", "row_number", "rank", "dense_rank", "ntile", "percent_rank", "cume_dist", "nth_value"],
         "there are no functions over neighboring rows: rows of a stream have no fixed order across partitions",
     ),
-    (&["session", "cumulate"], "windows are tumble and hop"),
-    (&["date_bucket", "window"], "write windows in GROUP BY: tumble(INTERVAL '1 minute')"),
+    (
+        &["session", "cumulate", "tumbling", "hopping", "sliding", "window"],
+        "windows are tumble and hop, in GROUP BY: tumble(INTERVAL '1 minute')",
+    ),
+    (
+        &["date_bucket"],
+        "write date_bin(INTERVAL '15 minutes', time), or a window in GROUP BY: tumble(INTERVAL '1 minute')",
+    ),
     (
         &[
             "unnest",
@@ -229,11 +220,14 @@ const INSTEAD: &[(&[&str], &str)] = &[
         ],
         "one record gives at most one row; extract elements by index: json_get(value, '$[0]')",
     ),
-    (&["typeof", "pg_typeof"], "types are known before anything runs: pipectl explain shows them"),
+    (
+        &["typeof", "pg_typeof"],
+        "types are known before anything runs: the schema of the input has those of its columns",
+    ),
 ];
 
 /// What other systems have and pipectl does not, in any form.
-const ABSENT: &[&str] = &[
+pub(super) const ABSENT: &[&str] = &[
     "acos",
     "acosh",
     "acosd",
@@ -312,8 +306,6 @@ const ABSENT: &[&str] = &[
     "arg_min",
     "argmin",
     "mode",
-    "monthname",
-    "dayname",
     "overlay",
     "normalize",
     "nan",
@@ -357,122 +349,26 @@ const ABSENT: &[&str] = &[
     "zip",
 ];
 
-/// What to write instead of a function that other systems have; empty if there is nothing.
-fn known(name: &str) -> Option<&'static str> {
-    let instead = INSTEAD.iter().find(|(names, _)| names.contains(&name)).map(|(_, instead)| *instead);
-    instead.or_else(|| ABSENT.contains(&name).then_some(""))
-}
-
-/// Whether one word is the other with one slip: a letter too many, one missing, a wrong one, two in the wrong order.
-/// Short words and digits carry too much meaning for that: `sin` is not `min`, `t1` not `t2`.
-pub(super) fn one_slip(given: &str, meant: &str) -> bool {
-    let (given, meant): (Vec<char>, Vec<char>) =
-        (given.to_lowercase().chars().collect(), meant.to_lowercase().chars().collect());
-    if given == meant {
-        return true;
-    }
-    let start = given.iter().zip(&meant).take_while(|(a, b)| a == b).count();
-    let (here, there) = (&given[start..], &meant[start..]);
-    let end = here.iter().rev().zip(there.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (here, there) = (&here[..here.len() - end], &there[..there.len() - end]);
-    if here.iter().chain(there).any(char::is_ascii_digit) {
-        return false;
-    }
-    match (here, there) {
-        ([_, _], [second, first]) => here == [*first, *second],
-        ([] | [_], [_]) | ([_], []) => given.len().max(meant.len()) >= 4,
-        _ => false,
-    }
-}
-
-impl Checker<'_> {
-    /// Says that there is no such function, and what may be meant; `args` are its arguments as far as they are sound.
-    /// Answers whether it is one of ours, misspelt.
-    pub(super) fn unknown_function(&mut self, call: &Call, name: &str, args: &[Option<Expr>]) -> bool {
-        let place = &call.name.place;
-        if CLOCKS.contains(&name) || DICE.contains(&name) {
-            let title = format!("`{name}` would give different rows for the same input");
-            self.problem(codes::WALL_CLOCK, title, place, "", |p| {
-                p.help(if CLOCKS.contains(&name) {
-                    "event_time() is the time of the event, arrival_time() the time at which the record arrived"
-                } else {
-                    "derive it from fields of the record: sha256(a || b)"
-                })
-            });
-            return false;
-        }
-        let bound = name.ends_with("_end") || name.ends_with("_start");
-        let window = bound && ["tumble", "hop", "session", "cumulate"].iter().any(|kind| name.starts_with(kind));
-        let meant = if known(name).is_some() { None } else { misspelt(name, args) };
-        self.problem(codes::UNKNOWN_FUNCTION, format!("unknown function `{}`", call.name.text), place, "", |p| match (
-            known(name),
-            meant,
-        ) {
-            _ if window => p.help("the bounds of the window are the columns window_start and window_end"),
-            (Some(""), _) => p.help("pipectl does not have it; docs/generated/functions.md lists all functions"),
-            (Some(instead), _) => p.help(instead),
-            (None, Some(meant)) => p.help(format!("did you mean `{meant}`?")).fix(inside(place), meant),
-            (None, None) => p.help("docs/generated/functions.md lists the functions"),
-        });
-        meant.is_some()
-    }
-}
-
-/// The function of which this is a slip of the pen, and that can take the arguments.
-fn misspelt(name: &str, args: &[Option<Expr>]) -> Option<&'static str> {
-    let sound: Option<Vec<Expr>> = args.iter().cloned().collect();
-    functions::names().chain(["tumble", "hop"]).find(|candidate| {
-        one_slip(name, candidate)
-            && functions::find(candidate).is_none_or(|function| {
-                function.signatures.iter().any(|signature| {
-                    signature.takes(args.len()) && sound.as_ref().is_none_or(|args| mismatch(signature, args).is_none())
-                })
-            })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use pipectl_ir::functions;
-
-    use super::{ABSENT, CLOCKS, DICE, INSTEAD, one_slip};
-
-    #[test]
-    fn slips() {
-        for (given, meant) in [
-            ("cuont", "count"),
-            ("conut", "count"),
-            ("lenght", "length"),
-            ("avgg", "avg"),
-            ("agv", "avg"),
-            ("AVG", "avg"),
-            ("uper", "upper"),
-        ] {
-            assert!(one_slip(given, meant), "{given}, {meant}");
-        }
-        for (given, meant) in [
-            ("median", "mean"),
-            ("sin", "min"),
-            ("lag", "log2"),
-            ("concat_ws", "concat"),
-            ("log1", "log2"),
-            ("temp_1", "temp_2"),
-            ("min_temp", "max_temp"),
-            ("mad", "max"),
-            ("", "avg"),
-            ("rank", "rpad"),
-        ] {
-            assert!(!one_slip(given, meant), "{given}, {meant}");
-        }
-    }
-
-    #[test]
-    fn what_is_here_is_not_from_elsewhere() {
-        let elsewhere = INSTEAD.iter().flat_map(|(names, _)| *names).chain(ABSENT).chain(CLOCKS).chain(DICE);
-        let mut seen = std::collections::BTreeSet::new();
-        for name in elsewhere {
-            assert!(functions::find(name).is_none(), "{name} exists");
-            assert!(seen.insert(name), "{name} stands twice");
-        }
-    }
-}
+/// Functions that take one part of a time, and the word of `date_part` for it.
+pub(super) const PARTS: &[(&str, &str)] = &[
+    ("year", "year"),
+    ("isoyear", "isoyear"),
+    ("quarter", "quarter"),
+    ("month", "month"),
+    ("week", "week"),
+    ("weekofyear", "week"),
+    ("week_of_year", "week"),
+    ("isoweek", "week"),
+    ("day", "day"),
+    ("dayofmonth", "day"),
+    ("day_of_month", "day"),
+    ("dayofyear", "doy"),
+    ("day_of_year", "doy"),
+    ("doy", "doy"),
+    ("hour", "hour"),
+    ("hourofday", "hour"),
+    ("minute", "minute"),
+    ("second", "second"),
+    ("millisecond", "millisecond"),
+    ("microsecond", "microsecond"),
+];
