@@ -72,6 +72,10 @@ pub fn write(format: &str, at: Micros, zone: &TimeZone, out: &mut String) -> Res
     let local = known.to_zoned(zone.clone());
     let parts = BrokenDownTime::from(&local);
     if !moved {
+        // The library cuts seconds since 1970 towards zero, all other parts downward.
+        if at < 0 && at % SECOND != 0 && directives(format).any(|(_, letter)| letter == Some('s')) {
+            return write_before_1970(format, at, &parts, out);
+        }
         return parts.format(format, out).map_err(|_| CivilError::Format);
     }
     let year = i64::from(local.year());
@@ -93,6 +97,21 @@ pub fn write(format: &str, at: Micros, zone: &TimeZone, out: &mut String) -> Res
         } else {
             out.push_str(&text.replacen(&here.to_string(), &there.to_string(), 1));
         }
+        done = range.end;
+    }
+    out.push_str(&format[done..]);
+    Ok(())
+}
+
+/// Writes `parts`, those of an instant before 1970, with the whole second at or before it as its seconds since 1970.
+fn write_before_1970(format: &str, at: Micros, parts: &BrokenDownTime, out: &mut String) -> Result<(), CivilError> {
+    let second = Timestamp::from_second(at.div_euclid(SECOND)).map_err(|_| CivilError::Range)?;
+    let second = BrokenDownTime::from(&second.to_zoned(TimeZone::UTC));
+    let mut done = 0;
+    for (range, letter) in directives(format) {
+        out.push_str(&format[done..range.start]);
+        let parts = if letter == Some('s') { &second } else { parts };
+        parts.format(&format[range.clone()], &mut *out).map_err(|_| CivilError::Format)?;
         done = range.end;
     }
     out.push_str(&format[done..]);

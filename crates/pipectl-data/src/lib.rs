@@ -15,6 +15,7 @@ mod schema;
 mod secret;
 pub mod timestamp;
 pub mod units;
+pub mod whole;
 
 pub use batch::{Batch, PayloadFormat, Rejected, SourceNotes};
 pub use headers::{Headers, HeadersBuilder};

@@ -65,7 +65,7 @@ pub struct Capabilities {
     pub replay_from_position: bool,
     /// Whether several workers can share the reading of one stream.
     pub sharing: bool,
-    /// Whether a reader can tell that it has read all there is.
+    /// Whether a reader can report that it has read all there is.
     pub end_is_known: bool,
     /// Whether records of several writes become visible together or not at all.
     pub transactions: bool,

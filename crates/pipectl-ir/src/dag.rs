@@ -153,7 +153,7 @@ pub struct Carrier {
     pub sharing: bool,
     /// Whether what is written to it between two checkpoints becomes visible all at once.
     pub transactional: bool,
-    /// What only this kind of backend can be told of the stream.
+    /// What only this kind of backend can be reported the stream.
     pub stream_options: Option<Value>,
 }
 
@@ -162,7 +162,7 @@ pub struct Carrier {
 pub struct StreamNode {
     /// The kind of the backend that carries it.
     pub backend: String,
-    /// How many partitions it has; for a durable stream, how many lanes read it.
+    /// How many partitions it has; for a durable stream, how many subtasks read it.
     pub partitions: u32,
     /// Set if it outlives the process, so that it cuts the pipeline into regions.
     pub carrier: Option<Carrier>,
@@ -410,15 +410,15 @@ impl Dag {
 
     /// The nodes that this one feeds, in the order of declaration.
     pub fn consumers(&self, id: NodeId) -> Vec<(NodeId, EdgeKind)> {
-        self.neighbours(id, Direction::Outgoing)
+        self.neighbors(id, Direction::Outgoing)
     }
 
     /// The nodes that feed this one, in the order of declaration.
     pub fn producers(&self, id: NodeId) -> Vec<(NodeId, EdgeKind)> {
-        self.neighbours(id, Direction::Incoming)
+        self.neighbors(id, Direction::Incoming)
     }
 
-    fn neighbours(&self, id: NodeId, direction: Direction) -> Vec<(NodeId, EdgeKind)> {
+    fn neighbors(&self, id: NodeId, direction: Direction) -> Vec<(NodeId, EdgeKind)> {
         let mut found: Vec<_> = self
             .graph
             .edges_directed(NodeIndex::new(id.0), direction)

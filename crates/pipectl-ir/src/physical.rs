@@ -111,7 +111,7 @@ pub struct StreamPlan {
     /// What carries it, and what it is there.
     pub carrier: Carrier,
     /// How many readers it has.
-    pub lanes: u32,
+    pub subtasks: u32,
     /// Whether its key comes from the records; otherwise records keep whatever key they have.
     pub keyed: bool,
     /// Whether a region of this pipeline writes it.
@@ -166,7 +166,7 @@ pub struct SinkPlan {
 
 impl SinkPlan {
     /// Makes it another output beside this one, for a worker that must not write where another one writes.
-    pub fn set_apart(&mut self, name: &str) {
+    pub fn set_suffix(&mut self, name: &str) {
         self.name = format!("{}-{name}", self.name);
         if let Some(Value::String(path)) = self.options.get_mut("path") {
             *path = beside(path, name);

@@ -9,7 +9,7 @@ use pipectl_data::{DataType, Field, Micros, Schema};
 use serde::{Deserialize, Serialize};
 
 /// A range of bytes of the SQL text.
-pub type Place = Range<usize>;
+pub type TextRange = Range<usize>;
 
 /// One `SELECT` over one stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct Query {
     /// The name after `FROM`: a stream, source or processor.
     pub input: String,
     /// Where that name stands.
-    pub input_place: Place,
+    pub input_place: TextRange,
     /// What a row must satisfy (`WHERE`): only rows for which this is true go on.
     pub filter: Option<Expr>,
     /// What is made of the rows that remain.
@@ -45,7 +45,7 @@ pub struct OutputColumn {
     /// Its name.
     pub name: String,
     /// Where the name is given: the alias, or the column itself.
-    pub name_place: Place,
+    pub name_place: TextRange,
     /// Its value.
     pub expr: Expr,
 }
@@ -56,7 +56,7 @@ pub struct WindowAggregate {
     /// Which windows.
     pub window: Window,
     /// Where `tumble(…)` or `hop(…)` stands, or the grouping without one.
-    pub window_place: Place,
+    pub window_place: TextRange,
     /// The group keys beside the window, in the order of `GROUP BY`; expressions over the input's columns.
     pub keys: Vec<GroupKey>,
     /// The aggregates; each different call stands here once.
@@ -150,7 +150,7 @@ pub struct AggregateCall {
     /// Whether the result can be null: an aggregate of no value is null, except `count`.
     pub nullable: bool,
     /// Where the call stands.
-    pub place: Place,
+    pub place: TextRange,
 }
 
 /// A typed expression.
@@ -163,7 +163,7 @@ pub struct Expr {
     /// Whether its value can be null.
     pub nullable: bool,
     /// Where it stands.
-    pub place: Place,
+    pub place: TextRange,
 }
 
 /// What an expression does. Operands have the types that the operation needs: the type checker inserts the casts.
@@ -427,7 +427,7 @@ impl Query {
     }
 
     /// Where the text names the output column `name`.
-    pub fn output_place(&self, name: &str) -> Option<Place> {
+    pub fn output_place(&self, name: &str) -> Option<TextRange> {
         self.output_columns().iter().find(|column| column.name == name).map(|column| column.name_place.clone())
     }
 
@@ -482,7 +482,7 @@ impl Query {
     }
 
     /// The SQL text of a place; empty for a place outside the text.
-    pub fn text(&self, place: &Place) -> &str {
+    pub fn text(&self, place: &TextRange) -> &str {
         self.sql.get(place.clone()).unwrap_or_default()
     }
 

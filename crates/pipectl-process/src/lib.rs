@@ -1,6 +1,6 @@
 //! Operators as synchronous state machines: SQL, windows, parsing.
 //!
-//! An operator is told of batches, watermarks and checkpoints, and answers with batches and dead letters. It does no
+//! An operator is given batches, watermarks and checkpoints, and answers with batches and dead letters. It does no
 //! I/O and knows no clock: event time reaches it as watermarks, so the same input gives the same output.
 
 mod operator;

@@ -220,6 +220,59 @@ fn rewrite() {
     }
 }
 
+/// A batch whose texts grow is computed in stretches; rows, their order and the dead letters stay as they are.
+#[test]
+fn growing_texts_come_in_stretches() {
+    const ROWS: usize = 150;
+    let schema = Schema::new([Field::new("x", DataType::Int64)]);
+    let records: Vec<String> = (0..ROWS).map(|row| format!(r#"{{"x":{row}}}"#)).collect();
+    let compile = |columns: &str| {
+        let sql = format!("SELECT x, {columns} FROM s WHERE x % 10 <> 3");
+        let input = Input { schema: schema.clone(), time: Time::None, bounded: false };
+        pipectl_sql::compile(&sql, &|_| Lookup::Input(input.clone())).unwrap()
+    };
+    let run = |columns: &str| {
+        let mut operator = SqlOperator::new(&compile(columns), &schema).unwrap();
+        let mut out = Output::default();
+        for _ in 0..3 {
+            operator.on_batch(batch(&schema, &records, 0), &mut out).unwrap();
+        }
+        out
+    };
+    for (columns, stretches) in [
+        ("length('y') AS l", false),
+        ("repeat('z', 1000000) AS l", true),
+        ("length(repeat(CAST(x AS string), 500000 / length(CAST(x AS string)))) AS l", true),
+        (
+            "length(CASE WHEN x > 5 THEN regexp_replace(repeat('a', 1000 + x), 'a', repeat('b', 1000 - x)) END) AS l",
+            true,
+        ),
+        ("length(repeat('a', 1000000) || CAST(x AS string)) AS l, 10 / (x % 20 - 5) AS d", true),
+        ("length(encode(CAST(repeat('a', 500000 - x) AS bytes), 'hex')) AS l", true),
+    ] {
+        let out = run(columns);
+        let expected: Vec<i64> =
+            (0..ROWS as i64).filter(|x| x % 10 != 3 && (!columns.contains("AS d") || x % 20 != 5)).collect();
+        let numbers = out.batches.iter().flat_map(|batch| {
+            let column = batch.columns.as_ref().unwrap().column(0);
+            assert_eq!(column.to_data(), Int64Array::new(batch.offsets.values().clone(), None).to_data(), "{columns}");
+            batch.offsets.values().to_vec()
+        });
+        assert_eq!(numbers.collect::<Vec<_>>(), expected.repeat(3), "{columns}");
+        assert_eq!(out.batches.len() > 3, stretches, "{columns}: {}", out.batches.len());
+        assert!(out.batches.iter().all(|batch| !stretches || batch.len() <= 70), "{columns}");
+        let dead = out.dead.iter().flat_map(|dead| dead.batch.offsets.values().to_vec());
+        let dead_expected = (0..ROWS as i64).filter(|x| x % 10 != 3 && !expected.contains(x)).collect::<Vec<_>>();
+        assert_eq!(dead.collect::<Vec<_>>(), dead_expected.repeat(3), "{columns}");
+        assert_eq!(out.filtered, 3 * 15, "{columns}");
+    }
+    // One row can make more than several together.
+    let columns: Vec<_> =
+        (0..40).map(|n| format!("length(repeat('abcdefghij', x / 148 * (100000 - {n}))) AS l{n}")).collect();
+    let out = run(&columns.join(", "));
+    assert_eq!((out.batches.iter().map(Batch::len).sum::<usize>(), out.dead.len()), (3 * 135, 0));
+}
+
 /// The deepest expressions that the parser lets through also run on the stack of an ordinary thread.
 #[test]
 fn the_deepest_expressions_run() {

@@ -53,6 +53,20 @@ fn the_ends_are_written_in_every_directive() {
 }
 
 #[test]
+fn seconds_before_1970_are_cut_downward() {
+    for (form, text, expected) in [
+        ("%s", "1969-12-31T23:59:59.999999Z", "-1"),
+        ("%s%.3f", "1969-12-31T23:59:59.999999Z", "-1.999"),
+        ("[%s] %F é", "1969-12-31T22:59:58.5Z", "[-3602] 1969-12-31 é"),
+        ("%s", "1969-12-31T23:59:59Z", "-1"),
+        ("%s%.3f", "1970-01-01T00:00:00.25Z", "0.250"),
+        ("%s", "0000-01-01T00:00:00.5Z", "-62167219200"),
+    ] {
+        assert_eq!(format(form, at(text), &zone("Europe/Berlin")).as_deref(), Ok(expected), "{form} {text}");
+    }
+}
+
+#[test]
 fn the_ends_are_written_in_every_zone() {
     let write = |text: &str, name: &str| format("%Y-%m-%dT%H:%M:%S%:z %Z %A", at(text), &zone(name)).unwrap();
     assert_eq!(write("9999-12-31T23:00:00Z", "America/New_York"), "9999-12-31T18:00:00-05:00 EST Friday");
@@ -143,6 +157,9 @@ proptest! {
     fn agrees_with_the_library_where_it_reaches(at in MIN..=KNOWN_END, name in any_zone(), letter in prop::sample::select(LETTERS.chars().collect::<Vec<_>>()), flag in "[-_0^#]?[0-9]?") {
         let form = format!("x%{flag}{letter}|");
         let native = Timestamp::from_microsecond(at).unwrap().to_zoned(zone(name));
+        // The library cuts these towards zero.
+        let whole = if letter == 's' { at.div_euclid(SECOND) * SECOND } else { at };
+        let native = if whole == at { native } else { Timestamp::from_microsecond(whole).unwrap().to_zoned(zone(name)) };
         prop_assert_eq!(format(&form, at, &zone(name)).ok(), strtime::format(&form, &native).ok());
     }
 

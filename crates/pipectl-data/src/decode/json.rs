@@ -102,15 +102,20 @@ impl Keys {
 }
 
 fn describe(record: &str, error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    let reason = text.strip_suffix(&place).unwrap_or(&text);
+    let reason = reason(error);
     let line = record.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let near: String = line.chars().skip(error.column().saturating_sub(20)).take(30).collect();
     match error.line() {
         0 | 1 => format!("not valid JSON: {reason} at column {}, near {near:?}", error.column()),
         number => format!("not valid JSON: {reason} at line {number} column {}, near {near:?}", error.column()),
     }
+}
+
+/// What is wrong, without the place.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
 struct Object<'r, 'de> {
@@ -195,14 +200,25 @@ impl<'r, 'de> Field<'r, 'de> {
     pub(super) fn new(field: usize, slots: &'r mut Slots<'de>) -> Self {
         Self { field, slots }
     }
+
+    /// A value for an `int64` field, of whose number the digits count.
+    fn whole_number<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let text = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
+        if self.slots.set_digits(self.field, text) {
+            return Ok(());
+        }
+        serde_json::Deserializer::from_str(text).deserialize_any(self).map_err(|error| D::Error::custom(reason(&error)))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Field<'_, 'de> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.slots.data_type(self.field) != DataType::Json {
-            return deserializer.deserialize_any(self);
+        match self.slots.data_type(self.field) {
+            DataType::Json => {}
+            DataType::Int64 => return self.whole_number(deserializer),
+            _ => return deserializer.deserialize_any(self),
         }
         let text = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
         if text == "null" {

@@ -60,7 +60,7 @@ pub struct Decoded {
 ///
 /// Rules, the same for every format:
 /// - a field that is missing or null is null, or makes the record bad if the schema says that it cannot be null;
-/// - `int64` takes integral numbers (`3`, and `3.0` up to 2^53), `float64` any number, `bool` only `true` and `false`,
+/// - `int64` takes integral numbers (`3`, `3.0`, `3e2`), `float64` any number, `bool` only `true` and `false`,
 ///   `string` only text, `bytes` base64 (RFC 4648, padding optional);
 /// - `timestamp` takes what [`crate::timestamp::parse`] understands, `epoch_ms` and `epoch_s` numbers, fractions
 ///   included, from year 0 to 9999; `date` takes `2026-01-31`;

@@ -37,7 +37,7 @@ impl<'a> RowBuilder<'a> {
         self.slots.clear();
     }
 
-    /// Reads text as the field's type (see [`super::Decoder`]). What cannot be read is told by [`RowBuilder::end`].
+    /// Reads text as the field's type (see [`super::Decoder`]). What cannot be read is reported by [`RowBuilder::end`].
     #[inline]
     pub fn text(&mut self, field: usize, value: &'a str) {
         text::set(&mut self.slots, field, value);

@@ -109,10 +109,9 @@ impl<'a> Scan<'a> {
                 }
             }
             b'-' | b'0'..=b'9' => {
-                if let Some(number) = self.number() {
-                    if let Some(field) = field {
-                        slots.set_number(field, number);
-                    }
+                if let Some(number) = self.number()
+                    && field.is_none_or(|field| slots.takes_number(field, number))
+                {
                     return Some(());
                 }
             }

@@ -3,7 +3,10 @@
 use std::ops::Range;
 
 use super::{column::Column, excerpt};
-use crate::{DataType, Schema, timestamp};
+use crate::{
+    DataType, Schema, timestamp,
+    whole::{self, Whole},
+};
 
 /// The value of one field of the record at hand.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +46,9 @@ impl std::fmt::Display for Number {
         }
     }
 }
+
+/// Digits that a message shows.
+const LONGEST_NUMBER: usize = 40;
 
 /// A slot for each field of a schema. Reused from record to record.
 #[derive(Debug)]
@@ -100,11 +106,19 @@ impl<'a> Slots<'a> {
         }
     }
 
-    #[inline]
     pub(super) fn set_number(&mut self, field: usize, number: Number) {
+        if !self.takes_number(field, number) {
+            self.set_bad(field, format_args!("the number {number}"));
+        }
+    }
+
+    /// Sets the field if its type has the number. A float for an `int64` must come from so few digits that none with a
+    /// fraction rounds to a whole number; all others go to [`Slots::set_digits`].
+    #[inline]
+    pub(super) fn takes_number(&mut self, field: usize, number: Number) -> bool {
         let value = match (self.data_type(field), number) {
             (DataType::Int64, Number::Int(number)) => Some(Slot::Int(number)),
-            (DataType::Int64, Number::Float(number)) => integral(number).map(Slot::Int),
+            (DataType::Int64, Number::Float(number)) => few_digits(number).map(Slot::Int),
             (DataType::Float64, Number::Float(number)) => Some(Slot::Float(number)),
             (DataType::Float64, Number::Int(number)) => Some(Slot::Float(number as f64)),
             (DataType::Float64, Number::Big(number)) => Some(Slot::Float(number as f64)),
@@ -112,10 +126,28 @@ impl<'a> Slots<'a> {
             (DataType::EpochSeconds, number) => epoch(number, 1_000_000).map(Slot::Int),
             _ => None,
         };
-        match value {
-            Some(value) => self.set(field, value),
-            None => self.set_bad(field, format_args!("the number {number}")),
+        let takes = value.is_some();
+        if let Some(value) = value {
+            self.set(field, value);
         }
+        takes
+    }
+
+    /// The digits of a number for an `int64` field; says whether it is a number at all.
+    pub(super) fn set_digits(&mut self, field: usize, digits: &str) -> bool {
+        let number = whole::parse(digits);
+        match number {
+            Some(Whole::Int(number)) => self.set(field, Slot::Int(number)),
+            Some(Whole::Beyond | Whole::Fraction) => {
+                let (shown, dots) = match digits.char_indices().nth(LONGEST_NUMBER) {
+                    Some((end, _)) => (&digits[..end], "…"),
+                    None => (digits, ""),
+                };
+                self.set_bad(field, format_args!("the number {shown}{dots}"));
+            }
+            None => {}
+        }
+        number.is_some()
     }
 
     /// An instant for a field of one of the timestamp types.
@@ -249,9 +281,9 @@ fn expected(data_type: DataType) -> &'static str {
     }
 }
 
-/// A float without a fraction, as long as floats can tell neighbouring integers apart.
-fn integral(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0).then_some(number as i64)
+/// A float without a fraction that a double has exactly.
+fn few_digits(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0).then_some(number as i64)
 }
 
 /// Microseconds of `number` units of `micros` each; `None` outside of the years 0 to 9999, where a wrong unit leads.

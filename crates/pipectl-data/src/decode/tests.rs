@@ -95,6 +95,11 @@ fn json_values_that_fit() {
         (Int64, "3.0", "3"),
         (Int64, "-9223372036854775808", "-9223372036854775808"),
         (Int64, "1e3", "1000"),
+        (Int64, "9007199254740993.0", "9007199254740993"),
+        (Int64, "90071992547409930e-1", "9007199254740993"),
+        (Int64, "9.1e15", "9100000000000000"),
+        (Int64, "1e18", "1000000000000000000"),
+        (Int64, "-9.223372036854775808E18", "-9223372036854775808"),
         (Float64, "3", "3.0"),
         (Float64, "2.5", "2.5"),
         (Float64, "18446744073709551615", "1.8446744073709552e+19"),
@@ -129,6 +134,10 @@ fn json_values_that_do_not_fit() {
     for (data_type, record, expected) in [
         (Int64, r#"{"a":3.5}"#, "field `a`: found the number 3.5, expected an integral number"),
         (Int64, r#"{"a":9223372036854775808}"#, "found the number 9223372036854775808"),
+        (Int64, r#"{"a":9.223372036854775808e18}"#, "found the number 9.223372036854775808e18"),
+        (Int64, r#"{"a":9007199254740993.5}"#, "found the number 9007199254740993.5"),
+        (Int64, r#"{"a":0.99999999999999999999}"#, "found the number 0.99999999999999999999"),
+        (Int64, r#"{"a":"\ud800"}"#, "not valid JSON: unexpected end of hex escape"),
         (Int64, r#"{"a":"3"}"#, "found the string \"3\", expected an integral number"),
         (Int64, r#"{"a":1,"a":"3"}"#, "found the string"),
         (Float64, r#"{"a":[1]}"#, "found an array, expected a number"),
@@ -150,7 +159,7 @@ fn json_values_that_do_not_fit() {
         (Int64, "[1]", "found an array, expected a JSON object"),
         (Int64, "3", "found \"3\", expected a JSON object"),
         (Int64, "  ", "the record is empty"),
-        (Int64, "{\"a\":1e999}", "number out of range"),
+        (Int64, "{\"a\":1e999}", "found the number 1e999, expected an integral number"),
     ] {
         let message = one(data_type, DecodeFormat::Json, record).expect_err(record);
         assert!(message.contains(expected), "{record}: {message}");
@@ -199,6 +208,8 @@ fn csv_rows() {
     for (data_type, record, expected) in [
         (Int64, "x, 3 ", Some("3")),
         (Int64, "x,+3.0", Some("3")),
+        (Int64, "x,9007199254740993.0", Some("9007199254740993")),
+        (Int64, "x,1e18", Some("1000000000000000000")),
         (Int64, "x,", None),
         (Float64, "x,1e-3", Some("0.001")),
         (String, "x,", Some("\"\"")),
@@ -217,6 +228,7 @@ fn csv_rows() {
         (Int64, "1", "found 1 fields, expected 2: b, a"),
         (Int64, "1,2,3", "found 3 fields, expected 2"),
         (Int64, "1,two", "field `a`: found \"two\", expected an integral number"),
+        (Int64, "1,0.99999999999999999999", "field `a`: found the number 0.99999999999999999999, expected an integral"),
         (Float64, "1,NaN", "expected a number"),
         (Bool, "1,yes", "expected true or false"),
         (String, "\"1,2", "field `b`: the quote before \"1,2\" is not closed"),

@@ -51,7 +51,12 @@ fn set_plain(slots: &mut Slots<'_>, field: usize, data_type: DataType, text: &st
             "false" | "f" | "0" => slots.set_bool(field, false),
             _ => slots.set_bad(field, excerpt(text)),
         },
-        DataType::Int64 | DataType::Float64 | DataType::EpochMillis | DataType::EpochSeconds => match number(text) {
+        DataType::Int64 => {
+            if !slots.set_digits(field, text) {
+                slots.set_bad(field, excerpt(text));
+            }
+        }
+        DataType::Float64 | DataType::EpochMillis | DataType::EpochSeconds => match number(text) {
             Some(number) => slots.set_number(field, number),
             None => slots.set_bad(field, excerpt(text)),
         },

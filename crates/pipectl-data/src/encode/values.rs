@@ -109,7 +109,7 @@ impl<'a> Values<'a> {
 
 /// Appends a value as `serde_json` writes it: numbers as their shortest text, NaN and the infinities as `null`.
 pub(super) fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
-    // A vector takes every write, and these values serialise without an error of their own.
+    // A vector takes every write, and these values serialize without an error of their own.
     let _infallible = serde_json::to_writer(out, value);
 }
 

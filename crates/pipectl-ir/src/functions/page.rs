@@ -81,6 +81,11 @@ The semantics are those of PostgreSQL. This page lists every difference.
   `float64` is slightly less (PostgreSQL does this for `numeric`, and rounds halves of `float8` to even).
 - 0.0 and -0.0 are equal everywhere: in comparisons, `IN`, `CASE`, `DISTINCT`, group keys, and in the keys of records.
 - Integer arithmetic never wraps around.
+- If an `int64` meets a `float64`, in a comparison, `IN`, `BETWEEN` or `CASE`, it becomes a `float64`. One number with a decimal
+  point makes the whole list of `IN` `float64`. Beyond 2^53, neighboring whole numbers are then equal:
+  `9007199254740993 IN (9007199254740992, 0.5)` is true.
+- A `float64` cast to a string always has a decimal point or an exponent: `CAST(1.0 AS string)` is `1.0` (PostgreSQL: `1`),
+  `CAST(1e16 AS string)` is `1e16` (PostgreSQL: `1e+16`).
 
 ## Text
 
@@ -96,7 +101,8 @@ The semantics are those of PostgreSQL. This page lists every difference.
 ## Times
 
 - A `timestamp` is an instant in UTC with microseconds. A `timestamp` or `date` ranges from year 0 to the end of year 9999.
-  A result outside this range is an error. Fractions round down, before 1970 too.
+  A result outside this range is an error, and so is a bound of a window where it is read. Fractions round down, before
+  1970 too.
 - Times in text are RFC 3339, optionally with a zone in brackets. A time without a zone is UTC.
 - A string constant next to a timestamp, date, interval or json value in a comparison or a call converts to that type. In
   arithmetic it does not: write `ts + INTERVAL '1 hour'`, `ts - TIMESTAMP '2026-01-31T10:00:00Z'`.

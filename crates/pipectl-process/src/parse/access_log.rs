@@ -72,7 +72,11 @@ impl AccessLog {
     pub(super) fn line<'a>(&mut self, line: &'a str, row: &mut RowBuilder<'a>) -> Result<(), String> {
         let mut scan = Scan { line: line.trim_ascii_end(), at: 0 };
         if self.format == LogFormat::VhostCombined {
-            let (host, port) = virtual_host(scan.word("the virtual host")?);
+            let host = scan.word("the virtual host")?;
+            if host.contains(',') {
+                return Err(self.shifted(line, 0, host, ""));
+            }
+            let (host, port) = virtual_host(host);
             row.text(VHOST, host);
             if let Some(port) = port {
                 row.int(PORT, port);
@@ -82,7 +86,8 @@ impl AccessLog {
         let client = scan.word("the client's address")?;
         let ident = scan.word("the ident")?;
         let user = scan.before_time()?;
-        if is_shifted(client, ident, user) {
+        // A server that names its virtual host knows the client's address too.
+        if is_shifted(client, ident, user) || (self.format == LogFormat::VhostCombined && client == "-") {
             return Err(self.shifted(line, first, client, ident));
         }
         row.text(CLIENT, client);
@@ -110,7 +115,10 @@ impl AccessLog {
         let found = super::plan::excerpt(line.get(at..).unwrap_or_default());
         let fields =
             format!("expected one address, the ident and the user before the time at byte {at}, found {found}");
-        if client.ends_with(',') {
+        if self.format == LogFormat::VhostCombined && client == "-" {
+            return format!("{fields}: there is no client's address; without a virtual host in front it is `combined`");
+        }
+        if client.contains(',') {
             return format!(
                 "{fields}: the line has more than one client address; for logs of this form write a `grok` or `regex`"
             );
@@ -147,13 +155,13 @@ impl AccessLog {
 /// Whether a line has more fields in front than client, ident and user. A user may have spaces, so that the rest of a
 /// longer line would pass for one.
 fn is_shifted(client: &str, ident: &str, user: &str) -> bool {
-    if client.ends_with(',') || (ident != "-" && is_address(ident)) {
+    if client.contains(',') || (ident != "-" && is_address(ident)) {
         return true;
     }
     let Some((first, _)) = user.split_once(' ') else { return false };
     first == "-"
         || user.ends_with(" -")
-        || (ident != "-" && user.contains(" - "))
+        || ident != "-"
         || user.split(' ').any(|word| is_address(word.trim_end_matches(',')))
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Compiled {
 }
 
 /// Checks the options without any I/O; without an input (an earlier error hides it) as far as possible. A column that
-/// the input lacks is not told here: it is among the needs.
+/// the input lacks is not reported here: it is among the needs.
 ///
 /// # Errors
 /// Everything that is wrong, with paths relative to the options.

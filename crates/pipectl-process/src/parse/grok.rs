@@ -63,7 +63,7 @@ fn within<'a>(text: &'a str, part: &str) -> Option<&'a str> {
     text.get(start..start + part.len())
 }
 
-/// Compiles a pattern; what is wrong is told at its place in the text or in the definition of a pattern of the user's.
+/// Compiles a pattern; what is wrong is reported at its place in the text or in the definition of a pattern of the user's.
 pub(super) fn compile(text: &str, own: &BTreeMap<String, String>, found: &mut Diagnostics) -> Option<GrokPattern> {
     let mut walk = Walk {
         standard: grok::patterns().iter().copied().collect(),
@@ -93,7 +93,7 @@ pub(super) fn compile(text: &str, own: &BTreeMap<String, String>, found: &mut Di
     for (name, definition) in own {
         grok.add_pattern(name.clone(), definition.clone());
     }
-    // A fault in a definition is told there, once, instead of at each of its uses.
+    // A fault in a definition is reported there, once, instead of at each of its uses.
     let mut faulty = false;
     for name in used {
         if let Some(Err(error)) = own.get(name).map(|definition| grok.compile(definition, true)) {

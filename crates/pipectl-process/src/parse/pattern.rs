@@ -31,7 +31,7 @@ impl RegexPattern {
     }
 }
 
-/// Compiles an expression; what is wrong is told at its place in the text.
+/// Compiles an expression; what is wrong is reported at its place in the text.
 pub(super) fn compile(text: &str, found: &mut Diagnostics) -> Option<RegexPattern> {
     let path = Path::keys(["regex"]);
     if let Some((reason, range)) = fault(text) {

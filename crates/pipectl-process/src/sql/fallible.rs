@@ -36,8 +36,6 @@ pub(super) fn is_fallible(expr: &Expr) -> bool {
         | ExprKind::EventTime
         | ExprKind::ArrivalTime
         | ExprKind::GroupKey(_)
-        | ExprKind::WindowStart
-        | ExprKind::WindowEnd
         | ExprKind::Literal(_)
         | ExprKind::Not(_)
         | ExprKind::IsNull { .. }
@@ -45,8 +43,8 @@ pub(super) fn is_fallible(expr: &Expr) -> bool {
         | ExprKind::Between { .. }
         | ExprKind::Case { .. }
         | ExprKind::Cast { try_cast: true, .. } => false,
-        // A sum of any length, which may not fit.
-        ExprKind::Aggregate(_) => true,
+        // A sum of any length, which may not fit; a bound outside of the years that a time can have.
+        ExprKind::Aggregate(_) | ExprKind::WindowStart | ExprKind::WindowEnd => true,
         ExprKind::Negate(_) => expr.data_type != DataType::Float64,
         ExprKind::Binary { op, .. } => !(op.is_comparison() || matches!(op, BinaryOp::And | BinaryOp::Or)),
         // A pattern from the data may be too large to compile.

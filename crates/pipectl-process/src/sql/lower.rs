@@ -21,7 +21,7 @@ use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 use super::{
     fallible::is_fallible,
     frame::Slot,
-    kernel::{self, Fault, arithmetic, cast},
+    kernel::{self, Fault, arithmetic, cast, time},
     native::Native,
     shield::{Form, Operand, Shield},
 };
@@ -65,8 +65,10 @@ impl Layout {
             ExprKind::EventTime => self.slot(&Slot::EventTime)?,
             ExprKind::ArrivalTime => self.slot(&Slot::ArrivalTime)?,
             ExprKind::GroupKey(index) => self.slot(&Slot::Key(*index))?,
-            ExprKind::WindowStart => self.slot(&Slot::WindowStart)?,
-            ExprKind::WindowEnd => self.slot(&Slot::WindowEnd)?,
+            ExprKind::WindowStart => {
+                native("in_years".to_owned(), time::in_years(), vec![self.slot(&Slot::WindowStart)?])
+            }
+            ExprKind::WindowEnd => native("in_years".to_owned(), time::in_years(), vec![self.slot(&Slot::WindowEnd)?]),
             ExprKind::Aggregate(index) => {
                 let column = self.slot(&Slot::Aggregate(*index))?;
                 match (&arrow, column.data_type(&self.schema)? == arrow) {

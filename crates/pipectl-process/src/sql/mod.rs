@@ -1,5 +1,6 @@
 //! Queries over single rows: filter and project.
 
+mod budget;
 mod explain;
 mod fallible;
 mod frame;
@@ -13,5 +14,5 @@ mod shield;
 pub(crate) use frame::{Frame, Slot};
 pub(crate) use lower::Layout;
 pub use operator::SqlOperator;
-pub(crate) use operator::bury;
-pub(crate) use program::{Outcome, Program};
+pub(crate) use operator::dead_letter;
+pub(crate) use program::{Course, Outcome, Program};

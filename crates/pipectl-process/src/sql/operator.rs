@@ -5,7 +5,10 @@ use arrow_schema::SchemaRef;
 use pipectl_data::{Batch, Schema};
 use pipectl_ir::query::{Query, Shape};
 
-use super::{frame::Frame, program::Program};
+use super::{
+    frame::Frame,
+    program::{Course, Program},
+};
 use crate::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 /// A query without windows. Rows keep their envelope and their payload; rows with a fault become dead letters.
@@ -34,32 +37,35 @@ impl SqlOperator {
 }
 
 impl Operator for SqlOperator {
-    fn on_batch(&mut self, mut batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
         if batch.is_empty() {
             return Ok(());
         }
-        let outcome = self.program.run(&self.frame.of(&batch)?)?;
-        out.filtered += outcome.filtered;
-        bury(&batch, outcome.dead, out)?;
-        if outcome.rows == 0 {
-            return Ok(());
+        let frame = self.frame.of(&batch)?;
+        // The old columns would be filtered for nothing.
+        let bare = Batch { columns: None, ..batch.clone() };
+        let mut course = Course::new(&frame);
+        while let Some(outcome) = self.program.next(&mut course)? {
+            out.filtered += outcome.filtered;
+            dead_letter(&batch, outcome.dead, out)?;
+            if outcome.rows == 0 {
+                continue;
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(outcome.rows));
+            let columns = RecordBatch::try_new_with_options(self.schema.clone(), outcome.values, &options)
+                .map_err(|error| OperatorError(format!("the result does not have the query's schema: {error}")))?;
+            let rows = match &outcome.kept {
+                None => bare.clone(),
+                Some(kept) => bare.take(kept).map_err(|error| OperatorError(error.to_string()))?,
+            };
+            out.batches.push(rows.with_columns(columns));
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(outcome.rows));
-        let columns = RecordBatch::try_new_with_options(self.schema.clone(), outcome.values, &options)
-            .map_err(|error| OperatorError(format!("the result does not have the query's schema: {error}")))?;
-        // The old columns go first, so that they are not filtered for nothing.
-        batch.columns = None;
-        let batch = match &outcome.kept {
-            None => batch,
-            Some(kept) => batch.take(kept).map_err(|error| OperatorError(error.to_string()))?,
-        };
-        out.batches.push(batch.with_columns(columns));
         Ok(())
     }
 }
 
 /// Sends rows to the dead letters.
-pub(crate) fn bury(batch: &Batch, dead: Vec<(u32, Reason)>, out: &mut Output) -> Result<(), OperatorError> {
+pub(crate) fn dead_letter(batch: &Batch, dead: Vec<(u32, Reason)>, out: &mut Output) -> Result<(), OperatorError> {
     if dead.is_empty() {
         return Ok(());
     }

@@ -7,11 +7,13 @@ use arrow_select::{
     concat::concat,
     filter::{filter, filter_record_batch, prep_null_mask_filter},
 };
-use datafusion_common::DataFusionError;
+use datafusion_common::{DataFusionError, ScalarValue};
+use datafusion_expr::ColumnarValue;
 use datafusion_physical_expr::PhysicalExpr;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind};
 
 use super::{
+    budget,
     explain::reason,
     fallible::is_fallible,
     lower::Layout,
@@ -29,6 +31,28 @@ pub(crate) struct Program {
     /// `x <> 0 AND 10 / x > 1` has no fault, whatever else is in the batch.
     conditions: Vec<(Expr, Physical)>,
     values: Vec<Value>,
+    /// How many rows are computed at once: all, until they make too much text.
+    at_once: usize,
+}
+
+/// The way of a frame through a program, stretch by stretch.
+pub(crate) struct Course<'a> {
+    frame: &'a RecordBatch,
+    /// The first row that is not done.
+    next: usize,
+    /// Whether a stretch was too much at once.
+    too_much: bool,
+}
+
+impl<'a> Course<'a> {
+    pub(crate) fn new(frame: &'a RecordBatch) -> Self {
+        Self { frame, next: 0, too_much: false }
+    }
+
+    /// The next rows, at most so many.
+    fn stretch(&self, most: usize) -> RecordBatch {
+        self.frame.slice(self.next, most.min(self.frame.num_rows() - self.next))
+    }
 }
 
 /// A value to be computed of each row.
@@ -39,9 +63,9 @@ pub(super) struct Value {
     pub(super) only_if: Option<usize>,
 }
 
-/// What a program made of a frame.
+/// What a program made of a stretch of a frame.
 pub(crate) struct Outcome {
-    /// The rows that were kept, ascending; `None` if all were.
+    /// The rows of the frame that were kept, ascending; `None` if all of the frame were.
     pub(crate) kept: Option<UInt32Array>,
     /// How many were kept.
     pub(crate) rows: usize,
@@ -64,7 +88,7 @@ impl Program {
             .into_iter()
             .map(|part| Ok((part.clone(), layout.lower(part)?)))
             .collect::<Result<Vec<_>, OperatorError>>()?;
-        Ok(Self { layout, sql: sql.to_owned(), conditions, values: Vec::new() })
+        Ok(Self { layout, sql: sql.to_owned(), conditions, values: Vec::new(), at_once: usize::MAX })
     }
 
     /// Adds a value.
@@ -99,21 +123,39 @@ impl Program {
         self.values.push(Value { expr: expr.clone(), operand, only_if });
     }
 
-    /// Runs over a frame.
-    pub(crate) fn run(&self, frame: &RecordBatch) -> Result<Outcome, OperatorError> {
-        let Ok((mask, rows, values)) = self.attempt(frame) else { return self.run_in_parts(frame) };
-        let all = frame.num_rows();
-        Ok(Outcome {
-            kept: mask.map(|mask| mask.values().set_indices().map(|row| row as u32).collect::<Vec<_>>().into()),
-            rows,
-            values,
-            dead: Vec::new(),
-            filtered: (all - rows) as u64,
-        })
+    /// Runs over the next stretch of a frame, nearly always the whole; `None` at its end.
+    pub(crate) fn next(&mut self, course: &mut Course<'_>) -> Result<Option<Outcome>, OperatorError> {
+        while course.next < course.frame.num_rows() {
+            let part = course.stretch(self.at_once);
+            match self.attempt(&part) {
+                Ok((mask, rows, values)) => {
+                    let whole = part.num_rows() == course.frame.num_rows();
+                    let kept = (!whole || mask.is_some()).then(|| kept(mask.as_ref(), course.next, part.num_rows()));
+                    let filtered = (part.num_rows() - rows) as u64;
+                    self.advance(course, course.next + part.num_rows());
+                    return Ok(Some(Outcome { kept: kept.map(Into::into), rows, values, dead: Vec::new(), filtered }));
+                }
+                Err(error) if budget::is_too_much(&error) && part.num_rows() > 1 => {
+                    self.at_once = part.num_rows() / 2;
+                    course.too_much = true;
+                }
+                Err(_) => return self.run_in_parts(course, part.num_rows()).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Rows before `next` are done. After a frame that went well, more rows are tried again.
+    fn advance(&mut self, course: &mut Course<'_>, next: usize) {
+        course.next = next;
+        if next == course.frame.num_rows() && !course.too_much {
+            self.at_once = self.at_once.saturating_mul(2);
+        }
     }
 
     /// The rows that all conditions keep (`None`: all), their number, and the values.
     fn attempt(&self, frame: &RecordBatch) -> Result<(Option<BooleanArray>, usize, Vec<ArrayRef>), DataFusionError> {
+        budget::restart();
         let mut kept: Option<BooleanArray> = None;
         let mut frame = std::borrow::Cow::Borrowed(frame);
         for (_, condition) in &self.conditions {
@@ -140,31 +182,36 @@ impl Program {
             } else if let Some(condition) = value.only_if.and_then(|index| values.get(index)) {
                 on_rows(&value.operand, &frame, &only_true(condition)?)?
             } else {
-                value.operand.expr.evaluate(&frame)?.into_array(rows)?
+                column(value.operand.expr.evaluate(&frame)?, rows)?
             });
         }
         Ok((kept, rows, values))
     }
 
-    /// Halves the frame until the rows with faults stand alone.
-    fn run_in_parts(&self, frame: &RecordBatch) -> Result<Outcome, OperatorError> {
+    /// Halves the next rows until those with faults stand alone; stops early when there is much text.
+    fn run_in_parts(&mut self, course: &mut Course<'_>, rows: usize) -> Result<Outcome, OperatorError> {
+        let first = course.next;
         let mut parts: Vec<Vec<ArrayRef>> = Vec::new();
-        let mut kept: Vec<u32> = Vec::new();
+        let mut kept_rows: Vec<u32> = Vec::new();
         let mut dead = Vec::new();
-        let mut waiting = vec![(0, frame.num_rows())];
-        while let Some((start, length)) = waiting.pop() {
-            let part = frame.slice(start, length);
+        let mut made = 0;
+        let mut next = first;
+        let mut waiting = vec![(first, rows)];
+        while made <= budget::MOST
+            && let Some((start, length)) = waiting.pop()
+        {
+            let part = course.frame.slice(start, length);
             match self.attempt(&part) {
                 Ok((mask, rows, values)) => {
-                    match mask {
-                        Some(mask) => kept.extend(mask.values().set_indices().map(|row| (start + row) as u32)),
-                        None => kept.extend((start..start + length).map(|row| row as u32)),
-                    }
+                    made += budget::made();
+                    next = start + length;
+                    kept_rows.extend(kept(mask.as_ref(), start, length));
                     if rows > 0 {
                         parts.push(values);
                     }
                 }
                 Err(error) if length <= 1 => {
+                    next = start + length;
                     let reason = reason(&self.layout, &self.sql, &self.conditions, &self.values, &part, &error);
                     dead.push((start as u32, reason));
                 }
@@ -175,6 +222,15 @@ impl Program {
                 }
             }
         }
+        let values = self.joined(&parts)?;
+        self.advance(course, next);
+        let rows = kept_rows.len();
+        let filtered = (next - first - rows - dead.len()) as u64;
+        Ok(Outcome { kept: Some(kept_rows.into()), rows, values, dead, filtered })
+    }
+
+    /// The values of several parts, one behind the other.
+    fn joined(&self, parts: &[Vec<ArrayRef>]) -> Result<Vec<ArrayRef>, OperatorError> {
         let mut values = Vec::with_capacity(self.values.len());
         for (index, value) in self.values.iter().enumerate() {
             let columns: Vec<&dyn Array> = parts.iter().filter_map(|part| part.get(index).map(AsRef::as_ref)).collect();
@@ -185,10 +241,24 @@ impl Program {
             };
             values.push(column.map_err(|error| OperatorError(format!("results do not fit together: {error}")))?);
         }
-        let rows = kept.len();
-        let filtered = (frame.num_rows() - rows - dead.len()) as u64;
-        Ok(Outcome { kept: Some(kept.into()), rows, values, dead, filtered })
+        Ok(values)
     }
+}
+
+/// The rows of a frame that a stretch of it keeps, which begins at `start`.
+fn kept(mask: Option<&BooleanArray>, start: usize, rows: usize) -> Vec<u32> {
+    match mask {
+        Some(mask) => mask.values().set_indices().map(|row| (start + row) as u32).collect(),
+        None => (start..start + rows).map(|row| row as u32).collect(),
+    }
+}
+
+/// A result as a column. A text that is the same for all rows counts in each, as it is written in each.
+fn column(value: ColumnarValue, rows: usize) -> Result<ArrayRef, DataFusionError> {
+    if let ColumnarValue::Scalar(ScalarValue::Utf8View(Some(text))) = &value {
+        budget::Meter::new(rows).add(text.len().saturating_mul(rows))?;
+    }
+    value.into_array(rows)
 }
 
 /// A condition's values, null as false.

@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, UInt64Array,
+    cast::AsArray,
+    types::{Float64Type, Int64Type, UInt64Type},
+};
 use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use datafusion_common::Result;
@@ -83,13 +87,22 @@ impl Aggregate for Plain {
 /// Its state is the pairs of group and value in the order of their first sight; merging plays them again, so it is
 /// exact for every inner aggregate, and the order in which hash tables keep things never shows.
 pub(super) struct Distinct {
+    types: Vec<Arrow>,
     seen: Box<dyn GroupValues>,
     inner: Box<dyn Aggregate>,
 }
 
 impl Distinct {
     pub(super) fn new(values: &[Arrow], inner: Box<dyn Aggregate>) -> Result<Self> {
-        Ok(Self { seen: new_group_values(pairs(values), &GroupOrdering::None)?, inner })
+        Ok(Self { types: values.to_vec(), seen: new_group_values(pairs(values), &GroupOrdering::None)?, inner })
+    }
+}
+
+/// Values of a frozen state. Checkpoints of earlier versions have the whole numbers of a mean as floats.
+fn as_type(values: &ArrayRef, wanted: &Arrow) -> ArrayRef {
+    match values.as_primitive_opt::<Float64Type>() {
+        Some(floats) if *wanted == Arrow::Int64 => Arc::new(floats.unary::<_, Int64Type>(|value| value as i64)),
+        _ => Arc::clone(values),
     }
 }
 
@@ -138,7 +151,7 @@ impl Aggregate for Distinct {
         let Some((numbers, values)) = frozen.split_first() else {
             return Err(datafusion_common::DataFusionError::Internal("a state without groups".to_owned()));
         };
-        let numbers = arrow_array::cast::AsArray::as_primitive::<arrow_array::types::UInt64Type>(numbers);
+        let numbers = numbers.as_primitive::<UInt64Type>();
         let groups = numbers
             .values()
             .iter()
@@ -147,7 +160,8 @@ impl Aggregate for Distinct {
             .ok_or_else(|| {
                 datafusion_common::DataFusionError::Internal("a state of groups that do not exist".to_owned())
             })?;
-        self.update(values, &groups, None, total)
+        let values: Vec<_> = values.iter().zip(&self.types).map(|(values, wanted)| as_type(values, wanted)).collect();
+        self.update(&values, &groups, None, total)
     }
 
     fn finish(&mut self) -> Result<ArrayRef> {

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
 use arrow_ord::sort::{SortColumn, lexsort_to_indices};
 use arrow_select::take::take;
-use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME};
+use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME, civil};
 
 use super::{
     operator::{WHOLE, WindowOperator},
     pane::{Live, Pane},
 };
-use crate::{OperatorError, Output, sql::bury};
+use crate::{
+    OperatorError, Output,
+    sql::{Course, dead_letter},
+};
 
 /// Results of several small windows go on together, up to so many rows.
 const ROWS: usize = 8_192;
@@ -78,7 +81,9 @@ impl WindowOperator {
         let (start, end) =
             (Micros::try_from(start).map_err(out_of_range)?, Micros::try_from(end).map_err(out_of_range)?);
         let contents = self.contents(start, end, out)?;
-        self.rows_of(contents, (start, end), Some(end - 1), results, out)
+        // Records of the last years can have a window that ends beyond them; no time is later than the last one.
+        let last = if start <= civil::MAX { (end - 1).min(civil::MAX) } else { end - 1 };
+        self.rows_of(contents, (start, end), Some(last), results, out)
     }
 
     /// What the query makes of the contents of a window.
@@ -111,23 +116,25 @@ impl WindowOperator {
         };
         // Positions are given before HAVING, so that they do not depend on what it keeps.
         self.sequence += rows as i64;
-        let outcome = self.plan.output.run(&frame)?;
-        if !outcome.dead.is_empty() {
-            let mut dead = Output::default();
-            bury(&batch.clone().with_columns(self.named(&frame)?), outcome.dead, &mut dead)?;
-            out.dead_results.append(&mut dead.dead);
+        let mut course = Course::new(&frame);
+        while let Some(outcome) = self.plan.output.next(&mut course)? {
+            if !outcome.dead.is_empty() {
+                let mut dead = Output::default();
+                dead_letter(&batch.clone().with_columns(self.named(&frame)?), outcome.dead, &mut dead)?;
+                out.dead_results.append(&mut dead.dead);
+            }
+            if outcome.rows == 0 {
+                continue;
+            }
+            let options = RecordBatchOptions::new().with_row_count(Some(outcome.rows));
+            let columns = RecordBatch::try_new_with_options(self.plan.schema.clone(), outcome.values, &options)
+                .map_err(broken)?;
+            let rows = match &outcome.kept {
+                None => batch.clone(),
+                Some(kept) => batch.take(kept).map_err(broken)?,
+            };
+            results.push(rows.with_columns(columns));
         }
-        if outcome.rows == 0 {
-            return Ok(());
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(outcome.rows));
-        let columns =
-            RecordBatch::try_new_with_options(self.plan.schema.clone(), outcome.values, &options).map_err(broken)?;
-        let batch = match &outcome.kept {
-            None => batch,
-            Some(kept) => batch.take(kept).map_err(broken)?,
-        };
-        results.push(batch.with_columns(columns));
         Ok(())
     }
 
@@ -198,7 +205,7 @@ impl WindowOperator {
     }
 }
 
-/// Neighbours together, up to [`ROWS`] rows.
+/// Neighbors together, up to [`ROWS`] rows.
 fn grouped(results: Vec<Batch>) -> Vec<Vec<Batch>> {
     let mut groups: Vec<Vec<Batch>> = Vec::new();
     let mut rows = ROWS;

@@ -8,6 +8,7 @@
 mod aggregate;
 mod close;
 mod float_sum;
+mod int_mean;
 mod moments;
 mod operator;
 mod pane;

@@ -13,7 +13,7 @@ use pipectl_ir::{
 use super::{pane::Pane, plan::Plan, snapshot};
 use crate::{
     Operator, OperatorError, Output, Reason,
-    sql::{Outcome, bury},
+    sql::{Course, Outcome, dead_letter},
 };
 
 /// A query over windows of event time.
@@ -190,23 +190,14 @@ impl WindowOperator {
         self.bytes = (self.bytes + pane.size()).saturating_sub(before);
         Ok(())
     }
-}
 
-/// The start of the pane of the window over everything.
-pub(super) const WHOLE: Micros = 0;
-
-impl Operator for WindowOperator {
-    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let frame = self.plan.frame.of(&batch)?;
-        let mut outcome = self.plan.rows.run(&frame)?;
+    /// Takes rows of a batch: the values of [`Plan::rows`].
+    fn absorb_rows(&mut self, batch: &Batch, mut outcome: Outcome, out: &mut Output) -> Result<(), OperatorError> {
         out.filtered += outcome.filtered;
-        let starts = self.place(&batch, &mut outcome, out)?;
+        let starts = self.place(batch, &mut outcome, out)?;
         let mut dead = std::mem::take(&mut outcome.dead);
         dead.sort_by_key(|(row, _)| *row);
-        bury(&batch, dead, out)?;
+        dead_letter(batch, dead, out)?;
         let arrival = outcome.take(&batch.arrival)?;
         out.absorbed += starts.len() as u64;
 
@@ -224,6 +215,23 @@ impl Operator for WindowOperator {
                 self.absorb(start, &slices, to - from, latest)?;
             }
             from = to;
+        }
+        Ok(())
+    }
+}
+
+/// The start of the pane of the window over everything.
+pub(super) const WHOLE: Micros = 0;
+
+impl Operator for WindowOperator {
+    fn on_batch(&mut self, batch: Batch, out: &mut Output) -> Result<(), OperatorError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let frame = self.plan.frame.of(&batch)?;
+        let mut course = Course::new(&frame);
+        while let Some(outcome) = self.plan.rows.next(&mut course)? {
+            self.absorb_rows(&batch, outcome, out)?;
         }
         Ok(())
     }

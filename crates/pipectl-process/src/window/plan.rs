@@ -16,11 +16,12 @@ use datafusion_physical_expr::{
     expressions::{Column, Literal},
 };
 use pipectl_data::{DataType, Schema};
-use pipectl_ir::query::{AggregateCall, Query, WindowAggregate};
+use pipectl_ir::query::{AggregateCall, Expr, ExprKind, Query, WindowAggregate};
 
 use super::{
     aggregate::{Aggregate, Distinct, Plain},
     float_sum::FloatSum,
+    int_mean::IntMean,
     moments::{Measure, Moments},
     sum::{self, SumOfInts},
 };
@@ -62,6 +63,7 @@ pub(super) struct Call {
 enum Kind {
     Plain(Arc<AggregateFunctionExpr>),
     SumOfInts,
+    IntMean,
     FloatSum { mean: bool },
     Moments(Measure),
 }
@@ -72,6 +74,7 @@ impl Call {
         let inner: Box<dyn Aggregate> = match &self.kind {
             Kind::Plain(function) => Box::new(Plain::new(function).map_err(broken)?),
             Kind::SumOfInts => Box::new(SumOfInts::default()),
+            Kind::IntMean => Box::new(IntMean::default()),
             Kind::FloatSum { mean } => Box::new(FloatSum::new(*mean)),
             Kind::Moments(measure) => Box::new(Moments::new(*measure)),
         };
@@ -107,14 +110,15 @@ impl Plan {
                 values += 1;
             }
             let start = values;
-            for arg in &call.args {
+            let args = arguments(call);
+            for arg in &args {
                 // Minus zero and zero are one value.
                 rows.value_if(arg, call.distinct, filter)?;
                 values += 1;
             }
-            let args = start..values;
-            let types = call.args.iter().map(|arg| arg.data_type.arrow()).collect();
-            let lowered = Call { kind: kind(call)?, distinct: call.distinct, types, args, filter };
+            let types = args.iter().map(|arg| arg.data_type.arrow()).collect();
+            let kind = kind(call, &args)?;
+            let lowered = Call { kind, distinct: call.distinct, types, args: start..values, filter };
             slots.push((Slot::Aggregate(index), lowered.result(call)));
             calls.push(lowered);
         }
@@ -133,12 +137,30 @@ impl Plan {
     }
 }
 
-fn kind(call: &AggregateCall) -> Result<Kind, OperatorError> {
+/// What an aggregate is computed of. The mean of whole numbers takes them as they are: the cast that the type checker
+/// puts around them, at their own place in the text, would round each.
+fn arguments(call: &AggregateCall) -> Vec<&Expr> {
+    let mean = call.function == "avg";
+    call.args.iter().map(|arg| if mean { before_cast(arg).unwrap_or(arg) } else { arg }).collect()
+}
+
+/// The whole number that the type checker made a float of.
+fn before_cast(arg: &Expr) -> Option<&Expr> {
+    match &arg.kind {
+        ExprKind::Cast { expr, try_cast: false } if expr.data_type == DataType::Int64 && expr.place == arg.place => {
+            Some(expr)
+        }
+        _ => None,
+    }
+}
+
+fn kind(call: &AggregateCall, args: &[&Expr]) -> Result<Kind, OperatorError> {
     let measure = |sample, root| Ok(Kind::Moments(Measure { sample, root }));
     let function = match (call.function.as_str(), call.data_type) {
         ("count", _) => count_udaf(),
         ("sum", DataType::Int64) => return Ok(Kind::SumOfInts),
         ("sum", _) => return Ok(Kind::FloatSum { mean: false }),
+        ("avg", _) if args.iter().all(|arg| arg.data_type == DataType::Int64) => return Ok(Kind::IntMean),
         ("avg", _) => return Ok(Kind::FloatSum { mean: true }),
         ("min", _) => min_udaf(),
         ("max", _) => max_udaf(),
@@ -154,8 +176,7 @@ fn kind(call: &AggregateCall) -> Result<Kind, OperatorError> {
 }
 
 fn plain(function: Arc<AggregateUDF>, call: &AggregateCall) -> datafusion_common::Result<Arc<AggregateFunctionExpr>> {
-    let field =
-        |(index, arg): (usize, &pipectl_ir::query::Expr)| Field::new(format!("a{index}"), arg.data_type.arrow(), true);
+    let field = |(index, arg): (usize, &Expr)| Field::new(format!("a{index}"), arg.data_type.arrow(), true);
     let schema = Arc::new(ArrowSchema::new(call.args.iter().enumerate().map(field).collect::<Vec<_>>()));
     let mut args: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
     for index in 0..call.args.len() {

@@ -7,7 +7,7 @@ use arrow_array::{
     cast::AsArray,
     types::{Float64Type, Int64Type, TimestampMicrosecondType},
 };
-use pipectl_data::{Batch, DataType, END_OF_TIME, Field, PayloadFormat, START_OF_TIME, Schema};
+use pipectl_data::{Batch, DataType, END_OF_TIME, Field, PayloadFormat, START_OF_TIME, Schema, civil};
 use pipectl_ir::{Query, dag::LatePolicy, query::Window};
 use pipectl_sql::{Input, Lookup, Time};
 use proptest::prelude::*;
@@ -360,4 +360,44 @@ fn compile_speed() -> Query {
     let sql = "SELECT k, window_start, avg(v) AS a, min(v) AS lo, max(v) AS hi, avg(v + 1.0) AS b FROM s \
                GROUP BY k, tumble(INTERVAL '1 minute')";
     pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap()
+}
+
+/// A window of the last day can end beyond the years; its result is no later than they are.
+#[test]
+fn results_stay_within_the_years() {
+    let query = compile("tumble(INTERVAL '7 days')");
+    let mut operator = operator(&query);
+    let mut out = Output::default();
+    operator.on_batch(batch(&[(Some(1), civil::MAX - SECOND, Some(1))]), &mut out).unwrap();
+    operator.on_end(civil::MAX - SECOND, &mut out).unwrap();
+    let times: Vec<_> = out.batches.iter().flat_map(|batch| batch.event_time.iter().flatten()).collect();
+    assert_eq!(times, [Some(civil::MAX)]);
+}
+
+/// Arguments that grow beyond what one evaluation may make give the same windows, in the order of their rows.
+#[test]
+fn growing_arguments_are_computed_in_stretches() {
+    let sql =
+        "SELECT k, count(*) AS n, max(repeat(k, 150000)) = repeat(k, 150000) AS same, avg(length(repeat(k, 150000)))
+               AS mean FROM s GROUP BY k, tumble(INTERVAL '1 minute')";
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: false };
+    let query = pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap();
+    let mut operator = operator(&query);
+    let mut out = Output::default();
+    let rows: Vec<Row> = (0..200).map(|row| (Some((row % 2) as u8), row * SECOND, None)).collect();
+    operator.on_batch(batch(&rows), &mut out).unwrap();
+    assert_eq!(out.absorbed, 200);
+    operator.on_end(200 * SECOND, &mut out).unwrap();
+    assert_eq!((out.dead.len(), out.dead_results.len()), (0, 0));
+    let counts: Vec<_> = out
+        .batches
+        .iter()
+        .flat_map(|batch| batch.columns.as_ref().unwrap().column(1).as_primitive::<Int64Type>().values().to_vec())
+        .collect();
+    assert_eq!(counts, [30, 30, 30, 30, 30, 30, 10, 10]);
+    for columns in out.batches.iter().map(|batch| batch.columns.as_ref().unwrap()) {
+        assert!(columns.column(2).as_boolean().iter().all(|same| same == Some(true)));
+        let means = columns.column(3).as_primitive::<Float64Type>();
+        assert_eq!(means, &Float64Array::from_value(750_000.0, means.len()));
+    }
 }

@@ -29,7 +29,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &["mean"],
         signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
         nulls: Nulls::Always,
-        doc: "Returns the mean, always as float64.",
+        doc: "Returns the mean, always as float64. The sum of whole numbers is exact, only the mean is rounded.",
         example: Example { sql: "avg(temperature)", gives: "" },
         engines: LOCAL_SPARK,
         ..AGGREGATE

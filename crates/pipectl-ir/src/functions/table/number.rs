@@ -64,7 +64,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             fixed(&[Param::Is(FLOAT), Param::Literal(LiteralKind::Digits)], Returns::Is(FLOAT)),
         ],
         nulls: Nulls::Propagate,
-        doc: "Rounds to the nearest whole number, or to the given number of decimal places. Halves round away from zero.",
+        doc: "Rounds to the nearest whole number, or to the given number of decimal places, a constant from -15 to 15. Halves round away from zero.",
         example: Example { sql: "round(2.345, 2)", gives: "2.35" },
         engines: ALL,
         ..MATH

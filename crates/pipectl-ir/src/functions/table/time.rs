@@ -228,7 +228,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Is(JSON_TYPE), Param::Literal(LiteralKind::JsonPath)], Returns::Is(INT))],
         nulls: Nulls::Always,
-        doc: "Returns the whole number at a path. Any other value is an error of the row. Returns null if the path does not exist or its value is null.",
+        doc: "Returns the whole number at a path, which can have a decimal point or an exponent: 7, 7.0, 7e2. Any other value is an error of the row. Returns null if the path does not exist or its value is null.",
         example: Example { sql: "json_int('{\"a\":{\"b\":7}}', '$.a.b')", gives: "7" },
         engines: LOCAL,
         ..JSON

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray, StringViewArray,
-    builder::{BooleanBuilder, StringViewBuilder},
+    builder::{BinaryViewBuilder, BooleanBuilder, StringViewBuilder},
     types::{Date32Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::ColumnarValue;
 
-use super::{Fault, bug};
+use super::{super::budget::Meter, Fault, bug};
 
 /// Texts.
 pub(super) enum Texts<'a> {
@@ -152,13 +152,32 @@ pub(super) fn build_texts(
     mut write: impl FnMut(usize, &mut String) -> Result<Option<()>, Fault>,
 ) -> Result<ArrayRef, Fault> {
     let mut column = StringViewBuilder::with_capacity(rows);
+    let mut meter = Meter::new(rows);
     let mut buffer = String::new();
     for row in 0..rows {
         buffer.clear();
         match write(row, &mut buffer)? {
-            Some(()) => column.append_value(&buffer),
+            Some(()) => {
+                meter.add(buffer.len())?;
+                column.append_value(&buffer);
+            }
             None => column.append_null(),
         }
+    }
+    Ok(Arc::new(column.finish()))
+}
+
+/// A column of bytes.
+pub(super) fn build_blobs<B: AsRef<[u8]>>(
+    rows: usize,
+    mut value: impl FnMut(usize) -> Result<Option<B>, Fault>,
+) -> Result<ArrayRef, Fault> {
+    let mut column = BinaryViewBuilder::with_capacity(rows);
+    let mut meter = Meter::new(rows);
+    for row in 0..rows {
+        let value = value(row)?;
+        meter.add(value.as_ref().map_or(0, |value| value.as_ref().len()))?;
+        column.append_option(value);
     }
     Ok(Arc::new(column.finish()))
 }

@@ -75,7 +75,7 @@ pub(in crate::sql) fn date(op: BinaryOp, days_first: bool) -> Result<Kernel, Fau
 }
 
 /// `+ - * / %` of floats. A result that is no number, or beyond the range, is a fault of the row; one that is too small
-/// to be told from zero is zero.
+/// to be distinguished from zero is zero.
 pub(in crate::sql) fn float(op: BinaryOp) -> Result<Kernel, Fault> {
     Ok(match op {
         BinaryOp::Add => floats_by(|left, right| left + right, OUT_OF_RANGE),
@@ -151,7 +151,7 @@ pub(in crate::sql) fn negate() -> Kernel {
     })
 }
 
-/// Minus zero as zero: SQL's `=` must not tell them apart, as the total order of floats does.
+/// Minus zero as zero: SQL's `=` must not distinguish them, as the total order of floats does.
 pub(in crate::sql) fn without_minus_zero() -> Kernel {
     Arc::new(|args, rows| {
         let values = floats(args, 0)?;

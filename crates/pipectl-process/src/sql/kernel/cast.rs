@@ -2,15 +2,12 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use arrow_array::{
-    builder::BinaryViewBuilder,
-    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
-};
+use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use pipectl_data::{DataType, json, timestamp};
 
 use super::{
     Fault, Kernel,
-    access::{Blobs, Bools, Texts, build, build_bools, build_texts, days, floats, ints},
+    access::{Blobs, Bools, Texts, build, build_blobs, build_bools, build_texts, days, floats, ints},
     bug, fault,
 };
 
@@ -110,9 +107,7 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         }),
         (Text, Bytes) => Arc::new(|args, rows| {
             let texts = Texts::of(args, 0)?;
-            let mut column = BinaryViewBuilder::with_capacity(rows);
-            (0..rows).for_each(|row| column.append_option(texts.get(row)));
-            Ok(Arc::new(column.finish()))
+            build_blobs(rows, |row| Ok(texts.get(row)))
         }),
         (Timestamp, Date) => Arc::new(move |args, rows| {
             let values = ints(args, 0)?;
@@ -171,7 +166,7 @@ fn whole(value: f64) -> Result<i64, Fault> {
     if (-LIMIT..LIMIT).contains(&cut) { Ok(cut as i64) } else { Err(fault(format!("{value:?} does not fit int64"))) }
 }
 
-/// The words of `PostgreSQL`, or their first letters as far as they tell them apart.
+/// The words of `PostgreSQL`, or their first letters as far as they distinguish them.
 fn truth(text: &str) -> Option<bool> {
     let word = text.trim().to_ascii_lowercase();
     let begins = |whole: &str, least: usize| word.len() >= least && whole.starts_with(&word);

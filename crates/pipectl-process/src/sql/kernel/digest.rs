@@ -2,14 +2,13 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use arrow_array::builder::BinaryViewBuilder;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use md5::Digest as _;
 use pipectl_ir::query::Expr;
 
 use super::{
     Kernel,
-    access::{Blobs, Texts, build_texts, ints},
+    access::{Blobs, Texts, build_blobs, build_texts, ints},
     constant, fault,
     text::check_length,
 };
@@ -58,17 +57,12 @@ fn digest(map: impl Fn(&[u8], &mut String) + Send + Sync + 'static) -> Kernel {
 fn decode(from_hex: bool) -> Kernel {
     Arc::new(move |args, rows| {
         let texts = Texts::of(args, 0)?;
-        let mut column = BinaryViewBuilder::with_capacity(rows);
-        for row in 0..rows {
-            let Some(text) = texts.get(row) else {
-                column.append_null();
-                continue;
-            };
+        build_blobs(rows, |row| {
+            let Some(text) = texts.get(row) else { return Ok(None) };
             let bytes = if from_hex { unhex(text) } else { STANDARD.decode(text).ok() };
             let form = if from_hex { "hex" } else { "base64" };
-            column.append_value(bytes.ok_or_else(|| fault(format!("decode: the text is not {form}")))?);
-        }
-        Ok(Arc::new(column.finish()))
+            bytes.map(Some).ok_or_else(|| fault(format!("decode: the text is not {form}")))
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use arrow_array::types::{Float64Type, Int64Type};
+use pipectl_data::whole::{self, Whole};
 use pipectl_ir::{
     json_path::{self, Step},
     query::Expr,
@@ -48,13 +49,11 @@ pub(super) fn kernel(name: &str, args: &[Expr]) -> Result<Option<Kernel>, Fault>
         "json_int" => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build::<Int64Type>(rows, |row| match at(texts.get(row), &path)? {
-                Some(value) => int(value).map(Some).ok_or_else(|| {
-                    if is_number(value) && !value.contains('.') {
-                        fault(format!("the number {} does not fit int64", shown(value)))
-                    } else {
-                        unlike(value, "a whole number")
-                    }
-                }),
+                Some(value) => match whole::parse(value) {
+                    Some(Whole::Int(number)) => Ok(Some(number)),
+                    Some(Whole::Beyond) => Err(fault(format!("the number {} does not fit int64", shown(value)))),
+                    Some(Whole::Fraction) | None => Err(unlike(value, "a whole number")),
+                },
                 None => Ok(None),
             })
         }),
@@ -136,15 +135,6 @@ fn names(object: &str) -> Result<Vec<String>, Fault> {
     }
 
     serde_json::Deserializer::from_str(object).deserialize_map(Names).map_err(|_| invalid())
-}
-
-/// A whole number, also written with a point or an exponent: 7, 7.0, 7e2. As decoding reads it: where floats cannot tell
-/// neighboring numbers apart, only digits will do.
-fn int(value: &str) -> Option<i64> {
-    value.parse().ok().or_else(|| {
-        let float: f64 = serde_json::from_str(value).ok().filter(|_| value.contains(['.', 'e', 'E']))?;
-        (float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0).then_some(float as i64)
-    })
 }
 
 fn is_number(value: &str) -> bool {

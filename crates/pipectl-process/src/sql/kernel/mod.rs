@@ -14,7 +14,7 @@ pub(super) mod like;
 mod math;
 mod regex;
 mod text;
-mod time;
+pub(super) mod time;
 mod words;
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(super) type Fault = DataFusionError;
 /// Columns or constants in, a column of so many rows out.
 pub(super) type Kernel = Arc<dyn Fn(&[ColumnarValue], usize) -> Result<ArrayRef, Fault> + Send + Sync>;
 
-/// A fault of the row at hand, told in the user's words.
+/// A fault of the row at hand, reported in the user's words.
 pub(super) fn fault(words: impl Into<String>) -> Fault {
     DataFusionError::Execution(words.into())
 }

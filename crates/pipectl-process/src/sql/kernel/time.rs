@@ -140,6 +140,11 @@ pub(super) fn checked(at: Micros) -> Result<Micros, Fault> {
     if civil::in_range(at) { Ok(at) } else { Err(out_of_range()) }
 }
 
+/// The kernel of a window's bound, which can lie beyond the times of its records.
+pub(in crate::sql) fn in_years() -> Kernel {
+    times(0, Some)
+}
+
 /// The constant time zone at this position of the arguments, if there is one.
 fn zone(args: &[Expr], position: usize) -> Result<Option<TimeZone>, Fault> {
     if position >= args.len() {
