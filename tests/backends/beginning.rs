@@ -7,7 +7,7 @@ use std::{
 
 use pipectl_peers::need;
 
-use crate::place::{Place, numbers};
+use crate::testbed::{Testbed, numbers};
 
 /// One region with one owner: it owns its file.
 const SPEC: &str = "apiVersion: pipectl/v1
@@ -28,7 +28,7 @@ fn kafka() -> String {
 }
 
 /// Waits until the file holds these numbers and no others.
-fn kept(place: &Place, wanted: std::ops::Range<u64>, said: impl Fn() -> String) {
+fn kept(place: &Testbed, wanted: std::ops::Range<u64>, said: impl Fn() -> String) {
     let since = Instant::now();
     while !numbers(&place.log("kept.jsonl")).into_iter().eq(wanted.clone()) {
         assert!(since.elapsed() < Duration::from_mins(1), "{:?}\n{}", numbers(&place.log("kept.jsonl")), said());
@@ -39,7 +39,7 @@ fn kept(place: &Place, wanted: std::ops::Range<u64>, said: impl Fn() -> String) 
 #[test]
 fn what_comes_after_a_start_at_the_latest_survives_a_crash() {
     let broker = need!(pipectl_peers::Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     place.write("latest.yaml", &SPEC.replace("NAME", "latest"));
     let environment = place.write(
         "env.yaml",
@@ -75,7 +75,7 @@ fn holds_a_checkpoint(folder: &std::path::Path) -> bool {
 
 #[test]
 fn a_run_that_starts_over_reads_everything_again() {
-    let place = Place::with_all_or_kafka();
+    let place = Testbed::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(environment) = place.sharing(kind) else { continue };
         let name = format!("over_{kind}");
@@ -95,9 +95,9 @@ fn a_run_that_starts_over_reads_everything_again() {
 }
 
 #[test]
-fn a_stream_that_differs_is_told_or_changed_and_one_of_others_is_neither() {
+fn a_stream_that_differs_is_reported_or_changed_and_one_of_others_is_neither() {
     let broker = need!(pipectl_peers::Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     let ours = kafka();
     let theirs = std::fs::read_to_string(&ours).expect("a file") + "  streams: { differs: { existing: true } }\n";
     let theirs = place.write("theirs.yaml", &theirs).display().to_string();
@@ -122,9 +122,9 @@ fn a_stream_that_differs_is_told_or_changed_and_one_of_others_is_neither() {
     assert!(first.contains("created stream `differs` on kafka (2 partitions)"), "{first}");
     assert_eq!(shape(), (2, Some(24)));
 
-    let told = run(&ours, 3, "48h", &[]);
-    assert!(told.contains("has partitions 2, and the specs ask for 3; it is not changed"), "{told}");
-    assert!(told.contains("has config.retention.ms 86400000, and the specs ask for 172800000"), "{told}");
+    let reported = run(&ours, 3, "48h", &[]);
+    assert!(reported.contains("has partitions 2, and the specs ask for 3; it is not changed"), "{reported}");
+    assert!(reported.contains("has config.retention.ms 86400000, and the specs ask for 172800000"), "{reported}");
     assert_eq!(shape(), (2, Some(24)));
 
     let changed = run(&ours, 3, "48h", &["--update-streams"]);
@@ -140,7 +140,7 @@ fn a_stream_that_differs_is_told_or_changed_and_one_of_others_is_neither() {
 #[test]
 fn a_stream_of_others_that_is_not_there_is_not_made() {
     let broker = need!(pipectl_peers::Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     let theirs = std::fs::read_to_string(kafka()).expect("a file") + "  streams: { nobodys: { existing: true } }\n";
     let theirs = place.write("theirs.yaml", &theirs).display().to_string();
     place.write("nobodys.yaml", &SPEC.replace("NAME", "nobodys"));
@@ -152,7 +152,7 @@ fn a_stream_of_others_that_is_not_there_is_not_made() {
 
 #[test]
 fn a_stream_of_others_is_read_on_every_backend() {
-    let place = Place::with_all_or_kafka();
+    let place = Testbed::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(ours) = place.sharing(kind) else { continue };
         let name = format!("theirs_{kind}");

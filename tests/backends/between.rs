@@ -8,7 +8,7 @@ use pipectl_contract::{
 use pipectl_ir::physical::{SinkPlan, SourcePlan, StreamPlan};
 use pipectl_runtime::{Connectors, RegistryConnectors};
 
-/// Makes of the writer of a stream or a sink, told by its name, the one that the runtime gets.
+/// Makes of the writer of a stream or a sink, reported by its name, the one that the runtime gets.
 type Around = Box<dyn Fn(&str, Box<dyn SinkWriter>) -> Box<dyn SinkWriter> + Send + Sync>;
 
 pub(crate) struct Between {
@@ -56,13 +56,13 @@ impl Connectors for Between {
         Ok((self.around)(&plan.name, self.inner.open_producer(plan, connect, context).await?))
     }
 
-    async fn published(
+    async fn is_committed(
         &self,
         plan: &StreamPlan,
         connect: ConnectContext,
         context: ProducerContext,
         state: &[u8],
     ) -> Result<Option<bool>, ConnectorError> {
-        self.inner.published(plan, connect, context, state).await
+        self.inner.is_committed(plan, connect, context, state).await
     }
 }

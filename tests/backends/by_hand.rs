@@ -1,10 +1,10 @@
 //! `stream put|read|describe|ls`, `infer --stream` and `doctor` on every backend.
 
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 #[test]
 fn records_put_by_hand_are_read_by_hand_and_their_schema_is_found() {
-    let place = Place::with_all();
+    let place = Testbed::with_all();
     for (kind, _) in &place.backends {
         // A pipeline makes the stream; by hand it is written and read.
         let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: hand }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 2, rate: 2/s, pace: fast, seed: 1, for: 2s }, to: by_hand }\n  streams:\n    by_hand: { key: sensor_id, partitions: 2 }\n  sinks:\n    out: { from: by_hand, file: { path: out.jsonl, mode: overwrite } }\n";
@@ -40,9 +40,9 @@ fn records_put_by_hand_are_read_by_hand_and_their_schema_is_found() {
         // A number, or that it is not known, and why.
         assert!(group.stdout.contains("lag"), "{kind}: {}", group.stdout);
         assert!(!group.stdout.lines().any(|line| line.ends_with(" -")), "{kind}: {}", group.stdout);
-        let (in_table, told) =
+        let (in_table, reported) =
             (group.stdout.contains(" unknown\n"), group.stdout.contains("lag unknown: group `nobody`"));
-        assert!(told || !in_table, "{kind}: {}", group.stdout);
+        assert!(reported || !in_table, "{kind}: {}", group.stdout);
         let json = run(&["stream", "describe", "by_hand", "--format", "json"], "").code(0).json();
         assert!(json["retention"].is_string() || json["retention"].is_null(), "{kind}: {json}");
         let one = run(&["stream", "put", "by_hand", "--key-field", "k"], "\n{\"k\":\"a\"}\n").code(0);

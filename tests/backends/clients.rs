@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 const RECORDS: u32 = 200;
 const DEVICES: [&str; 7] = ["plain", "größe", "装置-3", "🙂", "with space/and=signs", "\"quoted\"", "7"];
@@ -122,7 +122,7 @@ fn same(what: &str, found: &Found, expected: &Found) {
 
 #[test]
 fn official_clients_write_what_is_read_and_read_what_is_written() {
-    let place = Place::with_all();
+    let place = Testbed::with_all();
     for (kind, _) in &place.backends {
         let python = match pipectl_peers::python(packages(kind)) {
             Ok(python) => python,
@@ -178,7 +178,7 @@ fn official_clients_write_what_is_read_and_read_what_is_written() {
 }
 
 /// Lets a client write records and read until it has so many of each stream; answers what it read of each.
-fn run(place: &Place, python: &Path, kind: &str, records: &[Value], until: &[&str]) -> BTreeMap<String, Vec<Value>> {
+fn run(place: &Testbed, python: &Path, kind: &str, records: &[Value], until: &[&str]) -> BTreeMap<String, Vec<Value>> {
     let script = format!("{}/../../tests/backends/clients/{kind}.py", env!("CARGO_MANIFEST_DIR"));
     let mut command = place.program(python);
     command.arg(script).args(until).env("PYTHONDONTWRITEBYTECODE", "1");

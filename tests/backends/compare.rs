@@ -1,6 +1,6 @@
 //! The examples come to the same result on every backend, and pipelines that cannot are found out.
 
-use crate::place::{Place, example};
+use crate::testbed::{Testbed, example};
 
 /// A log in Apache's combined format, one line in ten a failure, one in a hundred no such line at all.
 fn log(lines: u32) -> String {
@@ -20,7 +20,7 @@ fn log(lines: u32) -> String {
         .collect()
 }
 
-fn everywhere(place: &Place, pipeline: &str, more: &[&str]) {
+fn everywhere(place: &Testbed, pipeline: &str, more: &[&str]) {
     for (kind, records) in &place.backends {
         let backends = format!("memory,{kind}");
         let records = records.to_string();
@@ -43,17 +43,17 @@ fn everywhere(place: &Place, pipeline: &str, more: &[&str]) {
 
 #[test]
 fn sensor_lab_is_equal_on_every_backend() {
-    everywhere(&Place::with_all(), &example("sensor-lab.yaml"), &[]);
+    everywhere(&Testbed::with_all(), &example("sensor-lab.yaml"), &[]);
 }
 
 #[test]
 fn clickstream_is_equal_on_every_backend() {
-    everywhere(&Place::with_all(), &example("clickstream.yaml"), &[]);
+    everywhere(&Testbed::with_all(), &example("clickstream.yaml"), &[]);
 }
 
 #[test]
 fn server_logs_are_equal_on_every_backend() {
-    let place = Place::with_all();
+    let place = Testbed::with_all();
     place.write("access.log", &log(1_000));
     everywhere(&place, &example("server-logs.yaml"), &["--input", "access_log=access.log"]);
 }
@@ -62,7 +62,7 @@ const NAMED_BROKER: &str = "apiVersion: pipectl/v1\nkind: Environment\nmetadata:
 
 #[test]
 fn a_query_that_reads_arrival_times_is_found_out_with_its_rows() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     place.write("broker.yaml", NAMED_BROKER);
     place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
     let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: arrivals }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 3, rate: 2/s, pace: fast, seed: 1 }, to: readings }\n  streams:\n    readings: { key: sensor_id, partitions: 2 }\n  processors:\n    stamped: { sql: \"SELECT sensor_id, arrival_time() AS came FROM readings\" }\n  sinks:\n    out: { from: stamped, object_store: {} }\n    raw: { from: readings, object_store: { prefix: raw/ } }\n";
@@ -72,7 +72,7 @@ fn a_query_that_reads_arrival_times_is_found_out_with_its_rows() {
     assert!(ran.stdout.contains("different"), "{}", ran.stdout);
     assert!(ran.stdout.contains("out on broker:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("sensor-001"), "{}", ran.stdout);
-    assert!(!ran.stdout.contains("raw on"), "what is equal was told as different: {}", ran.stdout);
+    assert!(!ran.stdout.contains("raw on"), "what is equal was reported as different: {}", ran.stdout);
     let markdown = place.run(&[&arguments[..], &["--format", "markdown"]].concat(), "").code(2);
     assert!(markdown.stdout.contains("| broker | different"), "{}", markdown.stdout);
     let junit = place.run(&[&arguments[..], &["--format", "junit"]].concat(), "").code(2);
@@ -85,7 +85,7 @@ fn a_query_that_reads_arrival_times_is_found_out_with_its_rows() {
 
 #[test]
 fn a_total_without_a_window_and_the_time_of_a_processor_are_the_same_behind_a_broker() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     place.write("broker.yaml", NAMED_BROKER);
     place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
     let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: totals }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 5, rate: 20/s, for: 20s, pace: fast, seed: 7, disorder: 2s }, to: readings }\n  streams:\n    readings: { key: sensor_id, partitions: 4 }\n  processors:\n    totals: { sql: \"SELECT sensor_id, count(*) AS n FROM readings GROUP BY sensor_id\" }\n    all: { sql: \"SELECT count(*) AS sensors, sum(n) AS records FROM totals\" }\n    timed: { sql: \"SELECT sensor_id, timestamp AS at FROM readings\", time: { field: at } }\n    seconds: { sql: \"SELECT sensor_id AS sensor, window_start, count(*) AS n FROM timed GROUP BY sensor_id, tumble(INTERVAL '5 seconds')\" }\n  sinks:\n    totals_out: { from: totals, table: { key: [sensor_id] } }\n    all_out: { from: all, file: { path: all.jsonl } }\n    seconds_out: { from: seconds, table: { key: [sensor, window_start] } }\n";
@@ -100,7 +100,7 @@ fn a_total_without_a_window_and_the_time_of_a_processor_are_the_same_behind_a_br
 
 #[test]
 fn a_stream_without_its_key_is_found_out_where_order_is_asked_for() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     place.write("broker.yaml", NAMED_BROKER);
     place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
     let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: unkeyed }\nspec:\n  sources:\n    sensors: { simulate: { model: sensors, devices: 3, rate: 2/s, pace: fast, seed: 1 }, to: readings }\n  streams:\n    readings: { KEY partitions: 4 }\n  sinks:\n    raw: { from: readings, object_store: {} }\n";
@@ -118,7 +118,7 @@ fn a_stream_without_its_key_is_found_out_where_order_is_asked_for() {
 
 #[test]
 fn a_row_that_differs_is_shown_with_the_records_that_it_was_made_of() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     place.write("broker.yaml", NAMED_BROKER);
     place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
     // Without lateness, how many of a shuffled input are late depends on how a backlog is read.
@@ -159,7 +159,7 @@ fn a_row_that_differs_is_shown_with_the_records_that_it_was_made_of() {
 
 #[test]
 fn what_cannot_be_compared_is_refused_before_anything_is_made() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     place.write("broker.yaml", NAMED_BROKER);
     place.write("plain.yaml", &NAMED_BROKER.replace("broker: b", "").replace("name: broker", "name: plain"));
     let spec = example("sensor-lab.yaml");
@@ -186,7 +186,7 @@ fn what_cannot_be_compared_is_refused_before_anything_is_made() {
 
 #[test]
 fn a_comparison_needs_two_places_that_exist() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     let spec = example("sensor-lab.yaml");
     let alone = place.run(&["compare", &spec, "--backends", "memory"], "").code(1);
     assert!(alone.stderr.contains("nothing to compare"), "{}", alone.stderr);

@@ -14,7 +14,7 @@ use pipectl_ir::{PhysicalPlan, physical::Workers, report::Outcome};
 use pipectl_peers::Kafka;
 use pipectl_runtime::{Differing, Job, Limits, OutputPolicy, RunOptions, checkpoint::Store, provision};
 
-use crate::{between::Between, place::Place};
+use crate::{between::Between, testbed::Testbed};
 
 /// Readings that come in as many slices as there are checkpoints, handed over from topic to topic: as they are, counted in
 /// windows, in bursts between which there is nothing, and to files beside.
@@ -112,8 +112,8 @@ impl SinkWriter for Dying {
         self.inner.refused()
     }
 
-    fn decides(&self) -> bool {
-        self.inner.decides()
+    fn is_two_phase(&self) -> bool {
+        self.inner.is_two_phase()
     }
 
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {
@@ -140,7 +140,7 @@ impl SinkWriter for Dying {
 }
 
 /// One life of the pipeline; whether it came to its end.
-async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bool {
+async fn live(plans: &[PhysicalPlan], place: &Testbed, death: Option<Death>) -> bool {
     let host = Host::real();
     let together = Written::default();
     let connectors = Between::new(move |stream, inner| {
@@ -173,7 +173,7 @@ async fn live(plans: &[PhysicalPlan], place: &Place, death: Option<Death>) -> bo
 }
 
 /// How often each record is in a topic, for readers of what is committed.
-fn records(place: &Place, topic: &str) -> BTreeMap<String, u32> {
+fn records(place: &Testbed, topic: &str) -> BTreeMap<String, u32> {
     let read = place.run(&["stream", "read", topic, "--env", "spec.yaml", "--format", "json", "--limit", "100000"], "");
     let mut found = BTreeMap::new();
     for line in read.code(0).stdout.lines() {
@@ -186,7 +186,7 @@ fn records(place: &Place, topic: &str) -> BTreeMap<String, u32> {
 #[test]
 fn every_record_is_there_once_however_often_the_writer_dies() {
     let broker = pipectl_peers::need!(Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     let spec = place.write("spec.yaml", &SPEC.replace("BROKERS", broker.endpoint()));
     let (source, compiled) = pipectl::compile_files(&[spec], None, &pipectl::registry());
     assert!(!source.diagnostics.has_errors(), "{:?}", source.diagnostics);

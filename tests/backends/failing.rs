@@ -12,7 +12,7 @@ use pipectl_host::Host;
 use pipectl_peers::Kafka;
 use pipectl_runtime::{Differing, Job, Limits, OutputPolicy, RunOptions, checkpoint::Store, provision};
 
-use crate::{between::Between, place::Place};
+use crate::{between::Between, testbed::Testbed};
 
 /// Two regions: one writes the topic, the other reads it.
 const SPEC: &str = "apiVersion: pipectl/v1
@@ -69,7 +69,7 @@ impl SinkWriter for Faulty {
     }
 }
 
-async fn start(spec: &Path, place: &Place, connectors: &Between) -> Job {
+async fn start(spec: &Path, place: &Testbed, connectors: &Between) -> Job {
     let host = Host::real();
     let (source, compiled) = pipectl::compile_files(&[spec.to_owned()], None, &pipectl::registry());
     assert!(!source.diagnostics.has_errors(), "{:?}", source.diagnostics);
@@ -93,7 +93,7 @@ async fn start(spec: &Path, place: &Place, connectors: &Between) -> Job {
 
 fn with_job(name: &str, connectors: &Between, test: impl AsyncFnOnce(Job)) {
     let broker = pipectl_peers::need!(Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     let spec = SPEC.replace("NAME", name).replace("BROKERS", broker.endpoint());
     let spec = place.write("spec.yaml", &spec);
     pipectl_host::run(Some(2), async {
@@ -118,7 +118,7 @@ fn a_stream_whose_producer_failed_is_not_written_on() {
 
 /// While one region drains slowly, who shows the run asks again and again.
 #[test]
-fn the_first_failure_is_told_however_often_the_end_is_asked_for() {
+fn the_first_failure_is_reported_however_often_the_end_is_asked_for() {
     let connectors = Between::new(|name, inner| match name {
         "slow" => Box::new(Faulty { inner, fails_for_now: false, slow: Duration::from_secs(2), host: Host::real() }),
         "kept" => Box::new(Broken),

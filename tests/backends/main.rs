@@ -1,6 +1,6 @@
 //! The real binary over real brokers: one pipeline, five backends, one result.
 //!
-//! Servers come from `pipectl-peers`; one that cannot be had is told as `skipped: why`.
+//! Servers come from `pipectl-peers`; one that cannot be had is reported as `skipped: why`.
 #![allow(clippy::disallowed_methods, reason = "these tests stand outside of the process that they test, in real time")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "skipped peers are for who reads a test run")]
 
@@ -15,8 +15,8 @@ mod emulator;
 mod exactly_once;
 mod failing;
 mod ownership;
-mod place;
 mod private;
 mod remote_state;
+mod testbed;
 mod trouble;
 mod workers;

@@ -1,12 +1,12 @@
-//! Which regions are shared and which have one owner is decided before anything runs, and for a reason that is told.
+//! Which regions are shared and which have one owner is decided before anything runs, and for a reason that is reported.
 
 use pipectl_ir::physical::Workers;
 
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 /// The regions of a pipeline on Kafka: each with why only one process may run it, or nothing if several may.
 fn regions(body: &str) -> Vec<(String, Option<String>)> {
-    let place = Place::empty();
+    let place = Testbed::empty();
     let spec = place.write(
         "spec.yaml",
         &format!("apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: {{ name: lab }}\nspec:\n{body}"),
@@ -72,7 +72,7 @@ fn what_has_an_end_is_read_to_its_end_by_one() {
 
 #[test]
 fn a_stream_that_others_write_needs_no_source_on_a_broker_only() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\nspec:\n  streams: { raw: { schema: { id: int64 } } }\n  processors: { even: { sql: \"SELECT id FROM raw WHERE id % 2 = 0\" } }\n  sinks: { out: { from: even, file: { path: out.jsonl } } }\n";
     place.write("spec.yaml", spec);
     let environment = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/environments/kafka.yaml");
@@ -90,8 +90,8 @@ fn a_stream_that_others_write_needs_no_source_on_a_broker_only() {
 }
 
 #[test]
-fn what_a_crash_may_leave_twice_is_told_before_a_run() {
-    let place = Place::empty();
+fn what_a_crash_may_leave_twice_is_reported_before_a_run() {
+    let place = Testbed::empty();
     let spec = "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\nspec:\n  streams: { raw: { schema: { id: int64 } }, even: {}, odd: {} }\n  processors:\n    evens: { sql: \"SELECT id FROM raw WHERE id % 2 = 0\", to: even }\n    odds: { sql: \"SELECT id FROM raw WHERE id % 2 = 1\", to: odd }\n  sinks: { kept: { from: even, file: { path: out.jsonl } }, shown: { from: odd, stdout: {} } }\n";
     let environment = "apiVersion: pipectl/v1\nkind: Environment\nmetadata: { name: kafka }\nspec:\n  backends: { default: { kafka: { brokers: [localhost:9092] } } }\n  streams: { even: { kafka: { transactional: true } } }\n";
     place.write("spec.yaml", spec);

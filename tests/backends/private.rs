@@ -2,7 +2,7 @@
 
 use pipectl_peers::Kafka;
 
-use crate::place::Place;
+use crate::testbed::Testbed;
 
 /// A network that nobody has (RFC 5737): whoever tried to connect would wait for long.
 const PUBLIC: &str = "203.0.113.9";
@@ -17,7 +17,7 @@ fn private(kind: &str) -> String {
 
 #[test]
 fn public_addresses_are_refused_by_every_backend() {
-    let place = Place::empty();
+    let place = Testbed::empty();
     let public = |scheme: &str| format!("{scheme}{PUBLIC}:443");
     let cases = [
         ("kafka", vec![("KAFKA_BROKERS", public(""))], "`brokers`"),
@@ -47,7 +47,7 @@ fn public_addresses_are_refused_by_every_backend() {
 
 #[test]
 fn private_addresses_are_let_through() {
-    let place = Place::with_all();
+    let place = Testbed::with_all();
     for (kind, _) in &place.backends {
         place.write("env.yaml", &private(kind));
         place.run(&["stream", "ls", "--env", "env.yaml"], "").code(0);
@@ -57,7 +57,7 @@ fn private_addresses_are_let_through() {
 #[test]
 fn brokers_that_send_clients_to_public_addresses_are_refused() {
     let (broker, port) = pipectl_peers::need!(Kafka::start_advertising(PUBLIC));
-    let place = Place::with_kafka(&format!("127.0.0.1:{port}"));
+    let place = Testbed::with_kafka(&format!("127.0.0.1:{port}"));
     place.write("env.yaml", &private("kafka"));
     let refused = place.run(&["stream", "ls", "--env", "env.yaml"], "").code(4);
     assert!(refused.stderr.contains(&format!("`{PUBLIC}` is a public address")), "{}", refused.stderr);

@@ -7,7 +7,7 @@ use std::{
 
 use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, Kafka, make_container};
 
-use crate::place::{KEYS, Place};
+use crate::testbed::{KEYS, Testbed};
 
 const SPEC: &str = "apiVersion: pipectl/v1
 kind: Pipeline
@@ -44,7 +44,7 @@ const COUNT: u64 = 20_000;
 const SLICES: u64 = 10;
 
 /// What is counted for each key in the topic, by readers of what is committed.
-fn sums(place: &Place) -> BTreeMap<String, u64> {
+fn sums(place: &Testbed) -> BTreeMap<String, u64> {
     let read =
         place.run(&["stream", "read", "far_counts", "--env", "env.yaml", "--format", "json", "--limit", "100000"], "");
     let mut sums = BTreeMap::new();
@@ -66,7 +66,7 @@ fn a_standby_on_another_machine_takes_over_from_a_killed_owner() {
     let blobs = pipectl_peers::need!(Azurite::shared());
     make_container(blobs, "state").expect("a container");
     let machine = || {
-        let mut place = Place::with_kafka(broker.endpoint());
+        let mut place = Testbed::with_kafka(broker.endpoint());
         place.set("AZURE_STORAGE_ACCOUNT_NAME", AZURITE_ACCOUNT);
         place.set("AZURE_STORAGE_ACCOUNT_KEY", AZURITE_KEY);
         place.set("AZURE_STORAGE_ENDPOINT", &format!("{}/{AZURITE_ACCOUNT}", blobs.endpoint()));

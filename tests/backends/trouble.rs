@@ -10,7 +10,7 @@ use std::{
 
 use pipectl_peers::need;
 
-use crate::place::{Place, numbers};
+use crate::testbed::{Testbed, numbers};
 
 const FLOOD: &str = "apiVersion: pipectl/v1
 kind: Pipeline
@@ -33,7 +33,7 @@ fn kafka() -> String {
 #[test]
 fn a_broker_restarts_under_a_pipeline_that_goes_on_by_itself() {
     let broker = need!(pipectl_peers::Kafka::start());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     place.write("flood.yaml", FLOOD);
     let environment = kafka();
     let worker = place.start("worker.log", &["apply", "flood.yaml", "--env", &environment]);
@@ -58,7 +58,7 @@ fn a_sink_that_nobody_empties_holds_the_pipeline_back_and_loses_nothing() {
     const COUNT: u64 = 300_000;
     pipectl_peers::full_only!();
     let broker = need!(pipectl_peers::Kafka::shared());
-    let place = Place::with_kafka(broker.endpoint());
+    let place = Testbed::with_kafka(broker.endpoint());
     let name = "blocked";
     place.write("blocked.yaml", &FLOOD.replace("flood", name));
     let environment = kafka();
@@ -75,11 +75,11 @@ fn a_sink_that_nobody_empties_holds_the_pipeline_back_and_loses_nothing() {
     println!("blocked for 10 s with a budget of 32 MiB: {most} MiB resident at most");
     // The program itself takes about 60 MiB; all records together would be far above the budget.
     assert!(most < 200, "{most} MiB");
-    let told = Instant::now();
+    let reported = Instant::now();
     std::process::Command::new("kill").args(["-TERM", &blocked.id().to_string()]).status().expect("kill");
     let status = blocked.wait().expect("it ends");
     assert_eq!(status.code(), Some(3));
-    assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());
+    assert!(reported.elapsed() < Duration::from_secs(12), "{:?}", reported.elapsed());
     let mut said = String::new();
     blocked.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
     assert!(said.contains("did not drain in time"), "{said}");

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::place::{KEYS, Place};
+use crate::testbed::{KEYS, Testbed};
 
 /// How many records each peer carries in reasonable time.
 fn size(kind: &str) -> u64 {
@@ -24,7 +24,13 @@ const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 const CHECKPOINT: Duration = Duration::from_secs(2);
 
 /// Another pipeline writes the stream, slice after slice.
-fn fill(place: &Place, environment: &str, stream: &str, ids: std::ops::Range<u64>, event_time: impl Fn(u64) -> String) {
+fn fill(
+    place: &Testbed,
+    environment: &str,
+    stream: &str,
+    ids: std::ops::Range<u64>,
+    event_time: impl Fn(u64) -> String,
+) {
     assert_eq!(place.fill(environment, stream, ids, event_time).end(), Some(0), "{}", place.log("fill.log"));
 }
 
@@ -34,7 +40,7 @@ fn rows(path: &Path) -> Vec<Value> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// Whether a worker has told in its log that it has read some of the numbers.
+/// Whether a worker has reported in its log that it has read some of the numbers.
 fn takes_part(log: &str) -> bool {
     log.lines().any(|line| line.contains(r#"node="numbers""#) && !line.contains(" in=0 "))
 }
@@ -49,7 +55,7 @@ fn wait(what: &str, mut ready: impl FnMut() -> bool) {
 
 #[test]
 fn one_of_two_workers_is_killed_and_nothing_is_lost() {
-    let place = Place::with_all_or_kafka();
+    let place = Testbed::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1
@@ -123,7 +129,7 @@ spec:
 
 #[test]
 fn a_standby_takes_over_windows_from_a_killed_owner() {
-    let place = Place::with_all_or_kafka();
+    let place = Testbed::with_all_or_kafka();
     for (kind, _) in &place.backends {
         let Some(environment) = place.sharing(kind) else { continue };
         let spec = "apiVersion: pipectl/v1

@@ -105,7 +105,7 @@ fn every_case_gives_the_help_that_it_names() {
 
 #[test]
 fn every_code_has_a_case() {
-    let told: BTreeSet<String> = cases()
+    let reported: BTreeSet<String> = cases()
         .iter()
         .flat_map(|case| expected(case))
         .filter_map(|line| line.split_once('[')?.1.split_once(']').map(|(code, _)| code.to_owned()))
@@ -113,7 +113,7 @@ fn every_code_has_a_case() {
     // The family of commands has no spec to put into a file; tests/e2e runs the commands.
     let missing: Vec<&str> = codes::all()
         .map(pipectl_diag::Code::as_str)
-        .filter(|code| !code.starts_with("PC08") && !told.contains(*code))
+        .filter(|code| !code.starts_with("PC08") && !reported.contains(*code))
         // Too large to keep in a file, the next test makes one; and of a build without a backend, where crates/pipectl tests it.
         .filter(|code| *code != "PC0003" && *code != "PC0706")
         .collect();

@@ -37,9 +37,9 @@ pub(crate) struct Pair {
 }
 
 /// `SplitMix64` (<https://prng.di.unimi.it/splitmix64.c>).
-pub(crate) struct Dice(pub(crate) u64);
+pub(crate) struct SeededRng(pub(crate) u64);
 
-impl Dice {
+impl SeededRng {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
@@ -123,19 +123,19 @@ const TIMES: &[&str] = &[
 const DATES: &[&str] =
     &["2026-01-31", "2024-02-29", "1970-01-01", "1969-12-31", "9999-12-31", "0001-01-01", "2021-01-03", "2026-01-31"];
 
-pub(crate) fn rows(dice: &mut Dice, count: usize) -> Vec<Row> {
+pub(crate) fn rows(rng: &mut SeededRng, count: usize) -> Vec<Row> {
     (0..count)
         .map(|_| Row {
-            i: dice.maybe(INTS),
-            j: dice.maybe(&INTS[..14]),
-            f: dice.maybe(FLOATS),
-            g: dice.maybe(&FLOATS[..10]),
-            s: dice.maybe(TEXTS),
-            t: dice.maybe(&TEXTS[..12]),
-            b: dice.maybe(&[true, false]),
-            c: dice.maybe(&[true, false]),
-            ts: dice.maybe(TIMES),
-            d: dice.maybe(DATES),
+            i: rng.maybe(INTS),
+            j: rng.maybe(&INTS[..14]),
+            f: rng.maybe(FLOATS),
+            g: rng.maybe(&FLOATS[..10]),
+            s: rng.maybe(TEXTS),
+            t: rng.maybe(&TEXTS[..12]),
+            b: rng.maybe(&[true, false]),
+            c: rng.maybe(&[true, false]),
+            ts: rng.maybe(TIMES),
+            d: rng.maybe(DATES),
         })
         .collect()
 }
@@ -169,84 +169,84 @@ fn alike(form: &str, operands: &[&Pair], fallible: bool) -> Pair {
 }
 
 /// An expression of this kind, so many levels deep at most.
-pub(crate) fn expr(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
-    if depth == 0 || dice.below(7) == 0 {
-        return leaf(dice, kind);
+pub(crate) fn expr(rng: &mut SeededRng, kind: Kind, depth: usize) -> Pair {
+    if depth == 0 || rng.below(7) == 0 {
+        return leaf(rng, kind);
     }
     let depth = depth - 1;
-    match dice.below(6) {
-        0 => choice(dice, kind, depth),
+    match rng.below(6) {
+        0 => choice(rng, kind, depth),
         _ => match kind {
-            Kind::Int => int(dice, depth),
-            Kind::Float => float(dice, depth),
-            Kind::Text => text(dice, depth),
-            Kind::Bool => truth(dice, depth),
-            Kind::Time => time(dice, depth),
-            Kind::Date => date(dice, depth),
+            Kind::Int => int(rng, depth),
+            Kind::Float => float(rng, depth),
+            Kind::Text => text(rng, depth),
+            Kind::Bool => truth(rng, depth),
+            Kind::Time => time(rng, depth),
+            Kind::Date => date(rng, depth),
         },
     }
 }
 
-fn leaf(dice: &mut Dice, kind: Kind) -> Pair {
-    let column = dice.below(3) > 0;
+fn leaf(rng: &mut SeededRng, kind: Kind) -> Pair {
+    let column = rng.below(3) > 0;
     match kind {
-        Kind::Int if column => same(dice.one(&["i", "j"])),
+        Kind::Int if column => same(rng.one(&["i", "j"])),
         // DuckDB takes small numbers for 32 bits. No constant is NULL, here and below: DuckDB and PostgreSQL fold what has a NULL
         // for an operand and never compute the other one, whose faults count here.
         Kind::Int => {
-            let number = dice.one(&["0", "1", "2", "3", "10"]);
+            let number = rng.one(&["0", "1", "2", "3", "10"]);
             put(number, &format!("CAST({number} AS BIGINT)"), &[], false)
         }
-        Kind::Float if column => same(dice.one(&["f", "g"])),
+        Kind::Float if column => same(rng.one(&["f", "g"])),
         // DuckDB reads a number with a point as a decimal.
         Kind::Float => {
-            let number = dice.one(&["0.0", "0.5", "1.5", "2.25", "10.0", "1e10"]);
+            let number = rng.one(&["0.0", "0.5", "1.5", "2.25", "10.0", "1e10"]);
             put(number, &format!("CAST({number} AS DOUBLE)"), &[], false)
         }
-        Kind::Text if column => same(dice.one(&["s", "t"])),
-        Kind::Text => same(dice.one(&["''", "'a'", "'abc'", "'b'", "'é'", "'12'"])),
-        Kind::Bool if column => same(dice.one(&["b", "c"])),
-        Kind::Bool => same(dice.one(&["(j IS NULL)", "(i IS NOT NULL)"])),
-        Kind::Time => same(dice.one(&["ts", "ts", "TIMESTAMP '2026-01-31 10:20:30'"])),
-        Kind::Date => same(dice.one(&["d", "d", "DATE '2024-02-29'"])),
+        Kind::Text if column => same(rng.one(&["s", "t"])),
+        Kind::Text => same(rng.one(&["''", "'a'", "'abc'", "'b'", "'é'", "'12'"])),
+        Kind::Bool if column => same(rng.one(&["b", "c"])),
+        Kind::Bool => same(rng.one(&["(j IS NULL)", "(i IS NOT NULL)"])),
+        Kind::Time => same(rng.one(&["ts", "ts", "TIMESTAMP '2026-01-31 10:20:30'"])),
+        Kind::Date => same(rng.one(&["d", "d", "DATE '2024-02-29'"])),
     }
 }
 
-fn column(dice: &mut Dice, kind: Kind) -> Pair {
+fn column(rng: &mut SeededRng, kind: Kind) -> Pair {
     same(match kind {
-        Kind::Int => dice.one(&["i", "j"]),
-        Kind::Float => dice.one(&["f", "g"]),
-        Kind::Text => dice.one(&["s", "t"]),
-        Kind::Bool => dice.one(&["b", "c"]),
+        Kind::Int => rng.one(&["i", "j"]),
+        Kind::Float => rng.one(&["f", "g"]),
+        Kind::Text => rng.one(&["s", "t"]),
+        Kind::Bool => rng.one(&["b", "c"]),
         Kind::Time => "ts",
         Kind::Date => "d",
     })
 }
 
 /// What goes with every kind.
-fn choice(dice: &mut Dice, kind: Kind, depth: usize) -> Pair {
-    let (a, b) = (expr(dice, kind, depth), expr(dice, kind, depth));
-    match dice.below(5) {
-        0 => alike("CASE WHEN {} THEN {} ELSE {} END", &[&truth(dice, depth.min(2)), &a, &b], false),
-        1 => alike("CASE WHEN {} THEN {} END", &[&truth(dice, depth.min(2)), &a], false),
+fn choice(rng: &mut SeededRng, kind: Kind, depth: usize) -> Pair {
+    let (a, b) = (expr(rng, kind, depth), expr(rng, kind, depth));
+    match rng.below(5) {
+        0 => alike("CASE WHEN {} THEN {} ELSE {} END", &[&truth(rng, depth.min(2)), &a, &b], false),
+        1 => alike("CASE WHEN {} THEN {} END", &[&truth(rng, depth.min(2)), &a], false),
         2 => {
-            let (x, y) = (expr(dice, kind, 0), expr(dice, kind, 0));
+            let (x, y) = (expr(rng, kind, 0), expr(rng, kind, 0));
             alike("CASE {} WHEN {} THEN {} ELSE {} END", &[&x, &y, &a, &b], false)
         }
         3 => alike("coalesce({}, {})", &[&a, &b], false),
         _ => {
             // Of two constants it would be a constant NULL.
-            let other = column(dice, kind);
+            let other = column(rng, kind);
             alike("nullif({}, {})", &[&a, &other], false)
         }
     }
 }
 
-fn int(dice: &mut Dice, depth: usize) -> Pair {
-    let mut of = |kind| expr(dice, kind, depth);
+fn int(rng: &mut SeededRng, depth: usize) -> Pair {
+    let mut of = |kind| expr(rng, kind, depth);
     let (a, b, x, s, t, ts, d) =
         (of(Kind::Int), of(Kind::Int), of(Kind::Float), of(Kind::Text), of(Kind::Text), of(Kind::Time), of(Kind::Date));
-    match dice.below(20) {
+    match rng.below(20) {
         0 => alike("({} + {})", &[&a, &b], true),
         1 => alike("({} - {})", &[&a, &b], true),
         2 => alike("({} * {})", &[&a, &b], true),
@@ -261,26 +261,26 @@ fn int(dice: &mut Dice, depth: usize) -> Pair {
         12 => alike("least({}, {})", &[&a, &b], false),
         13 => put("CAST({} AS BIGINT)", "CAST(trunc({}) AS BIGINT)", &[&x], true),
         14 => {
-            let part = dice
+            let part = rng
                 .one(&["year", "quarter", "month", "week", "day", "dow", "isodow", "doy", "hour", "minute", "isoyear"]);
             alike(&format!("date_part('{part}', {{}})"), &[&ts], false)
         }
         15 => put("to_epoch_ms({})", "epoch_ms_({})", &[&ts], false),
         16 => put("to_epoch_s({})", "epoch_s_({})", &[&ts], false),
         17 => alike("date_part('day', {})", &[&d], false),
-        18 => put("CAST({} AS int64)", "CAST({} AS BIGINT)", &[&of_truth(dice, depth)], false),
-        _ => put("TRY_CAST({} AS int64)", "strict_int({})", &[&same(dice.one(&["s", "t", "'12'", "' 8 '"]))], false),
+        18 => put("CAST({} AS int64)", "CAST({} AS BIGINT)", &[&of_truth(rng, depth)], false),
+        _ => put("TRY_CAST({} AS int64)", "strict_int({})", &[&same(rng.one(&["s", "t", "'12'", "' 8 '"]))], false),
     }
 }
 
-fn of_truth(dice: &mut Dice, depth: usize) -> Pair {
-    expr(dice, Kind::Bool, depth)
+fn of_truth(rng: &mut SeededRng, depth: usize) -> Pair {
+    expr(rng, Kind::Bool, depth)
 }
 
-fn float(dice: &mut Dice, depth: usize) -> Pair {
-    let mut of = |kind| expr(dice, kind, depth);
+fn float(rng: &mut SeededRng, depth: usize) -> Pair {
+    let mut of = |kind| expr(rng, kind, depth);
     let (x, y, a) = (of(Kind::Float), of(Kind::Float), of(Kind::Int));
-    match dice.below(17) {
+    match rng.below(17) {
         0 => put("({} + {})", "fin({} + {})", &[&x, &y], true),
         1 => put("({} - {})", "fin({} - {})", &[&x, &y], true),
         2 => put("({} * {})", "fin({} * {})", &[&x, &y], true),
@@ -300,12 +300,12 @@ fn float(dice: &mut Dice, depth: usize) -> Pair {
     }
 }
 
-fn text(dice: &mut Dice, depth: usize) -> Pair {
-    let mut of = |kind| expr(dice, kind, depth);
+fn text(rng: &mut SeededRng, depth: usize) -> Pair {
+    let mut of = |kind| expr(rng, kind, depth);
     let (s, t, u, a, b) = (of(Kind::Text), of(Kind::Text), of(Kind::Text), of(Kind::Int), of(Kind::Bool));
-    let count = same(dice.one(&["0", "1", "2", "3", "5", "-1", "-2"]));
-    let some = same(dice.one(&["0", "1", "2", "5"]));
-    match dice.below(24) {
+    let count = same(rng.one(&["0", "1", "2", "3", "5", "-1", "-2"]));
+    let some = same(rng.one(&["0", "1", "2", "5"]));
+    match rng.below(24) {
         0 | 1 => alike("({} || {})", &[&s, &t], false),
         2 => alike("upper({})", &[&s], false),
         3 => alike("lower({})", &[&s], false),
@@ -322,7 +322,7 @@ fn text(dice: &mut Dice, depth: usize) -> Pair {
         14 => alike("rpad({}, {}, 'xy')", &[&s, &some], false),
         15 => alike(
             "split_part({}, {}, {})",
-            &[&s, &same(dice.one(&["','", "'a'", "'b'"])), &same(dice.one(&["1", "2", "-1"]))],
+            &[&s, &same(rng.one(&["','", "'a'", "'b'"])), &same(rng.one(&["1", "2", "-1"]))],
             false,
         ),
         16 => put("concat({}, {}, {})", "({} || {} || {})", &[&s, &t, &u], false),
@@ -336,13 +336,13 @@ fn text(dice: &mut Dice, depth: usize) -> Pair {
     }
 }
 
-fn truth(dice: &mut Dice, depth: usize) -> Pair {
-    let kind = dice.one(&[Kind::Int, Kind::Float, Kind::Text, Kind::Time, Kind::Date]);
+fn truth(rng: &mut SeededRng, depth: usize) -> Pair {
+    let kind = rng.one(&[Kind::Int, Kind::Float, Kind::Text, Kind::Time, Kind::Date]);
     let depth = depth.saturating_sub(usize::from(depth > 1));
-    let mut of = |kind| expr(dice, kind, depth);
+    let mut of = |kind| expr(rng, kind, depth);
     let (a, b, c, s, p, q) = (of(kind), of(kind), of(kind), of(Kind::Text), of(Kind::Bool), of(Kind::Bool));
-    let op = dice.one(&["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
-    match dice.below(15) {
+    let op = rng.one(&["=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"]);
+    match rng.below(15) {
         0..=2 => alike(&format!("({{}} {op} {{}})"), &[&a, &b], false),
         // DuckDB computes both sides of AND and OR.
         3 | 4 if q.fallible => {
@@ -354,32 +354,32 @@ fn truth(dice: &mut Dice, depth: usize) -> Pair {
             .with_theirs(format!("CASE WHEN ({0}) IS TRUE THEN TRUE ELSE ({0} OR {1}) END", p.theirs, q.theirs)),
         5 | 6 => alike("({} OR {})", &[&p, &q], false),
         7 => alike("(NOT {})", &[&p], false),
-        8 => alike(dice.one(&["({} IS NULL)", "({} IS NOT NULL)"]), &[&a], false),
-        9 => alike(dice.one(&["({} IS TRUE)", "({} IS NOT FALSE)"]), &[&p], false),
+        8 => alike(rng.one(&["({} IS NULL)", "({} IS NOT NULL)"]), &[&a], false),
+        9 => alike(rng.one(&["({} IS TRUE)", "({} IS NOT FALSE)"]), &[&p], false),
         10 if !(b.fallible || c.fallible) => {
-            alike(dice.one(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]), &[&a, &b, &c], false)
+            alike(rng.one(&["({} IN ({}, {}))", "({} NOT IN ({}, {}))"]), &[&a, &b, &c], false)
         }
         11 if !c.fallible => {
-            alike(dice.one(&["({} BETWEEN {} AND {})", "({} NOT BETWEEN {} AND {})"]), &[&a, &b, &c], false)
+            alike(rng.one(&["({} BETWEEN {} AND {})", "({} NOT BETWEEN {} AND {})"]), &[&a, &b, &c], false)
         }
         12 => {
-            let pattern = dice.one(&["'%'", "'a%'", "'%b%'", "'_b_'", "'%c'", "''", "'A%'", "'%é'"]);
-            alike(&format!("({{}} {} {pattern})", dice.one(&["LIKE", "NOT LIKE", "ILIKE"])), &[&s], false)
+            let pattern = rng.one(&["'%'", "'a%'", "'%b%'", "'_b_'", "'%c'", "''", "'A%'", "'%é'"]);
+            alike(&format!("({{}} {} {pattern})", rng.one(&["LIKE", "NOT LIKE", "ILIKE"])), &[&s], false)
         }
-        13 => alike(&format!("({{}} LIKE {} ESCAPE '!')", dice.one(&["'x!%y'", "'a!_b'", "'%!%%'"])), &[&s], false),
+        13 => alike(&format!("({{}} LIKE {} ESCAPE '!')", rng.one(&["'x!%y'", "'a!_b'", "'%!%%'"])), &[&s], false),
         _ => alike(
-            dice.one(&["starts_with({}, {})", "contains({}, {})", "ends_with({}, {})"]),
-            &[&s, &leaf(dice, Kind::Text)],
+            rng.one(&["starts_with({}, {})", "contains({}, {})", "ends_with({}, {})"]),
+            &[&s, &leaf(rng, Kind::Text)],
             false,
         ),
     }
 }
 
-fn time(dice: &mut Dice, depth: usize) -> Pair {
-    let (ts, d) = (expr(dice, Kind::Time, depth), expr(dice, Kind::Date, depth));
-    match dice.below(6) {
+fn time(rng: &mut SeededRng, depth: usize) -> Pair {
+    let (ts, d) = (expr(rng, Kind::Time, depth), expr(rng, Kind::Date, depth));
+    match rng.below(6) {
         0 | 1 => {
-            let unit = dice.one(&["second", "minute", "hour", "day", "week", "month", "quarter", "year"]);
+            let unit = rng.one(&["second", "minute", "hour", "day", "week", "month", "quarter", "year"]);
             put(
                 &format!("date_trunc('{unit}', {{}})"),
                 &format!("CAST(in_years(date_trunc('{unit}', {{}})) AS TIMESTAMP)"),
@@ -388,7 +388,7 @@ fn time(dice: &mut Dice, depth: usize) -> Pair {
             )
         }
         2 => {
-            let span = dice.one(&[
+            let span = rng.one(&[
                 "1 second",
                 "90 minutes",
                 "3 days",
@@ -401,14 +401,14 @@ fn time(dice: &mut Dice, depth: usize) -> Pair {
         }
         3 => put("({} - INTERVAL '1 month')", "in_years({} - INTERVAL '1 month')", &[&ts], true),
         4 => put("CAST({} AS timestamp)", "CAST({} AS TIMESTAMP)", &[&d], false),
-        _ => alike("greatest({}, {})", &[&ts, &leaf(dice, Kind::Time)], false),
+        _ => alike("greatest({}, {})", &[&ts, &leaf(rng, Kind::Time)], false),
     }
 }
 
-fn date(dice: &mut Dice, depth: usize) -> Pair {
-    let (ts, d, a) = (expr(dice, Kind::Time, depth), expr(dice, Kind::Date, depth), expr(dice, Kind::Int, depth));
-    let days = same(dice.one(&["1", "30", "-400"]));
-    match dice.below(4) {
+fn date(rng: &mut SeededRng, depth: usize) -> Pair {
+    let (ts, d, a) = (expr(rng, Kind::Time, depth), expr(rng, Kind::Date, depth), expr(rng, Kind::Int, depth));
+    let days = same(rng.one(&["1", "30", "-400"]));
+    match rng.below(4) {
         0 => put("CAST({} AS date)", "CAST({} AS DATE)", &[&ts], false),
         1 => put("({} + {})", "CAST(in_years({} + {}) AS DATE)", &[&d, &days], true),
         2 => put("({} - {})", "CAST(in_years({} - {}) AS DATE)", &[&d, &days], true),
@@ -423,20 +423,20 @@ impl Pair {
 }
 
 /// An aggregate, the kind of its result, in both dialects.
-pub(crate) fn aggregate(dice: &mut Dice) -> (Pair, Kind) {
-    let filter = match dice.below(3) {
+pub(crate) fn aggregate(rng: &mut SeededRng) -> (Pair, Kind) {
+    let filter = match rng.below(3) {
         0 => same(" FILTER (WHERE b)"),
         1 => same(" FILTER (WHERE j > 1 AND s IS NOT NULL)"),
         _ => same(""),
     };
-    let distinct = dice.one(&["", "", "DISTINCT "]);
-    let number = same(dice.one(&["j", "length(s)", "CASE WHEN c THEN j END", "coalesce(j, 7)"]));
-    let float = same(dice.one(&["g", "abs(g)", "nullif(g, 1.0)"]));
-    match dice.below(12) {
+    let distinct = rng.one(&["", "", "DISTINCT "]);
+    let number = same(rng.one(&["j", "length(s)", "CASE WHEN c THEN j END", "coalesce(j, 7)"]));
+    let float = same(rng.one(&["g", "abs(g)", "nullif(g, 1.0)"]));
+    match rng.below(12) {
         0 => (alike("count(*){}", &[&filter], false), Kind::Int),
         1 => (alike(&format!("count({distinct}{{}}){{}}"), &[&number, &filter], false), Kind::Int),
         2 => (
-            alike(&format!("count({distinct}{{}}){{}}"), &[&same(dice.one(&["s", "g", "b", "d"])), &filter], false),
+            alike(&format!("count({distinct}{{}}){{}}"), &[&same(rng.one(&["s", "g", "b", "d"])), &filter], false),
             Kind::Int,
         ),
         3 => (

@@ -22,7 +22,7 @@ use arrow_array::{
     cast::AsArray,
     types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType},
 };
-use generate::{Dice, Kind, Row, aggregate, expr, rows};
+use generate::{Kind, Row, SeededRng, aggregate, expr, rows};
 use known::KNOWN;
 use pipectl_data::{
     Batch, DataType, END_OF_TIME, Field, PayloadFormat, Schema,
@@ -95,9 +95,9 @@ fn wrapped(kind: Kind, theirs: &str) -> String {
     }
 }
 
-fn case(dice: &mut Dice, table: usize) -> Case {
-    if dice.below(WINDOWED) == 0 {
-        let aggregates: Vec<_> = (0..3).map(|_| aggregate(dice)).collect();
+fn case(rng: &mut SeededRng, table: usize) -> Case {
+    if rng.below(WINDOWED) == 0 {
+        let aggregates: Vec<_> = (0..3).map(|_| aggregate(rng)).collect();
         let (mut ours, mut theirs) =
             ("SELECT c AS k, window_start AS w".to_owned(), "SELECT c, epoch_us(date_trunc('day', ts))".to_owned());
         let mut kinds = vec![Kind::Bool, Kind::Time];
@@ -106,7 +106,7 @@ fn case(dice: &mut Dice, table: usize) -> Case {
             write!(theirs, ", {}", wrapped(*kind, &pair.theirs)).unwrap();
             kinds.push(*kind);
         }
-        let condition = expr(dice, Kind::Bool, 1);
+        let condition = expr(rng, Kind::Bool, 1);
         let (ours_where, theirs_where) =
             if condition.fallible { ("TRUE", "TRUE") } else { (condition.ours.as_str(), condition.theirs.as_str()) };
         write!(ours, " FROM s WHERE {ours_where} GROUP BY c, tumble(INTERVAL '1 day')").unwrap();
@@ -115,9 +115,9 @@ fn case(dice: &mut Dice, table: usize) -> Case {
         return Case { table, ours, theirs, kinds, windowed: true };
     }
     let kinds = [Kind::Int, Kind::Float, Kind::Text, Kind::Bool, Kind::Time, Kind::Date];
-    let kinds = vec![dice.one(&kinds), dice.one(&kinds)];
-    let (x, y) = (expr(dice, kinds[0], 4), expr(dice, kinds[1], 3));
-    let condition = expr(dice, Kind::Bool, 2);
+    let kinds = vec![rng.one(&kinds), rng.one(&kinds)];
+    let (x, y) = (expr(rng, kinds[0], 4), expr(rng, kinds[1], 3));
+    let condition = expr(rng, Kind::Bool, 2);
     let ours = format!("SELECT {} AS x, {} AS y FROM s WHERE {}", x.ours, y.ours, condition.ours);
     // A value, and whether there is one or null: an error makes both null.
     let pair =
@@ -281,9 +281,9 @@ fn random_queries_mean_what_duckdb_means() {
     let seed = number("PIPECTL_TEST_SEED").unwrap_or(20_261_130);
     let cases = number("PIPECTL_SQL_CASES").map_or(CASES, |cases| cases as usize);
     println!("seed {seed}, {cases} queries");
-    let mut dice = Dice(seed);
-    let tables: Vec<Vec<Row>> = (0..cases.div_ceil(SHARED)).map(|_| rows(&mut dice, ROWS)).collect();
-    let cases: Vec<Case> = (0..cases).map(|number| case(&mut dice, number / SHARED)).collect();
+    let mut rng = SeededRng(seed);
+    let tables: Vec<Vec<Row>> = (0..cases.div_ceil(SHARED)).map(|_| rows(&mut rng, ROWS)).collect();
+    let cases: Vec<Case> = (0..cases).map(|number| case(&mut rng, number / SHARED)).collect();
     let values = |rows: &Vec<Row>| {
         let row = |(id, r): (usize, &Row)| json!([id, r.i, r.j, r.f, r.g, r.s, r.t, r.b, r.c, r.ts, r.d]);
         rows.iter().enumerate().map(row).collect::<Vec<_>>()

@@ -206,7 +206,7 @@ fn what_is_replaced_is_there_until_the_first_checkpoint() {
     assert_eq!(lines(&lab, "out.jsonl").len(), 200);
     assert_eq!(all_rows(&lab.path("out/c/lake")).len(), 200);
     assert!(table_rows(&lab) > 100);
-    // The next run need not be told again.
+    // The next run need not be reported again.
     lab.write("spec.yaml", three_outputs(40));
     lab.run(&["apply", "spec.yaml"]).code(0);
     assert_eq!(lines(&lab, "out.jsonl").len(), 40);
@@ -346,7 +346,7 @@ fn a_quiet_log_closes_its_last_window_and_one_wrong_clock_makes_nobody_late() {
     let lab = Lab::new();
     lab.write(
         "spec.yaml",
-        spec("  checkpoint: { every: 200ms }\n  sources:\n    r: { tail: { paths: logs/a.jsonl, format: json, poll: 100ms }, to: s, schema: { k: string, t: timestamp }, idle_after: 500ms }\n  streams:\n    s: { time: { field: t, lateness: 0s }, partitions: 1 }\n  processors:\n    w: { sql: \"SELECT k, count(*) AS n FROM s GROUP BY k, tumble(INTERVAL '2 seconds')\" }\n  sinks:\n    out: { from: w, file: { path: out.jsonl } }\n  dead_letters: { file: { path: dead.jsonl } }\n"),
+        spec("  checkpoint: { every: 200ms }\n  sources:\n    r: { tail: { path: logs/a.jsonl, format: json, poll: 100ms }, to: s, schema: { k: string, t: timestamp }, idle_after: 500ms }\n  streams:\n    s: { time: { field: t, lateness: 0s }, partitions: 1 }\n  processors:\n    w: { sql: \"SELECT k, count(*) AS n FROM s GROUP BY k, tumble(INTERVAL '2 seconds')\" }\n  sinks:\n    out: { from: w, file: { path: out.jsonl } }\n  dead_letters: { file: { path: dead.jsonl } }\n"),
     );
     let text = record("x", "10:00:00.5") + "{\"k\":\"x\",\"t\":\"2999-01-01T00:00:00Z\"}\n" + &record("x", "10:00:01");
     lab.write("logs/a.jsonl", text);

@@ -100,7 +100,7 @@ fn an_empty_variable_takes_the_default() {
 
 /// Another program holds the database when the run opens it, and again while it writes.
 #[test]
-fn a_locked_database_is_told_at_once() {
+fn a_locked_database_is_reported_at_once() {
     let lab = Lab::of_case("F16-sqlite-locked-silent");
     let path = lab.path("out/c/tables.sqlite");
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

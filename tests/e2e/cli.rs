@@ -38,7 +38,7 @@ fn a_wrong_spec_ends_with_1_and_says_where() {
         for part in ["devces", "devices", "humidty", "humidity", "broken.yaml:16:", "broken.yaml:41:"] {
             assert!(ran.stderr.contains(part), "{command} does not say {part}:\n{}", ran.stderr);
         }
-        assert!(!ran.stderr.contains('\x1b'), "{command}: colours without a terminal");
+        assert!(!ran.stderr.contains('\x1b'), "{command}: colors without a terminal");
     }
     assert!(!lab.path("out").exists() && !lab.path(".pipectl").exists(), "a wrong spec wrote something");
 }
@@ -91,7 +91,7 @@ fn examples_are_fine_in_every_format() {
 }
 
 #[test]
-fn problems_are_told_in_every_format() {
+fn problems_are_reported_in_every_format() {
     let lab = Lab::new();
     lab.write("broken.yaml", broken());
     let json = lab.run(&["validate", "broken.yaml", "--format", "json"]).code(1);
@@ -263,7 +263,7 @@ fn a_pipe_gets_records_and_nothing_else() {
 }
 
 #[test]
-fn colours_come_when_asked_for_only() {
+fn colors_come_when_asked_for_only() {
     let lab = Lab::new();
     lab.write("broken.yaml", broken());
     let with = |arguments: &[&str], variables: &[(&str, &str)]| lab.start(arguments, variables).finish().code(1).stderr;

@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::{
     Lab,
-    chance::Chance,
+    chance::Probability,
     edit, example,
     generator::{self, Growing},
     output::{assert_same_rows, files, rows, unfinished},
@@ -23,7 +23,7 @@ const KILLS: u32 = 20;
 
 #[test]
 fn sensor_lab_survives_twenty_kills() {
-    let mut chance = Chance::new("sensor_lab_survives_twenty_kills");
+    let mut chance = Probability::new("sensor_lab_survives_twenty_kills");
     let spec = edit(
         &example("sensor-lab"),
         &[("spec:\n  sources:", "spec:\n  checkpoint: { every: 40ms }\n  sources:"), ("for: 1h,", "for: 8h,")],
@@ -66,7 +66,7 @@ fn sensor_lab_survives_twenty_kills() {
 
 #[test]
 fn server_logs_survives_twenty_kills() {
-    let mut chance = Chance::new("server_logs_survives_twenty_kills");
+    let mut chance = Probability::new("server_logs_survives_twenty_kills");
     let spec = edit(
         &example("server-logs"),
         &[

@@ -71,8 +71,7 @@ fn patterns_in_the_current_folder_find_its_files() {
         ("logs/../*.log", &["b"]),
         ("[b].log", &["b"]),
     ] {
-        for source in
-            [format!("file: {{ path: \"{path}\" }}"), format!("tail: {{ paths: \"{path}\", until_idle: 1s }}")]
+        for source in [format!("file: {{ path: \"{path}\" }}"), format!("tail: {{ path: \"{path}\", until_idle: 1s }}")]
         {
             let lab = Lab::new();
             lab.write("b.log", "b\n");
@@ -98,7 +97,7 @@ fn what_matches_nothing_is_reported_with_its_folder() {
         assert!(ran.stderr.contains(expected), "{expected}: {}", ran.stderr);
     }
     let lab = Lab::new();
-    lab.write("spec.yaml", spec("tail: { paths: \"*.log\", poll: 50ms }"));
+    lab.write("spec.yaml", spec("tail: { path: \"*.log\", poll: 50ms }"));
     let mut run = lab.start(&["apply", "spec.yaml"], &[]);
     let folder = fs::canonicalize(lab.path("")).expect("a folder");
     wait::until("the warning", SOON, || {
@@ -123,7 +122,7 @@ fn a_log_without_a_folder_is_followed_through_rotations() {
                 fs::rename(&log, &old).expect("a rename");
             }
         };
-        lab.write("spec.yaml", spec("tail: { paths: app.log, poll: 100ms }"));
+        lab.write("spec.yaml", spec("tail: { path: app.log, poll: 100ms }"));
         append(&log, "l1\nl2\n");
         stop(start_until(&lab, 2));
         // Rotated between two runs.
@@ -155,7 +154,7 @@ fn a_rewritten_file_that_begins_alike_is_read_from_its_start() {
     for while_running in [false, true] {
         let lab = Lab::new();
         let log = lab.path("logs/app.log");
-        lab.write("spec.yaml", spec("tail: { paths: logs/app.log, poll: 1s }"));
+        lab.write("spec.yaml", spec("tail: { path: logs/app.log, poll: 1s }"));
         lab.write("logs/app.log", written(1, 3, 20));
         let mut run = start_until(&lab, 50);
         if while_running {
@@ -221,7 +220,7 @@ fn a_file_that_cannot_be_read_stops_no_other() {
         std::os::unix::fs::symlink("/proc/self/mem", lab.path(name)).expect("a link");
     };
     let lab = Lab::new();
-    lab.write("spec.yaml", spec("tail: { paths: \"logs/*.log\", poll: 100ms }"));
+    lab.write("spec.yaml", spec("tail: { path: \"logs/*.log\", poll: 100ms }"));
     append(&lab.write("logs/a.log", "1\n"), "2\n");
     let mut run = start_until(&lab, 2);
     unreadable(&lab, "logs/secret.log");
@@ -293,7 +292,7 @@ fn a_sink_does_not_write_into_what_is_read() {
     std::os::unix::fs::symlink(lab.path("other/out.log"), lab.path("logs/out.log")).expect("a link");
     lab.write(
         "spec.yaml",
-        spec("tail: { paths: \"logs/*.log\", until_idle: 2s }").replace("out.jsonl", "other/out.log"),
+        spec("tail: { path: \"logs/*.log\", until_idle: 2s }").replace("out.jsonl", "other/out.log"),
     );
     let ran = lab.run(&["apply", "spec.yaml"]);
     assert!(!matches!(ran.code, Some(0) | None), "{ran:?}");

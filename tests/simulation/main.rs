@@ -107,7 +107,7 @@ fn undisturbed(plan: &PhysicalPlan) -> (BTreeMap<String, Vec<String>>, RunReport
     let state = tempfile::tempdir().expect("a folder");
     let report = run(plan, &world, state.path(), 1, None).expect("no crash");
     balanced(&report);
-    (world.published(), report)
+    (world.is_committed(), report)
 }
 
 /// Several readers write to one partition in an order that a crash may change, as several producers do to a broker's;
@@ -149,7 +149,7 @@ fn disturbed(spec: &str, seed: u64, positions: bool) {
     for (before, after) in calm.nodes.iter().zip(&report.nodes) {
         assert_eq!(before.counts, after.counts, "seed {seed}: counts of {}", before.name);
     }
-    let found = normal(world.published());
+    let found = normal(world.is_committed());
     assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>(), "seed {seed}");
     for (sink, rows) in &expected {
         let differ = rows.iter().zip(&found[sink]).find(|(before, after)| before != after);

@@ -63,7 +63,7 @@ impl World {
     }
 
     /// The rows of each sink, sorted.
-    pub(crate) fn published(&self) -> BTreeMap<String, Vec<String>> {
+    pub(crate) fn is_committed(&self) -> BTreeMap<String, Vec<String>> {
         let mut sinks: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for ((sink, _, _), row) in lock(&self.published).iter() {
             sinks.entry(sink.clone()).or_default().push(row.clone());

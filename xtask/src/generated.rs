@@ -16,7 +16,7 @@ pub(crate) fn write(root: &Path, folder: &str) -> Findings {
     Ok(Vec::new())
 }
 
-/// Names the files below `folder` that differ from what the code says, and the command that mends them.
+/// Names the files below `folder` that differ from what the code says, and the command that fixes them.
 pub(crate) fn check(root: &Path, folder: &str) -> Vec<String> {
     let stale = below(folder).filter(|(file, text)| fs::read_to_string(root.join(file)).ok() != Some(text()));
     stale.map(|(file, _)| format!("{file} is stale; run `cargo xtask {folder}` and commit it")).collect()

@@ -39,7 +39,7 @@ pub(crate) fn write(root: &Path, folder: &str) -> Findings {
 }
 
 /// Finds out whether the page is what the reports in a folder say. Where the server of a backend could not be had, there
-/// is no report to compare with, which is told.
+/// is no report to compare with, which is reported.
 pub(crate) fn check(root: &Path, folder: &str) -> Findings {
     let reports = read(Path::new(folder))?;
     let missing = missing(&reports);

@@ -6,7 +6,7 @@
 pub(crate) struct Room {
     pub(crate) name: &'static str,
     pub(crate) layer: u8,
-    /// Whether it stays away from clock, dice, disk and network, and so from `pipectl-host` and async runtimes.
+    /// Whether it stays away from clock, rng, disk and network, and so from `pipectl-host` and async runtimes.
     pub(crate) pure: bool,
 }
 

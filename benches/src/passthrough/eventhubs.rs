@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::{PARTITIONS, cannot, load, race::Until, wait_for};
 
-/// A connection string with the only key that the look-alike knows.
+/// A connection string with the only key that the emulator knows.
 const CONNECTION: &str =
     "Endpoint=sb://localhost/;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE";
 /// The consumer group that every hub has.
@@ -129,7 +129,7 @@ impl Lab {
 
 impl super::Lab for Lab {
     fn peer(&self) -> &'static str {
-        "our look-alike of Event Hubs"
+        "our emulator of Event Hubs"
     }
 
     fn backend(&self) -> Value {
@@ -164,11 +164,11 @@ impl super::Lab for Lab {
     fn fill(&self, stream: &str, records: u64) -> Result<(), String> {
         wait_for(async {
             let refused = Arc::new(AtomicBool::new(false));
-            let told = Arc::clone(&refused);
+            let reported = Arc::clone(&refused);
             let builder = BufferedProducerClient::builder().with_custom_endpoint(self.endpoint.clone());
             let builder = builder.with_max_buffered_event_count_per_partition(WAITING);
             let builder = builder.with_on_send_failed(move |_| {
-                told.store(true, Ordering::SeqCst);
+                reported.store(true, Ordering::SeqCst);
                 std::future::ready(())
             });
             let writer = builder.open_with_connection_string(CONNECTION, Some(stream)).await;

@@ -1,4 +1,4 @@
-//! Opens the lanes of a consumer: which group it reads with, where each partition begins, who owns it.
+//! Opens the subtasks of a consumer: which group it reads with, where each partition begins, who owns it.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use pipectl_data::Micros;
 
 use crate::{
     blobs::Blobs,
-    connection::{Hubs, hub_options},
     error::Failure,
     event,
     group::Group,
+    hubs::{Hubs, hub_options},
     limits,
     mirror::Mirror,
     options::{EventHubsOptions, HubOptions, Tier},
     position::{Mark, Position},
     pump::Start,
-    reader::{Common, Lane, Membership},
+    reader::{Common, Membership, Subtask},
     retry::repeated,
 };
 
@@ -25,7 +25,7 @@ const DEFAULT_GROUP: &str = "$Default";
 /// Events asked for in advance, at most: what the SDK takes by default.
 const PREFETCH: u64 = 300;
 /// What an event is guessed to have when memory is divided.
-const GUESS: u64 = 4 << 10;
+const ASSUMED_RECORD_BYTES: u64 = 4 << 10;
 /// The owner level of workers that share a stream, as the official processors use it.
 const SHARED_LEVEL: i64 = 0;
 
@@ -93,21 +93,21 @@ pub(crate) async fn open(
         stream: context.node.clone(),
         hub: stream.name.clone(),
         group: group.clone(),
-        lanes: context.lanes.max(1),
+        subtasks: context.subtasks.max(1),
         level: match context.ownership {
             Ownership::Look => None,
             Ownership::Shared => Some(SHARED_LEVEL),
             // Whoever starts later has the higher level, and the former owner is cut off.
             Ownership::Owned { .. } => Some(namespace.host.now() / 1000),
         },
-        prefetch: options.prefetch.unwrap_or_else(|| (share / 2 / GUESS).clamp(1, PREFETCH) as u32),
+        prefetch: options.prefetch.unwrap_or_else(|| (share / 2 / ASSUMED_RECORD_BYTES).clamp(1, PREFETCH) as u32),
         limit: (share / 2).max(1) as usize,
         created: known.created.map(event::micros),
-        on_gap: hub_options.on_gap,
+        on_data_loss: hub_options.on_data_loss,
         partitions,
     };
     let numbers: Vec<u32> = (0..partitions).collect();
-    let mut lanes = match &context.ownership {
+    let mut subtasks = match &context.ownership {
         Ownership::Shared => shared(hubs, &common, &context, at).await?,
         Ownership::Owned { positions } => {
             let mut marks = BTreeMap::new();
@@ -120,7 +120,7 @@ pub(crate) async fn open(
         }
         Ownership::Look => alone(hubs, &common, &context, &BTreeMap::new(), &numbers, None).await.map_err(at)?,
     };
-    Ok(lanes.drain(..).map(|lane| Box::new(lane) as Box<dyn SourceReader>).collect())
+    Ok(subtasks.drain(..).map(|subtask| Box::new(subtask) as Box<dyn SourceReader>).collect())
 }
 
 async fn alone(
@@ -130,11 +130,11 @@ async fn alone(
     marks: &BTreeMap<u32, Mark>,
     numbers: &[u32],
     blobs: Option<Blobs>,
-) -> Result<Vec<Lane>, Failure> {
+) -> Result<Vec<Subtask>, Failure> {
     let fresh = marks.is_empty();
     let ends = if fresh && context.start == StartAt::Latest { ends(hubs, common).await? } else { BTreeMap::new() };
-    let mut lanes: Vec<Lane> = (0..common.lanes)
-        .map(|number| Lane::new(common.clone(), number, Membership::Alone(blobs.clone().map(Mirror::new))))
+    let mut subtasks: Vec<Subtask> = (0..common.subtasks)
+        .map(|number| Subtask::new(common.clone(), number, Membership::Alone(blobs.clone().map(Mirror::new))))
         .collect();
     for number in numbers {
         let start = match marks.get(number) {
@@ -149,11 +149,11 @@ async fn alone(
                 None => first(&context.start, *number, common.created)?,
             },
         };
-        if let Some(lane) = lanes.get_mut((number % common.lanes) as usize) {
-            lane.add(*number, start);
+        if let Some(subtask) = subtasks.get_mut((number % common.subtasks) as usize) {
+            subtask.add(*number, start);
         }
     }
-    Ok(lanes)
+    Ok(subtasks)
 }
 
 fn first(start: &StartAt, partition: u32, created: Option<Micros>) -> Result<Start, Failure> {
@@ -210,7 +210,7 @@ async fn shared(
     common: &Common,
     context: &ConsumerContext,
     at: impl Fn(Failure) -> ConnectorError,
-) -> Result<Vec<Lane>, ConnectorError> {
+) -> Result<Vec<Subtask>, ConnectorError> {
     let namespace = &hubs.namespace;
     let Some(checkpoints) = &namespace.options.checkpoints else {
         let text = format!(
@@ -229,7 +229,9 @@ async fn shared(
     };
     let group =
         Group::join(&namespace.host, blobs, common.partitions, start, checkpoints.lease.0).await.map_err(&at)?;
-    Ok((0..common.lanes).map(|number| Lane::new(common.clone(), number, Membership::Shared(group.clone()))).collect())
+    Ok((0..common.subtasks)
+        .map(|number| Subtask::new(common.clone(), number, Membership::Shared(group.clone())))
+        .collect())
 }
 
 /// Writes down where partitions begin that nobody has read yet: another worker that takes one over later must not skip

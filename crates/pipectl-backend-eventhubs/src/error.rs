@@ -7,7 +7,7 @@ use azure_core_amqp::{AmqpError, AmqpErrorKind, error::AmqpErrorCondition as Con
 use azure_messaging_eventhubs::{EventHubsError, error::ErrorKind as HubKind};
 use pipectl_contract::{
     ConnectorError, ErrorKind,
-    told::{chained, one_line},
+    error_text::{chained, one_line},
 };
 
 /// How long the service asks to wait when it is busy ("Please wait 4 seconds and try again").
@@ -86,7 +86,7 @@ fn stolen(text: Option<String>) -> Failure {
     Failure { kind: ErrorKind::Conflict, text, retry_after: None, stolen: true }
 }
 
-/// The first cause that tells what to do.
+/// The first cause that reports what to do.
 fn deep(error: &(dyn Error + 'static)) -> Option<Failure> {
     let mut cause = Some(error);
     let mut vague = None;

@@ -66,7 +66,7 @@ pub(crate) struct Group {
     changed: Arc<Notify>,
     /// Held while claims are written: one that is given up during its renewal would stay ours.
     writing: Arc<tokio::sync::Mutex<()>>,
-    /// Ends the renewal when the last lane is dropped; nothing else is asked of it.
+    /// Ends the renewal when the last subtask is dropped; nothing else is asked of it.
     renewal: Option<Arc<Renewal>>,
 }
 
@@ -123,10 +123,10 @@ impl Group {
         self.changed.notified().await;
     }
 
-    /// The partitions of a lane, and where reading them begins.
-    pub(crate) fn owned(&self, lane: u32, lanes: u32) -> BTreeMap<u32, Start> {
+    /// The partitions of a subtask, and where reading them begins.
+    pub(crate) fn owned(&self, subtask: u32, subtasks: u32) -> BTreeMap<u32, Start> {
         let state = self.state();
-        let mine = state.owned.iter().filter(|(number, _)| **number % lanes == lane);
+        let mine = state.owned.iter().filter(|(number, _)| **number % subtasks == subtask);
         mine.map(|(number, owned)| (*number, owned.mark.clone().map_or_else(|| self.start.clone(), Start::After)))
             .collect()
     }
@@ -159,13 +159,14 @@ impl Group {
         Ok(())
     }
 
-    /// Gives up the partitions of a lane, so that others need not wait for the lease to run out.
-    pub(crate) async fn release(&self, lane: u32, lanes: u32) -> Result<(), Failure> {
+    /// Gives up the partitions of a subtask, so that others need not wait for the lease to run out.
+    pub(crate) async fn release(&self, subtask: u32, subtasks: u32) -> Result<(), Failure> {
         let _alone = self.writing.lock().await;
         let mine: Vec<(u32, Owned)> = {
             let mut state = self.state();
             state.closing = true;
-            let numbers: Vec<u32> = state.owned.keys().filter(|number| **number % lanes == lane).copied().collect();
+            let numbers: Vec<u32> =
+                state.owned.keys().filter(|number| **number % subtasks == subtask).copied().collect();
             numbers.into_iter().filter_map(|number| state.owned.remove_entry(&number)).collect()
         };
         for (number, owned) in mine {
@@ -175,7 +176,7 @@ impl Group {
         Ok(())
     }
 
-    /// Renews and balances for as long as the lanes live.
+    /// Renews and balances for as long as the subtasks live.
     async fn keep(&self) {
         let third = self.lease / 3;
         loop {

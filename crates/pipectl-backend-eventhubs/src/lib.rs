@@ -15,19 +15,20 @@ mod balance;
 mod blobs;
 mod connection;
 mod consume;
+mod data_loss;
 mod error;
 mod event;
-mod examine;
-mod gap;
 mod group;
 mod growth;
 mod hash;
+mod hubs;
 mod limits;
 mod mirror;
 mod namespace;
 mod options;
-mod part;
+mod partition_state;
 mod position;
+mod preflight;
 mod producer;
 mod pump;
 mod reader;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 pub use options::{
-    Checkpoints, ClientSecret, Credentials, EventHubsOptions, HubOptions, ManagedIdentity, Management, OnGap,
+    Checkpoints, ClientSecret, Credentials, EventHubsOptions, HubOptions, ManagedIdentity, Management, OnDataLoss,
     PartitionBy, Retry, Tier, Transport,
 };
 use pipectl_contract::{Backend, Checked, ConnectContext, Connection, ConnectorError, StreamFacts, StreamNeeds};
@@ -158,9 +159,9 @@ impl Backend for EventHubs {
                 "Remove it.",
             );
         }
-        // As many lanes as partitions are asked for; a hub that exists may have any number, which four lanes divide well.
-        let lanes = stream.partitions.unwrap_or(limits::DEFAULT_PARTITIONS);
-        Checked::new(StreamFacts::durable(lanes), problems)
+        // As many subtasks as partitions are asked for; a hub that exists may have any number, which four subtasks divide well.
+        let subtasks = stream.partitions.unwrap_or(limits::DEFAULT_PARTITIONS);
+        Checked::new(StreamFacts::durable(subtasks), problems)
     }
 
     async fn connect(
@@ -171,6 +172,6 @@ impl Backend for EventHubs {
         let application = format!("pipectl-{}", context.pipeline);
         let namespace = namespace::Namespace::new(options, context.host.clone(), application)?;
         namespace.admit(&context).await?;
-        Ok(Arc::new(connection::Hubs { namespace }))
+        Ok(Arc::new(hubs::Hubs { namespace }))
     }
 }

@@ -192,13 +192,14 @@ pub struct HubOptions {
     pub batch: Option<Size>,
     /// How to handle data loss: records that are gone before they were read, because the retention of the event hub is
     /// too short or because the event hub was created again.
-    pub on_gap: OnGap,
+    #[schemars(extend("x-former-name" = "on_gap"))]
+    pub on_data_loss: OnDataLoss,
 }
 
 /// How to handle data loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnGap {
+pub enum OnDataLoss {
     /// Stop, and report the number of lost records. The default.
     #[default]
     Fail,

@@ -27,7 +27,7 @@ impl Mark {
     }
 }
 
-/// The partitions of a lane: `{"partitions": {"0": {"offset": "4096", "sequence": 17, "created": 1767225600000000}}}`.
+/// The partitions of a subtask: `{"partitions": {"0": {"offset": "4096", "sequence": 17, "created": 1767225600000000}}}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
     #[serde(default)]

@@ -1,5 +1,5 @@
 //! Reads one partition into an inbox: opens a client, attaches, receives, and goes on after what breaks. It is a future
-//! that its lane polls and never drops in the middle, so that giving up a wait loses no event.
+//! that its subtask polls and never drops in the middle, so that giving up a wait loses no event.
 
 use std::{
     collections::VecDeque,
@@ -17,11 +17,11 @@ use pipectl_contract::ErrorKind;
 use pipectl_data::Micros;
 
 use crate::{
+    data_loss::DataLoss,
     error::Failure,
     event::{self, Event},
-    gap::Gap,
     namespace::Namespace,
-    options::OnGap,
+    options::OnDataLoss,
     position::Mark,
     retry::{Pauses, answered},
 };
@@ -75,7 +75,7 @@ pub(crate) struct Plan {
     pub(crate) start: Start,
     /// When the hub was made.
     pub(crate) created: Option<Micros>,
-    pub(crate) on_gap: OnGap,
+    pub(crate) on_data_loss: OnDataLoss,
     pub(crate) prefetch: u32,
     /// Bytes that the inbox may hold.
     pub(crate) limit: usize,
@@ -102,7 +102,7 @@ pub(crate) struct Inbox {
     pub(crate) stop: bool,
 }
 
-/// An inbox that a lane and its pump share.
+/// An inbox that a subtask and its pump share.
 #[derive(Clone, Default)]
 pub(crate) struct SharedInbox(Arc<Mutex<Inbox>>);
 
@@ -122,8 +122,8 @@ struct Progress {
     created: Option<Micros>,
     /// Whether the service has told what it holds.
     looked: bool,
-    /// Up to this number a gap has been told.
-    told: i64,
+    /// Up to this number a data loss has been reported.
+    reported: i64,
 }
 
 impl Progress {
@@ -136,7 +136,7 @@ impl Progress {
         .await;
         // A position, so that a checkpoint before the first record says where to go on.
         let mark = Mark { offset: None, sequence: -1, created: self.created };
-        (self.cursor, self.told) = (Some(mark.clone()), 0);
+        (self.cursor, self.reported) = (Some(mark.clone()), 0);
         let mut inbox = inbox.lock();
         (inbox.began, inbox.found) = (Some(Began::Anew(mark)), None);
     }
@@ -151,7 +151,8 @@ pub(crate) async fn run(mut plan: Plan, inbox: SharedInbox) {
         Start::After(mark) => Some(mark.clone()),
         _ => None,
     };
-    let mut progress = Progress { start: plan.start.clone(), cursor, created: plan.created, looked: false, told: 0 };
+    let mut progress =
+        Progress { start: plan.start.clone(), cursor, created: plan.created, looked: false, reported: 0 };
     loop {
         let before = progress.cursor.clone();
         let result = attached(&plan, &inbox, &mut progress).await;
@@ -161,9 +162,9 @@ pub(crate) async fn run(mut plan: Plan, inbox: SharedInbox) {
             pauses.reset();
         }
         if let Some(mark) = &progress.cursor
-            && let Some(gap) = Gap::refused(&failure)
+            && let Some(data_loss) = DataLoss::refused(&failure)
         {
-            match gap.settle(&plan, mark) {
+            match data_loss.settle(&plan.hub, &plan.partition, mark, plan.on_data_loss) {
                 Ok(()) => {
                     progress.begin_anew(&inbox).await;
                     continue;
@@ -245,12 +246,12 @@ async fn begin(
         progress.cursor = Some(mark);
     }
     if let Some(mark) = progress.cursor.clone() {
-        match Gap::find(&mark, progress.created, &known) {
-            Some(gap @ Gap::Anew(_)) => {
-                gap.settle(plan, &mark)?;
+        match DataLoss::find(&mark, progress.created, &known) {
+            Some(data_loss @ DataLoss::Anew(_)) => {
+                data_loss.settle(&plan.hub, &plan.partition, &mark, plan.on_data_loss)?;
                 progress.begin_anew(inbox).await;
             }
-            Some(gap @ Gap::Removed { .. }) => tell(plan, progress, &mark, &gap)?,
+            Some(data_loss @ DataLoss::Removed { .. }) => report(plan, progress, &mark, &data_loss)?,
             // From now on it tells its hub. Later on, the inbox may hold what is before it.
             None if mark.created.is_none() && !again => {
                 let mark = Mark { created: progress.created, ..mark };
@@ -268,22 +269,22 @@ async fn begin(
     Ok(known)
 }
 
-/// Tells a gap, once.
-fn tell(plan: &Plan, progress: &mut Progress, mark: &Mark, gap: &Gap) -> Result<(), Failure> {
-    if let Gap::Removed { oldest, .. } = gap
-        && *oldest > progress.told
+/// Tells a data loss, once.
+fn report(plan: &Plan, progress: &mut Progress, mark: &Mark, data_loss: &DataLoss) -> Result<(), Failure> {
+    if let DataLoss::Removed { oldest, .. } = data_loss
+        && *oldest > progress.reported
     {
-        progress.told = *oldest;
-        gap.settle(plan, mark)?;
+        progress.reported = *oldest;
+        data_loss.settle(&plan.hub, &plan.partition, mark, plan.on_data_loss)?;
     }
     Ok(())
 }
 
-/// Tells why numbers are missing, if the service has removed their events; answers whether it has.
-fn tell_jump(plan: &Plan, progress: &mut Progress, known: &EventHubPartitionProperties) -> Result<bool, Failure> {
+/// Reports why numbers are missing, if the service has removed their events; answers whether it has.
+fn report_jump(plan: &Plan, progress: &mut Progress, known: &EventHubPartitionProperties) -> Result<bool, Failure> {
     let Some(mark) = progress.cursor.clone() else { return Ok(false) };
-    let Some(gap) = Gap::find(&mark, progress.created, known) else { return Ok(false) };
-    tell(plan, progress, &mark, &gap)?;
+    let Some(data_loss) = DataLoss::find(&mark, progress.created, known) else { return Ok(false) };
+    report(plan, progress, &mark, &data_loss)?;
     Ok(true)
 }
 
@@ -334,10 +335,10 @@ async fn receive(
                 if read.is_some_and(|read| here <= read) {
                     continue;
                 }
-                if read.is_some_and(|read| here > read + 1) && here > progress.told && !sparse {
+                if read.is_some_and(|read| here > read + 1) && here > progress.reported && !sparse {
                     // A reader that is slower than retention is skipped ahead without a word.
                     known = look(plan, client).await?;
-                    sparse = !tell_jump(plan, progress, &known)?;
+                    sparse = !report_jump(plan, progress, &known)?;
                 }
                 progress.cursor = Some(event.mark.clone());
                 let mut inbox = inbox.lock();

@@ -1,4 +1,4 @@
-//! A lane: the partitions whose number modulo the number of lanes is its own, as one reader.
+//! A subtask: the partitions whose number modulo the number of subtasks is its own, as one reader.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -18,19 +18,19 @@ use crate::{
     growth::Growth,
     mirror::Mirror,
     namespace::Namespace,
-    options::OnGap,
-    part::{Part, Pump},
+    options::OnDataLoss,
+    partition_state::{PartitionState, Pump},
     position::Position,
     pump::{self, Plan, Start},
     retry::{answered, repeated},
 };
 
-/// A lane that has read everything says so this often.
-const TELL: Duration = Duration::from_secs(1);
+/// A subtask that has read everything says so this often.
+const CAUGHT_UP_INTERVAL: Duration = Duration::from_secs(1);
 /// How long leaving may take.
 const LEAVE: Duration = Duration::from_secs(4);
 
-/// How a lane's partitions come and go.
+/// How a subtask's partitions come and go.
 pub(crate) enum Membership {
     /// All of them, without others; checkpoints are mirrored there for people.
     Alone(Option<Mirror>),
@@ -38,29 +38,29 @@ pub(crate) enum Membership {
     Shared(Group),
 }
 
-/// What all lanes of a consumer have in common.
+/// What all subtasks of a consumer have in common.
 #[derive(Clone)]
 pub(crate) struct Common {
     pub(crate) namespace: Namespace,
     pub(crate) stream: String,
     pub(crate) hub: String,
     pub(crate) group: String,
-    pub(crate) lanes: u32,
+    pub(crate) subtasks: u32,
     pub(crate) level: Option<i64>,
     pub(crate) prefetch: u32,
     pub(crate) limit: usize,
     /// When the hub was made.
     pub(crate) created: Option<Micros>,
-    pub(crate) on_gap: OnGap,
+    pub(crate) on_data_loss: OnDataLoss,
     /// How many partitions there were at first.
     pub(crate) partitions: u32,
 }
 
-pub(crate) struct Lane {
+pub(crate) struct Subtask {
     common: Common,
     number: u32,
     membership: Membership,
-    parts: BTreeMap<u32, Part>,
+    parts: BTreeMap<u32, PartitionState>,
     /// Pumps of partitions that went away, until they have left.
     leaving: Vec<Pump>,
     notices: VecDeque<Read>,
@@ -73,14 +73,14 @@ pub(crate) struct Lane {
     quiet_at: Micros,
 }
 
-impl Lane {
+impl Subtask {
     pub(crate) fn new(common: Common, number: u32, membership: Membership) -> Self {
         let growth = match &membership {
-            // One lane looks for all of the worker.
+            // One subtask looks for all of the worker.
             Membership::Shared(_) if number > 0 => None,
             _ => Growth::new(&common.namespace, &common.hub, &common.group),
         };
-        let quiet_at = common.namespace.host.now().saturating_add(TELL.as_micros() as Micros);
+        let quiet_at = common.namespace.host.now().saturating_add(CAUGHT_UP_INTERVAL.as_micros() as Micros);
         Self {
             common,
             number,
@@ -105,12 +105,12 @@ impl Lane {
             level: self.common.level,
             start,
             created: self.common.created,
-            on_gap: self.common.on_gap,
+            on_data_loss: self.common.on_data_loss,
             prefetch: self.common.prefetch,
             limit: self.common.limit,
             partitions: self.common.partitions as usize,
         };
-        self.parts.insert(partition, Part::new(partition, plan));
+        self.parts.insert(partition, PartitionState::new(partition, plan));
         self.notices.push_back(Read::Opened(partition));
     }
 
@@ -129,7 +129,7 @@ impl Lane {
     /// Takes over what the balance of workers has changed.
     fn reconcile(&mut self) {
         let Membership::Shared(group) = &self.membership else { return };
-        let owned = group.owned(self.number, self.common.lanes);
+        let owned = group.owned(self.number, self.common.subtasks);
         let lost: Vec<u32> = self.parts.keys().filter(|number| !owned.contains_key(number)).copied().collect();
         for partition in lost {
             self.remove(partition);
@@ -141,7 +141,7 @@ impl Lane {
         }
     }
 
-    /// Lets all pumps work; answers what is there to be told.
+    /// Lets all pumps work; answers what is there to be reported.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Read, ConnectorError>> {
         self.leaving.retain_mut(|pump| pump.as_mut().poll(context).is_pending());
         self.poll_growth(context);
@@ -208,8 +208,8 @@ impl Lane {
             group.grow(count);
             return;
         }
-        let (lanes, mine) = (self.common.lanes, self.number);
-        for partition in (self.common.partitions..count).filter(|number| number % lanes == mine) {
+        let (subtasks, mine) = (self.common.subtasks, self.number);
+        for partition in (self.common.partitions..count).filter(|number| number % subtasks == mine) {
             self.add(partition, Start::Earliest);
         }
         self.common.partitions = self.common.partitions.max(count);
@@ -217,18 +217,18 @@ impl Lane {
 
     /// Whether all that there is has been read, as far as the service has said.
     fn is_quiet(&self) -> bool {
-        self.parts.values().all(Part::is_quiet)
+        self.parts.values().all(PartitionState::is_quiet)
     }
 
     fn is_finished(&self) -> bool {
-        self.finished && self.parts.values().all(Part::is_finished)
+        self.finished && self.parts.values().all(PartitionState::is_finished)
     }
 
     /// The last sequence number of each partition at this moment; nothing for one without a record to read.
     async fn ends(&mut self) -> Result<BTreeMap<u32, i64>, ConnectorError> {
         let Common { namespace, hub, group, .. } = self.common.clone();
         let grows = self.growth.is_some();
-        let (lanes, mine, partitions) = (self.common.lanes, self.number, self.common.partitions);
+        let (subtasks, mine, partitions) = (self.common.subtasks, self.number, self.common.partitions);
         let parts: Vec<_> = self.parts.iter().map(|(number, part)| (*number, part.from())).collect();
         let ends = repeated(&namespace.host, namespace.options.retry, || async {
             let client = namespace.consumer(&hub, &group).await?;
@@ -238,7 +238,7 @@ impl Lane {
                 namespace.turn().await;
                 count = count.max(client.get_eventhub_properties().await?.partition_ids.len() as u32);
             }
-            let added = (partitions..count).filter(|number| number % lanes == mine).map(|number| (number, None));
+            let added = (partitions..count).filter(|number| number % subtasks == mine).map(|number| (number, None));
             let mut ends = BTreeMap::new();
             for (number, from) in parts.iter().copied().chain(added) {
                 namespace.turn().await;
@@ -255,7 +255,7 @@ impl Lane {
 }
 
 #[async_trait]
-impl SourceReader for Lane {
+impl SourceReader for Subtask {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
         let host = self.common.namespace.host.clone();
         let group = match &self.membership {
@@ -282,13 +282,13 @@ impl SourceReader for Lane {
             select_biased! {
                 read = polled => {
                     if matches!(read, Ok(Read::Records(_))) {
-                        self.quiet_at = host.now().saturating_add(TELL.as_micros() as Micros);
+                        self.quiet_at = host.now().saturating_add(CAUGHT_UP_INTERVAL.as_micros() as Micros);
                     }
                     return read;
                 }
                 () = changed => {}
                 () = late => {
-                    self.quiet_at = host.now().saturating_add(TELL.as_micros() as Micros);
+                    self.quiet_at = host.now().saturating_add(CAUGHT_UP_INTERVAL.as_micros() as Micros);
                     if self.is_quiet() {
                         return Ok(Read::Quiet);
                     }
@@ -346,7 +346,7 @@ impl SourceReader for Lane {
         }
         if let Membership::Shared(group) = &self.membership {
             let group = group.clone();
-            let released = answered(&host, LEAVE, group.release(self.number, self.common.lanes)).await;
+            let released = answered(&host, LEAVE, group.release(self.number, self.common.subtasks)).await;
             released.map_err(|failure| self.error(failure))?;
         }
         Ok(())

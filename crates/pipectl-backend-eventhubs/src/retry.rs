@@ -91,8 +91,8 @@ mod tests {
 
     use super::*;
 
-    /// What is told of tries that fail like this, the last one after the patience has ended.
-    fn told(kinds: &[ErrorKind]) -> ErrorKind {
+    /// What is reported tries that fail like this, the last one after the patience has ended.
+    fn reported(kinds: &[ErrorKind]) -> ErrorKind {
         let bound = units::Duration::from_secs(1);
         let failed = pipectl_host::simulate(async {
             let host = Host::simulated(1, 0);
@@ -110,9 +110,9 @@ mod tests {
     #[test]
     fn a_session_that_breaks_over_refusals_does_not_hide_them() {
         use ErrorKind::{Denied, Throttled, Unavailable};
-        assert_eq!(told(&[Throttled, Throttled, Unavailable]), Throttled);
-        assert_eq!(told(&[Throttled, Unavailable, Unavailable]), Unavailable, "it is away by now");
-        assert_eq!(told(&[Unavailable, Throttled]), Throttled);
-        assert_eq!(told(&[Throttled, Denied]), Denied);
+        assert_eq!(reported(&[Throttled, Throttled, Unavailable]), Throttled);
+        assert_eq!(reported(&[Throttled, Unavailable, Unavailable]), Unavailable, "it is away by now");
+        assert_eq!(reported(&[Unavailable, Throttled]), Throttled);
+        assert_eq!(reported(&[Throttled, Denied]), Denied);
     }
 }

@@ -1,4 +1,4 @@
-//! The suite that every backend passes, against our look-alike of Event Hubs in the Premium tier (whose partitions grow)
+//! The suite that every backend passes, against our emulator of Event Hubs in the Premium tier (whose partitions grow)
 //! and Microsoft's emulator of Blob storage.
 #![allow(
     clippy::disallowed_methods,
@@ -43,7 +43,7 @@ impl Harness for Peers {
     }
 
     fn budget(&self) -> Budget {
-        Budget { gap: Duration::from_millis(50), ..Budget::default() }
+        Budget { pause: Duration::from_millis(50), ..Budget::default() }
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::{
     settings, topic,
 };
 
-/// Lanes of a stream that does not say how many partitions it wants: enough for the cores of a laptop, and partitions of
+/// Subtasks of a stream that does not say how many partitions it wants: enough for the cores of a laptop, and partitions of
 /// a new topic.
 pub(crate) const DEFAULT_PARTITIONS: u32 = 4;
 /// The largest record that brokers take unless they are set up otherwise: `message.max.bytes`

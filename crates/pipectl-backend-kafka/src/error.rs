@@ -50,7 +50,7 @@ pub(crate) fn kind(code: Code) -> ErrorKind {
         | Code::AutoOffsetReset
         | Code::OffsetOutOfRange => ErrorKind::Invalid,
         Code::ThrottlingQuotaExceeded => ErrorKind::Throttled,
-        // The client's own: what it was told of the topic is not whole, as while a broker restarts. Partitions are asked
+        // The client's own: what it was reported the topic is not whole, as while a broker restarts. Partitions are asked
         // for only by numbers that the topic has.
         Code::UnknownPartition
         | Code::BrokerTransportFailure

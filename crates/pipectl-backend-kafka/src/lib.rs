@@ -8,10 +8,10 @@ mod backend;
 mod connection;
 mod consumer;
 mod error;
-mod examine;
 mod msk;
 mod oidc;
 mod options;
+mod preflight;
 mod producer;
 mod renewed;
 mod retry;
@@ -21,4 +21,4 @@ mod topic;
 mod watch;
 
 pub use backend::Kafka;
-pub use options::{Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, Oidc, OnGap, Sasl, Tls};
+pub use options::{Compression, KafkaOptions, KafkaStreamOptions, Login, MskIam, Oidc, OnDataLoss, Sasl, Tls};

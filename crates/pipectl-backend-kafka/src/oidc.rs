@@ -56,14 +56,15 @@ impl Provider {
             }
             _ => (ErrorKind::Invalid, "; check `sasl.oidc.token_url` in the Environment"),
         };
-        let told = [&body.error, &body.error_description].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
-        let told: String = told.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
+        let reported =
+            [&body.error, &body.error_description].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
+        let reported: String = reported.join(": ").split_whitespace().collect::<Vec<_>>().join(" ");
         // A provider that repeats what it was sent must not make us repeat it.
         let sent = STANDARD.encode(format!("{client_id}:{}", client_secret.expose()));
-        let told = told.replace(client_secret.expose().as_str(), "…").replace(&sent, "…");
-        let told: String = told.chars().take(SHOWN).collect();
-        let told = if told.is_empty() { String::new() } else { format!(" ({told})") };
-        ConnectorError::new(kind, format!("{token_url} returns no token: status {status}{told}{help}"))
+        let reported = reported.replace(client_secret.expose().as_str(), "…").replace(&sent, "…");
+        let reported: String = reported.chars().take(SHOWN).collect();
+        let reported = if reported.is_empty() { String::new() } else { format!(" ({reported})") };
+        ConnectorError::new(kind, format!("{token_url} returns no token: status {status}{reported}{help}"))
     }
 }
 

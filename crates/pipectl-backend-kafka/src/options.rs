@@ -149,7 +149,8 @@ pub struct KafkaStreamOptions {
     pub transaction_timeout: Option<Duration>,
     /// How to handle data loss: records that the topic removed before they were read, because its retention is too
     /// short.
-    pub on_gap: OnGap,
+    #[schemars(extend("x-former-name" = "on_gap"))]
+    pub on_data_loss: OnDataLoss,
 }
 
 /// How batches are compressed.
@@ -185,7 +186,7 @@ impl Compression {
 /// How to handle data loss.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnGap {
+pub enum OnDataLoss {
     /// Stop, and report the number of lost records. The default.
     #[default]
     Fail,

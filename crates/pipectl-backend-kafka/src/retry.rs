@@ -10,8 +10,8 @@ use pipectl_host::Host;
 /// The first pause and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// Who waits is told why when the pauses have grown to this.
-const TOLD: Duration = Duration::from_millis(800);
+/// Who waits is reported why when the pauses have grown to this.
+const REPORTED_PAUSE: Duration = Duration::from_millis(800);
 
 /// Does it until it is done, fails for good, or `bound` is over.
 pub(crate) async fn within<T, F>(host: &Host, bound: Duration, mut what: impl FnMut() -> F) -> Result<T, ConnectorError>
@@ -21,7 +21,7 @@ where
     let until = host.now() + i64::try_from(bound.as_micros()).unwrap_or(i64::MAX / 4);
     let pauses = ExponentialBuilder::new().with_min_delay(PAUSES.0).with_max_delay(PAUSES.1).without_max_times();
     let sleeper = host.clone();
-    let mut told = false;
+    let mut reported = false;
     (|| what())
         .retry(pauses)
         .sleep(move |pause| {
@@ -32,8 +32,8 @@ where
         .when(|error: &ConnectorError| error.is_retryable() && host.now() < until)
         // After a second at least: a leader that is being chosen is no news.
         .notify(|error, pause| {
-            if !told && pause >= TOLD {
-                told = true;
+            if !reported && pause >= REPORTED_PAUSE {
+                reported = true;
                 tracing::warn!("{error}; trying again for up to {}", units::Duration(bound));
             }
         })

@@ -24,7 +24,7 @@ const OURS: &[&str] = &[
     "fetch.max.bytes",
     "fetch.message.max.bytes",
     "group.id",
-    // One name for all lanes of all workers would make them throw each other out.
+    // One name for all subtasks of all workers would make them throw each other out.
     "group.instance.id",
     "isolation.level",
     "max.in.flight",
@@ -209,33 +209,33 @@ pub(crate) fn refuse(options: &KafkaOptions) -> Result<(), ConnectorError> {
 mod tests {
     use super::*;
 
-    fn told(options: serde_json::Value) -> String {
+    fn reported(options: serde_json::Value) -> String {
         faults(&serde_json::from_value(options).unwrap()).join("\n")
     }
 
     #[test]
     fn faults_are_found_without_a_broker() {
         use serde_json::json;
-        assert_eq!(told(json!({})), "");
-        assert_eq!(told(json!({ "settings": { "socket.keepalive.enable": "true" } })), "");
-        assert!(told(json!({ "brokers": [] })).contains("is empty"));
-        assert!(told(json!({ "brokers": ["http://x:9092", "x", "[::1]:9092"] })).lines().count() == 2);
+        assert_eq!(reported(json!({})), "");
+        assert_eq!(reported(json!({ "settings": { "socket.keepalive.enable": "true" } })), "");
+        assert!(reported(json!({ "brokers": [] })).contains("is empty"));
+        assert!(reported(json!({ "brokers": ["http://x:9092", "x", "[::1]:9092"] })).lines().count() == 2);
         for name in ["enable.idempotence", "group.id", "sasl.password", "dr_cb"] {
-            let told = told(json!({ "settings": { name: "canary" } }));
-            assert!(told.contains(name) && !told.contains("canary"), "{told}");
+            let reported = reported(json!({ "settings": { name: "canary" } }));
+            assert!(reported.contains(name) && !reported.contains("canary"), "{reported}");
         }
-        assert!(told(json!({ "settings": { "no.such.setting": "1" } })).contains("no.such.setting"));
-        assert!(told(json!({ "tls": { "certificate": "c.pem" } })).contains("belong together"));
+        assert!(reported(json!({ "settings": { "no.such.setting": "1" } })).contains("no.such.setting"));
+        assert!(reported(json!({ "tls": { "certificate": "c.pem" } })).contains("belong together"));
         let login = json!({ "plain": { "username": "u", "password": "canary" } });
-        let open = told(json!({ "brokers": ["broker.example.com:9092"], "sasl": login }));
+        let open = reported(json!({ "brokers": ["broker.example.com:9092"], "sasl": login }));
         assert!(open.contains("add `tls: {}`") && !open.contains("canary"), "{open}");
-        assert_eq!(told(json!({ "brokers": ["localhost:9092"], "sasl": login })), "");
+        assert_eq!(reported(json!({ "brokers": ["localhost:9092"], "sasl": login })), "");
         for (url, good) in [("https://id.example.com/t", true), ("http://localhost:1/t", true), ("http://a.b/t", false)]
         {
             let oidc = json!({ "oidc": { "token_url": url, "client_id": "c", "client_secret": "canary" } });
-            let told = told(json!({ "brokers": ["localhost:9092"], "sasl": oidc }));
-            assert_eq!(told.is_empty(), good, "{told}");
-            assert!(!told.contains("canary"), "{told}");
+            let reported = reported(json!({ "brokers": ["localhost:9092"], "sasl": oidc }));
+            assert_eq!(reported.is_empty(), good, "{reported}");
+            assert!(!reported.contains("canary"), "{reported}");
         }
     }
 }

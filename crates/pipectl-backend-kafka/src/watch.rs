@@ -25,7 +25,7 @@ pub(crate) struct Watch {
 struct Inner {
     tokens: Option<Tokens>,
     refused: Mutex<Option<(Code, String)>>,
-    served: AtomicU64,
+    callbacks: AtomicU64,
     advertised: Mutex<Vec<String>>,
 }
 
@@ -36,15 +36,15 @@ impl Watch {
             inner: Arc::new(Inner {
                 tokens,
                 refused: Mutex::default(),
-                served: AtomicU64::new(0),
+                callbacks: AtomicU64::new(0),
                 advertised: Mutex::default(),
             }),
         }
     }
 
     /// How many events other than records the client's queue has brought so far.
-    pub(crate) fn served(&self) -> u64 {
-        self.inner.served.load(Ordering::Relaxed)
+    pub(crate) fn callbacks(&self) -> u64 {
+        self.inner.callbacks.load(Ordering::Relaxed)
     }
 
     /// Where the brokers say that they are, as `host:port`; known only of a client that is set up to tell statistics.
@@ -59,7 +59,7 @@ impl Watch {
 
     /// Counts an event.
     pub(crate) fn serve(&self) {
-        self.inner.served.fetch_add(1, Ordering::Relaxed);
+        self.inner.callbacks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Why the brokers refuse us, if they have: a request that times out says no more than that.
@@ -108,8 +108,8 @@ impl ClientContext for Watch {
 
     fn stats_raw(&self, statistics: &[u8]) {
         self.serve();
-        let Ok(told) = serde_json::from_slice::<Statistics>(statistics) else { return };
-        let learned = told.brokers.into_values().filter(|broker| broker.source == "learned");
+        let Ok(reported) = serde_json::from_slice::<Statistics>(statistics) else { return };
+        let learned = reported.brokers.into_values().filter(|broker| broker.source == "learned");
         *self.inner.advertised.lock().unwrap_or_else(PoisonError::into_inner) =
             learned.map(|broker| broker.nodename).collect();
     }

@@ -64,7 +64,7 @@ fn a_topic_lives_from_create_to_delete() {
 }
 
 #[test]
-fn settings_that_brokers_refuse_are_told_with_the_topic() {
+fn settings_that_brokers_refuse_are_reported_with_the_topic() {
     with_kafka(async |lab| {
         let mut target = lab.target("odd", 1);
         target.options = Some(json!({ "config": { "cleanup.policy": "sometimes" } }));
@@ -102,10 +102,10 @@ fn lag_is_what_the_group_has_not_committed() {
 #[test]
 fn an_examination_finds_out_and_changes_nothing() {
     with_kafka(async |lab| {
-        let good = lab.stream("examined", 2).await;
+        let good = lab.stream("checked", 2).await;
         let absent = lab.target("absent", 2);
         let findings =
-            lab.connection.examine(&[good.clone(), absent.clone(), StreamTarget::existing("nobody-made-it")]).await;
+            lab.connection.preflight(&[good.clone(), absent.clone(), StreamTarget::existing("nobody-made-it")]).await;
         let outcome = |what: &str| {
             let found = findings.iter().find(|finding| finding.what == what);
             found.unwrap_or_else(|| panic!("{what} among {findings:#?}")).outcome

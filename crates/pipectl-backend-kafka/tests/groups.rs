@@ -149,9 +149,9 @@ fn a_worker_that_hangs_is_replaced_and_cannot_commit_when_it_wakes() {
         silent.committed(&stale).await.unwrap();
         assert_eq!(lag().await, before);
         let mut woken = vec![silent];
-        let mut told = Seen::default();
-        drive(&mut woken, &mut told, |seen| seen.lost.len() == theirs.len()).await;
-        assert_eq!(told.lost.iter().copied().collect::<BTreeSet<_>>(), theirs);
+        let mut reported = Seen::default();
+        drive(&mut woken, &mut reported, |seen| seen.lost.len() == theirs.len()).await;
+        assert_eq!(reported.lost.iter().copied().collect::<BTreeSet<_>>(), theirs);
         close(woken).await;
         close(workers).await;
     });
@@ -202,9 +202,9 @@ fn what_comes_between_the_first_owner_and_the_second_is_not_lost_where_reading_b
 }
 
 #[test]
-fn more_lanes_than_partitions_all_come_to_their_end() {
+fn more_subtask_than_partitions_all_come_to_their_end() {
     with_kafka(async |lab| {
-        let target = lab.stream("lanes", 2).await;
+        let target = lab.stream("subtasks", 2).await;
         lab.write(&target, &borrowed(&numbered(0..100, 9))).await;
         let mut readers = lab.readers(&target, consuming(&target.name, 3, Ownership::Shared)).await;
         let mut seen = Seen::default();
@@ -215,8 +215,8 @@ fn more_lanes_than_partitions_all_come_to_their_end() {
         let mut ended = BTreeSet::new();
         let began = std::time::Instant::now();
         while ended.len() < 3 {
-            for (lane, reader) in
-                readers.iter_mut().enumerate().filter(|(lane, _)| !ended.contains(lane)).collect::<Vec<_>>()
+            for (subtask, reader) in
+                readers.iter_mut().enumerate().filter(|(subtask, _)| !ended.contains(subtask)).collect::<Vec<_>>()
             {
                 if reader.wants_checkpoint() {
                     let position = reader.position();
@@ -225,7 +225,7 @@ fn more_lanes_than_partitions_all_come_to_their_end() {
                 let read = reader.next().await.unwrap();
                 seen.take(&read);
                 if matches!(read, Read::End) {
-                    ended.insert(lane);
+                    ended.insert(subtask);
                 }
             }
             assert!(began.elapsed() < PATIENCE, "only {ended:?} ended");

@@ -110,11 +110,11 @@ pub(crate) fn producing(memory: u64) -> ProducerContext {
     ProducerContext::new("out", memory)
 }
 
-pub(crate) fn consuming(group: &str, lanes: u32, ownership: Ownership) -> ConsumerContext {
+pub(crate) fn consuming(group: &str, subtasks: u32, ownership: Ownership) -> ConsumerContext {
     ConsumerContext {
         node: "in".into(),
         group: group.into(),
-        lanes,
+        subtasks,
         ownership,
         start: StartAt::Earliest,
         memory: 32 << 20,
@@ -143,7 +143,7 @@ pub(crate) fn borrowed(records: &[(String, String)]) -> Vec<(&str, String)> {
 /// Partition, offset, key, payload.
 pub(crate) type Record = (u32, i64, Option<Vec<u8>>, Option<Vec<u8>>);
 
-/// What readers have told.
+/// What readers have reported.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) records: Vec<Record>,
@@ -216,7 +216,7 @@ pub(crate) async fn drive(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen
     }
 }
 
-/// Drives readers until each has told its end.
+/// Drives readers until each has reported its end.
 pub(crate) async fn until_end(readers: &mut [Box<dyn SourceReader>], seen: &mut Seen) {
     let began = Instant::now();
     for reader in readers {

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::lab::{Seen, batch, borrowed, close, consuming, drive, numbered, until_end, with_kafka};
 
 #[test]
-fn order_of_keys_survives_lanes_and_a_resume_goes_on_where_it_stopped() {
+fn order_of_keys_survives_subtask_and_a_resume_goes_on_where_it_stopped() {
     with_kafka(async |lab| {
         let target = lab.stream("resume", 4).await;
         lab.write(&target, &borrowed(&numbered(0..5_000, 17))).await;
@@ -54,7 +54,7 @@ fn a_batch_holds_about_a_mebibyte_of_one_partition() {
 }
 
 #[test]
-fn reading_begins_where_it_is_told_to() {
+fn reading_begins_where_it_is_reported_to() {
     with_kafka(async |lab| {
         let target = lab.stream("start", 1).await;
         lab.write(&target, &borrowed(&numbered(0..10, 3))).await;
@@ -123,10 +123,10 @@ fn partitions_that_are_added_are_found_and_read_from_their_beginning() {
         opened.sort_unstable();
         assert_eq!(opened, [0, 1, 2, 3]);
         assert_eq!(seen.numbers(), (0..200).collect::<Vec<_>>());
-        let lanes: Vec<_> = readers.iter().map(|reader| reader.position()).collect();
-        for (lane, position) in lanes.iter().enumerate() {
+        let subtasks: Vec<_> = readers.iter().map(|reader| reader.position()).collect();
+        for (subtask, position) in subtasks.iter().enumerate() {
             for number in position["partitions"].as_object().unwrap().keys() {
-                assert_eq!(number.parse::<usize>().unwrap() % 2, lane, "{lanes:?}");
+                assert_eq!(number.parse::<usize>().unwrap() % 2, subtask, "{subtasks:?}");
             }
         }
         close(readers).await;
@@ -134,7 +134,7 @@ fn partitions_that_are_added_are_found_and_read_from_their_beginning() {
 }
 
 #[test]
-fn caught_up_is_told_again_and_again_and_a_look_leaves_no_trace() {
+fn caught_up_is_reported_again_and_again_and_a_look_leaves_no_trace() {
     with_kafka(async |lab| {
         let target = lab.stream("idle", 2).await;
         let mut readers = lab.readers(&target, consuming(&target.name, 1, Ownership::Look)).await;
@@ -161,10 +161,10 @@ fn records_that_are_gone_are_an_error_or_a_warning_as_the_stream_wishes() {
         let refused = lab.connection.consumer(&target, context()).await.err().unwrap();
         assert_eq!(refused.kind, ErrorKind::Conflict);
         assert!(refused.message.contains("15 records of partition 0"), "{refused}");
-        assert!(refused.message.contains("on_gap: continue"), "{refused}");
+        assert!(refused.message.contains("on_data_loss: continue"), "{refused}");
 
         let mut lenient = target.clone();
-        lenient.options = Some(json!({ "on_gap": "continue" }));
+        lenient.options = Some(json!({ "on_data_loss": "continue" }));
         let mut readers = lab.readers(&lenient, context()).await;
         readers[0].writers_finished().await.unwrap();
         let mut seen = Seen::default();

@@ -22,14 +22,14 @@ async fn passes(endpoint: &str, more: Value) {
     let target = lab.stream("secured", 1).await;
     lab.write(&target, &borrowed(&numbered(0..10, 3))).await;
     assert_eq!(lab.all(&target).await.numbers().len(), 10);
-    let findings = lab.connection.examine(&[]).await;
+    let findings = lab.connection.preflight(&[]).await;
     assert!(findings.iter().all(|finding| finding.outcome == FindingOutcome::Good), "{findings:#?}");
 }
 
 async fn fails(endpoint: &str, more: Value) -> ConnectorError {
     let began = Instant::now();
     let problem = connect(with(endpoint, &more)).await.err().expect("refused");
-    assert!(began.elapsed().as_secs() < 15, "a refusal is told at once, not after all retries: {problem}");
+    assert!(began.elapsed().as_secs() < 15, "a refusal is reported at once, not after all retries: {problem}");
     problem
 }
 

@@ -87,10 +87,10 @@ fn beside_a_plain_client() {
             let consumed = tokio::task::block_in_place(|| plain_consume(&lab.brokers, &plain.name));
             let ours = lab.stream("ours", PARTITIONS).await;
             let our_produced = produce(&lab, &ours).await;
-            for lanes in [1, PARTITIONS] {
-                let our_consumed = consume(&lab, &ours, lanes).await;
+            for subtasks in [1, PARTITIONS] {
+                let our_consumed = consume(&lab, &ours, subtasks).await;
                 println!(
-                    "round {round}: consume with {lanes} lanes at {:.2} of the plain client",
+                    "round {round}: consume with {subtasks} subtasks at {:.2} of the plain client",
                     our_consumed / consumed
                 );
             }
@@ -116,12 +116,12 @@ async fn produce(lab: &crate::lab::Lab, target: &StreamTarget) -> f64 {
     rate("pipectl, produce", began)
 }
 
-async fn consume(lab: &crate::lab::Lab, target: &StreamTarget, lanes: u32) -> f64 {
-    let mut context = consuming(&target.name, lanes, Ownership::Look);
+async fn consume(lab: &crate::lab::Lab, target: &StreamTarget, subtasks: u32) -> f64 {
+    let mut context = consuming(&target.name, subtasks, Ownership::Look);
     context.memory = 64 << 20;
     let readers = lab.readers(target, context).await;
     let began = Instant::now();
-    let lanes: Vec<_> = readers
+    let subtasks: Vec<_> = readers
         .into_iter()
         .map(|mut reader| {
             tokio::spawn(async move {
@@ -138,15 +138,15 @@ async fn consume(lab: &crate::lab::Lab, target: &StreamTarget, lanes: u32) -> f6
             })
         })
         .collect();
-    let count = lanes.len();
+    let count = subtasks.len();
     let (mut records, mut readers) = (0, Vec::new());
-    for lane in lanes {
-        let (read, reader) = lane.await.unwrap();
+    for subtask in subtasks {
+        let (read, reader) = subtask.await.unwrap();
         records += read;
         readers.push(reader);
     }
     assert_eq!(records, RECORDS);
-    let rate = rate(&format!("pipectl, consume with {count} lanes"), began);
+    let rate = rate(&format!("pipectl, consume with {count} subtasks"), began);
     close(readers).await;
     rate
 }

@@ -103,7 +103,7 @@ fn tokens_are_fetched_renewed_and_taken_by_the_broker() {
 }
 
 #[test]
-fn a_provider_that_refuses_us_is_told_at_once_and_without_the_secret() {
+fn a_provider_that_refuses_us_is_reported_at_once_and_without_the_secret() {
     let (url, _) = provider();
     pipectl_host::run(Some(2), async {
         let problem = connect(options("127.0.0.1:1", &url, "wrong-canary")).await.err().unwrap();

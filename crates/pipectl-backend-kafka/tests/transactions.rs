@@ -32,7 +32,7 @@ fn an_interval_becomes_visible_at_its_checkpoint_and_an_aborted_one_never() {
 }
 
 #[test]
-fn a_second_process_takes_over_and_the_first_is_told() {
+fn a_second_process_takes_over_and_the_first_is_reported() {
     with_kafka(async |lab| {
         let target = stream(&lab).await;
         let mut former = lab.producer(&target).await;
@@ -69,7 +69,7 @@ fn a_checkpoint_counts_once_its_transaction_is_committed() {
         let target = stream(&lab).await;
         let first = process(&lab).await;
         let mut producer = region(&*first, &target).await;
-        assert!(producer.decides());
+        assert!(producer.is_two_phase());
         producer.write(&batch(&borrowed(&numbered(0..100, 7)))).await.unwrap();
         let one = producer.checkpoint().await.unwrap();
         assert!(lab.all(&target).await.records.is_empty(), "nothing is visible before the checkpoint counts");
@@ -85,9 +85,9 @@ fn a_checkpoint_counts_once_its_transaction_is_committed() {
         let two = producer.checkpoint().await.unwrap();
         // A crash before the transaction ends; the one who comes next asks.
         let second = process(&lab).await;
-        assert_eq!(second.published(&target, deciding(), &one).await.unwrap(), Some(true));
-        assert_eq!(second.published(&target, deciding(), &two).await.unwrap(), Some(false));
-        assert_eq!(second.published(&target, deciding(), &idle).await.unwrap(), Some(true));
+        assert_eq!(second.is_committed(&target, deciding(), &one).await.unwrap(), Some(true));
+        assert_eq!(second.is_committed(&target, deciding(), &two).await.unwrap(), Some(false));
+        assert_eq!(second.is_committed(&target, deciding(), &idle).await.unwrap(), Some(true));
         // The one that was not dead after all can no longer make it count.
         let late = producer.committed().await.unwrap_err();
         assert_eq!(late.kind, ErrorKind::Conflict, "{late}");
@@ -98,8 +98,8 @@ fn a_checkpoint_counts_once_its_transaction_is_committed() {
         producer.committed().await.unwrap();
         assert_eq!(lab.all(&target).await.numbers(), (0..100).chain(200..300).collect::<Vec<_>>());
         let third = process(&lab).await;
-        assert_eq!(third.published(&target, deciding(), &three).await.unwrap(), Some(true));
-        assert_eq!(third.published(&target, deciding(), &one).await.unwrap(), Some(false));
+        assert_eq!(third.is_committed(&target, deciding(), &three).await.unwrap(), Some(true));
+        assert_eq!(third.is_committed(&target, deciding(), &one).await.unwrap(), Some(false));
     });
 }
 
@@ -124,7 +124,7 @@ fn a_commit_that_failed_is_not_taken_for_done() {
         // Whether a second call still can or not: what it answers is what the next owner finds.
         let committed = producer.committed().await.is_ok();
         let second = process(&lab).await;
-        assert_eq!(second.published(&target, deciding(), &token).await.unwrap(), Some(committed));
+        assert_eq!(second.is_committed(&target, deciding(), &token).await.unwrap(), Some(committed));
         assert_eq!(lab.all(&target).await.records.len(), if committed { 200 } else { 100 });
     });
 }
@@ -134,7 +134,7 @@ fn nobody_knows_of_a_transaction_that_never_was() {
     with_kafka(async |lab| {
         let target = stream(&lab).await;
         let connection = process(&lab).await;
-        assert_eq!(connection.published(&target, deciding(), b"some token").await.unwrap(), None);
+        assert_eq!(connection.is_committed(&target, deciding(), b"some token").await.unwrap(), None);
     });
 }
 
@@ -151,11 +151,11 @@ fn all_topics_of_a_region_become_visible_together() {
         a.committed().await.unwrap();
         assert_eq!(lab.all(&left).await.numbers(), (0..50).collect::<Vec<_>>());
         assert_eq!(lab.all(&right).await.numbers(), (50..100).collect::<Vec<_>>());
-        // The next transaction is under way when the second one is told of the first.
+        // The next transaction is under way when the second one is reported the first.
         a.write(&batch(&borrowed(&numbered(100..150, 7)))).await.unwrap();
         b.committed().await.unwrap();
         assert_eq!(lab.all(&left).await.numbers(), (0..50).collect::<Vec<_>>());
-        assert_eq!(connection.published(&right, deciding(), &one).await.unwrap(), Some(true));
+        assert_eq!(connection.is_committed(&right, deciding(), &one).await.unwrap(), Some(true));
         drop((a, b));
         let other = json!({ "transactional": true, "transaction_timeout": "30s", "compression": "zstd" });
         let third = lab.stream_with("tx", 2, other).await;
@@ -187,7 +187,12 @@ fn a_topic_that_got_nothing_has_no_say_in_whether_a_checkpoint_counts() {
         b.committed().await.unwrap();
         let next = process(&lab).await;
         for (target, state) in [(&left, written), (&right, silent)] {
-            assert_eq!(next.published(target, deciding(), &state).await.unwrap(), Some(true), "topic {}", target.name);
+            assert_eq!(
+                next.is_committed(target, deciding(), &state).await.unwrap(),
+                Some(true),
+                "topic {}",
+                target.name
+            );
         }
     });
 }

@@ -1,5 +1,5 @@
 //! Writing: what arrives is what was sent, in the partition where every other client would put it; what can never arrive
-//! is told; memory is bounded.
+//! is reported; memory is bounded.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ fn a_key_goes_where_the_java_client_puts_it() {
 }
 
 #[test]
-fn a_record_that_is_too_large_is_told_and_the_others_arrive() {
+fn a_record_that_is_too_large_is_reported_and_the_others_arrive() {
     with_kafka(async |lab| {
         let target = lab.stream_with("large", 1, json!({ "config": { "max.message.bytes": "50000" } })).await;
         let mut records: Vec<_> = (0..100).map(|number| ("k", format!("{number:01000}"))).collect();
@@ -106,7 +106,7 @@ fn what_the_broker_refuses_later_comes_back_and_the_rest_arrives() {
         let refused = producer.refused();
         assert_eq!(refused.len(), 1);
         assert_eq!(refused[0].batch.payload.as_ref().unwrap().value(0).len(), 20_000);
-        assert!(producer.refused().is_empty(), "each is told once");
+        assert!(producer.refused().is_empty(), "each is reported once");
         producer.write(&batch(&[("k", "small".into())])).await.unwrap();
         producer.checkpoint().await.unwrap();
         assert_eq!(lab.all(&target).await.payloads(), ["small"]);

@@ -65,7 +65,7 @@ pub(crate) struct Api {
     reads: Mutex<BTreeMap<(String, u32), Micros>>,
     /// When each consumer may subscribe to each shard next.
     subscriptions: Mutex<BTreeMap<(String, u32), Micros>>,
-    dice: Mutex<Rng>,
+    rng: Mutex<Rng>,
 }
 
 impl Api {
@@ -107,7 +107,7 @@ impl Api {
             calls: Calls::default(),
             reads: Mutex::default(),
             subscriptions: Mutex::default(),
-            dice: Mutex::new(context.host.rng("kinesis pauses")),
+            rng: Mutex::new(context.host.rng("kinesis pauses")),
         })
     }
 
@@ -165,14 +165,14 @@ impl Api {
             .without_max_times()
             .build();
         let pause = pauses.nth(attempt.min(16)).unwrap_or(LONGEST_PAUSE);
-        let part = self.dice.lock().unwrap_or_else(PoisonError::into_inner).unit();
+        let part = self.rng.lock().unwrap_or_else(PoisonError::into_inner).unit();
         pause.mul_f64(0.5 + part / 2.0)
     }
 
     /// A hash key anywhere, for a record that has no key.
     pub(crate) fn any_hash(&self) -> u128 {
-        let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
-        u128::from(dice.next_u64()) << 64 | u128::from(dice.next_u64())
+        let mut rng = self.rng.lock().unwrap_or_else(PoisonError::into_inner);
+        u128::from(rng.next_u64()) << 64 | u128::from(rng.next_u64())
     }
 
     /// Waits until this shard may be read: five times a second among all our readers.

@@ -12,10 +12,11 @@ use serde::Deserialize;
 use crate::{
     admin,
     api::{Api, Calls},
-    consumer, examine,
+    consumer,
     options::KinesisStreamOptions,
+    preflight,
     producer::Producer,
-    settings,
+    settings, summary,
 };
 
 /// A connection to Kinesis and, for leases, to `DynamoDB`.
@@ -93,7 +94,7 @@ impl Connection for KinesisConnection {
         context: ProducerContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let options = options(stream)?;
-        admin::existing(&self.api, &stream.name).await?;
+        summary::existing(&self.api, &stream.name).await?;
         Ok(Box::new(Producer::open(Arc::clone(&self.api), stream, &options, context)))
     }
 
@@ -105,7 +106,7 @@ impl Connection for KinesisConnection {
         consumer::open(Arc::clone(&self.api), stream, options(stream)?, context).await
     }
 
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
-        examine::examine(&self.api, streams).await
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        preflight::preflight(&self.api, streams).await
     }
 }

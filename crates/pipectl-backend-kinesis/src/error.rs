@@ -6,7 +6,7 @@ use aws_sdk_kinesis::{
 };
 use pipectl_contract::{
     ConnectorError, ErrorKind,
-    told::{chained, one_line},
+    error_text::{chained, one_line},
 };
 
 /// An error with the service's own code, for the few places that look at it.
@@ -116,7 +116,7 @@ where
             None => ErrorKind::Internal,
         },
     });
-    let message = told(what, kind, code.as_deref(), error);
+    let message = error_text(what, kind, code.as_deref(), error);
     let retry_after = error
         .raw_response()
         .and_then(|response| response.headers().get("retry-after"))
@@ -134,7 +134,7 @@ pub(crate) fn map_event<R: std::fmt::Debug>(
     let event = error.as_service_error().and_then(event_code);
     let code = error.code().or(event).map(str::to_owned);
     let kind = code.as_deref().and_then(kind_of).unwrap_or(ErrorKind::Unavailable);
-    let message = told(what, kind, code.as_deref(), error);
+    let message = error_text(what, kind, code.as_deref(), error);
     CallError { error: ConnectorError::new(kind, message), code }
 }
 
@@ -156,7 +156,7 @@ fn event_code(error: &SubscribeToShardEventStreamError) -> Option<&'static str> 
 }
 
 /// What to tell a person: the service's own words on one line, its code, and what can be done.
-fn told<E, R>(what: &str, kind: ErrorKind, code: Option<&str>, error: &SdkError<E, R>) -> String
+fn error_text<E, R>(what: &str, kind: ErrorKind, code: Option<&str>, error: &SdkError<E, R>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     R: std::fmt::Debug,

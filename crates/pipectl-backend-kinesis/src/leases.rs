@@ -349,7 +349,7 @@ async fn remove(api: &Api, what: &str, key: &str, id: &str) -> Result<(), Connec
 }
 
 /// Removes all groups' rows of a stream that was deleted. Where there is no table, or no way to it, there is nothing
-/// that could stand in the way of a new stream: its shards' positions are refused as a gap.
+/// that could stand in the way of a new stream: its shards' positions are refused as a data loss.
 pub(crate) async fn forget(api: &Api, stream: &str) -> Result<(), ConnectorError> {
     remove_rows(api, stream, |_| true).await
 }

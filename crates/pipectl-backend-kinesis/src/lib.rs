@@ -10,16 +10,17 @@ mod clock;
 mod connection;
 mod consumer;
 mod error;
-mod examine;
 mod hash;
 mod kpl;
 mod leases;
 mod limits;
 mod options;
 mod position;
+mod preflight;
 mod producer;
 mod settings;
 mod shards;
+mod summary;
 
 use std::sync::Arc;
 
@@ -34,14 +35,14 @@ use pipectl_diag::{
 
 pub use api::Calls;
 pub use connection::KinesisConnection;
-pub use options::{AssumeRole, KinesisOptions, KinesisStreamOptions, Mode, OnGap, StaticCredentials, Strays};
+pub use options::{AssumeRole, KinesisOptions, KinesisStreamOptions, Misrouted, Mode, OnDataLoss, StaticCredentials};
 
 /// The backend.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kinesis;
 
 impl Kinesis {
-    /// [`Backend::connect`] with the connection's own type, which tells what was called.
+    /// [`Backend::connect`] with the connection's own type, which reports what was called.
     pub async fn open(
         &self,
         options: KinesisOptions,
@@ -118,7 +119,7 @@ impl Backend for Kinesis {
                 &Path::here(),
             );
         }
-        let facts = StreamFacts::durable(stream.partitions.unwrap_or(admin::DEFAULT_SHARDS));
+        let facts = StreamFacts::durable(stream.partitions.unwrap_or(summary::DEFAULT_SHARDS));
         Checked::new(facts, problems)
     }
 

@@ -152,7 +152,7 @@ pub enum Mode {
 /// How to handle data loss: records that expired before they were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum OnGap {
+pub enum OnDataLoss {
     /// Stop with an error that names the shard, so that you can decide what to do.
     #[default]
     Fail,
@@ -167,7 +167,7 @@ pub enum OnGap {
 /// the right shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Strays {
+pub enum Misrouted {
     /// Reads the record. No record is lost, whichever program wrote it, but a record that was sent again is a
     /// duplicate.
     Keep,
@@ -197,7 +197,7 @@ pub struct KinesisStreamOptions {
     pub fan_out: bool,
     /// Writes many records as one, in the aggregation format of Amazon's producer library. Readers must deaggregate
     /// them, as pipectl and Amazon's client library do. Set it also in the Environments that read the stream, so that
-    /// the default of `strays` is right.
+    /// the default of `misrouted` is right.
     #[serde(default)]
     pub aggregate: bool,
     /// How long a record may wait to be sent together with others.
@@ -210,13 +210,15 @@ pub struct KinesisStreamOptions {
     pub max_record: Option<Size>,
     /// How to handle data loss: records that expired before they were read.
     #[serde(default)]
-    pub on_gap: OnGap,
+    #[schemars(extend("x-former-name" = "on_gap"))]
+    pub on_data_loss: OnDataLoss,
     /// How to handle a misrouted record: a record inside an aggregated record whose key belongs to another shard, which
     /// happens when shards split. Default: `drop` for a stream with `aggregate: true`, because its writer sends
     /// misrouted records again; otherwise `keep`, because not all programs do. If both kinds of programs write to the
     /// stream, choose between duplicates (`keep`) and data loss (`drop`).
     #[serde(default)]
-    pub strays: Option<Strays>,
+    #[schemars(extend("x-former-name" = "strays"))]
+    pub misrouted: Option<Misrouted>,
 }
 
 impl Default for KinesisStreamOptions {
@@ -228,8 +230,8 @@ impl Default for KinesisStreamOptions {
             aggregate: false,
             max_buffer: max_buffer(),
             max_record: None,
-            on_gap: OnGap::default(),
-            strays: None,
+            on_data_loss: OnDataLoss::default(),
+            misrouted: None,
         }
     }
 }
@@ -240,8 +242,8 @@ impl KinesisStreamOptions {
         self.max_record.map_or(crate::limits::RECORD, |size| size.0)
     }
 
-    /// What to do with strays: who writes aggregated records here sends them again.
-    pub(crate) fn strays(&self) -> Strays {
-        self.strays.unwrap_or(if self.aggregate { Strays::Drop } else { Strays::Keep })
+    /// What to do with misrouted records: who writes aggregated records here sends them again.
+    pub(crate) fn misrouted(&self) -> Misrouted {
+        self.misrouted.unwrap_or(if self.aggregate { Misrouted::Drop } else { Misrouted::Keep })
     }
 }

@@ -99,10 +99,10 @@ pub(crate) struct Mark {
     pub(crate) fence: Option<u64>,
 }
 
-/// The position of a lane: its shards by number, the closed ones included as long as the service lists them.
+/// The position of a subtask: its shards by number, the closed ones included as long as the service lists them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LanePosition {
+pub(crate) struct SubtaskPosition {
     pub(crate) shards: BTreeMap<u32, Mark>,
 }
 
@@ -142,15 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_keeps_closed_shards() {
-        let mut lane = LanePosition::default();
-        lane.shards.insert(0, Mark { at: At::End, count: 7, fence: None });
-        lane.shards.insert(4, Mark { at: At::Start, count: 0, fence: Some(2) });
-        let value = serde_json::to_value(&lane).unwrap();
+    fn a_subtask_keeps_closed_shards() {
+        let mut subtask = SubtaskPosition::default();
+        subtask.shards.insert(0, Mark { at: At::End, count: 7, fence: None });
+        subtask.shards.insert(4, Mark { at: At::Start, count: 0, fence: Some(2) });
+        let value = serde_json::to_value(&subtask).unwrap();
         assert_eq!(
             value.to_string(),
             r#"{"shards":{"0":{"at":"end","count":7},"4":{"at":"start","count":0,"fence":2}}}"#
         );
-        assert_eq!(serde_json::from_value::<LanePosition>(value).unwrap(), lane);
+        assert_eq!(serde_json::from_value::<SubtaskPosition>(value).unwrap(), subtask);
     }
 }

@@ -9,11 +9,11 @@ use pipectl_data::units;
 use pipectl_host::Micros;
 
 use crate::{
-    admin::{self, CHANGE_MOST, LOOK_EVERY},
     api::Api,
     error::CallError,
     limits,
     options::{KinesisStreamOptions, Mode},
+    summary::{self, CHANGE_MOST, LOOK_EVERY},
 };
 
 /// Hours for which a new stream keeps records
@@ -96,7 +96,7 @@ pub(crate) async fn bring(
             return Ok(());
         };
         let done = change.make(api, stream, &seen).await;
-        seen = admin::settled(api, &stream.name).await?.ok_or_else(|| admin::missing(&stream.name))?;
+        seen = summary::settled(api, &stream.name).await?.ok_or_else(|| summary::missing(&stream.name))?;
         match done {
             Ok(()) => made.push(change),
             // Another process has been quicker with the same change, or is about to be.
@@ -117,9 +117,9 @@ pub(crate) fn is_unfinished(
     seen: &StreamDescriptionSummary,
     now: Micros,
 ) -> bool {
-    let created = admin::micros(seen.stream_creation_timestamp()).unwrap_or(Micros::MIN);
+    let created = summary::micros(seen.stream_creation_timestamp()).unwrap_or(Micros::MIN);
     let is_new = now.saturating_sub(created) < CHANGE_MOST.as_micros() as Micros;
-    let shards = stream.partitions.unwrap_or(admin::DEFAULT_SHARDS);
+    let shards = stream.partitions.unwrap_or(summary::DEFAULT_SHARDS);
     let fits = match options.mode {
         Mode::Provisioned => !on_demand(seen) && u32::try_from(seen.open_shard_count()) == Ok(shards),
         Mode::OnDemand => on_demand(seen),
@@ -139,7 +139,7 @@ pub(crate) async fn differences(
 ) -> Result<Vec<Difference>, ConnectorError> {
     let until = api.host.now() + FINISH_MOST.as_micros() as Micros;
     loop {
-        let Some(seen) = admin::settled(api, &stream.name).await? else { return Ok(Vec::new()) };
+        let Some(seen) = summary::settled(api, &stream.name).await? else { return Ok(Vec::new()) };
         let now = api.host.now();
         if now >= until || !is_unfinished(stream, options, &seen, now) {
             return Ok(differ(stream, options, &seen));
@@ -161,7 +161,8 @@ fn differ(stream: &StreamTarget, options: &KinesisStreamOptions, seen: &StreamDe
     let mode = Difference::of("mode", &on_demand(seen), &(options.mode == Mode::OnDemand), name);
     // What was to be encrypted with a key must not lie open, nor under a key that others may use.
     let key = options.kms_key.as_deref().filter(|wanted| !is_under(seen, wanted)).and_then(|wanted| {
-        Difference::of("kms_key", &key_of(seen).unwrap_or("none"), &wanted, ToString::to_string).map(Difference::grave)
+        Difference::of("kms_key", &key_of(seen).unwrap_or("none"), &wanted, ToString::to_string)
+            .map(Difference::blocking)
     });
     let record = record_kib(options).and_then(|wanted| {
         let text = |kib: &i32| units::Size(u64::from(kib.unsigned_abs()) * 1024).to_string();
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_key_is_grave_and_the_rest_is_told() {
+    fn a_missing_key_is_blocking_and_the_rest_is_reported() {
         let options = KinesisStreamOptions {
             kms_key: Some("alias/k".into()),
             max_record: Some(units::Size(2 << 20)),
@@ -259,10 +260,10 @@ mod tests {
         let mut stream = StreamTarget::existing("s");
         (stream.partitions, stream.retention) = (Some(4), Some(Duration::from_hours(47) + Duration::from_mins(1)));
         let found = differ(&stream, &options, &seen(|s| s));
-        let told: Vec<_> =
-            found.iter().map(|d| (d.setting.as_str(), d.is.as_str(), d.wanted.as_str(), d.grave)).collect();
+        let reported: Vec<_> =
+            found.iter().map(|d| (d.setting.as_str(), d.is.as_str(), d.wanted.as_str(), d.blocking)).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 ("mode", "provisioned", "on_demand", false),
                 ("retention", "1d", "2d", false),

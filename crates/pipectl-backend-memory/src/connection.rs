@@ -11,7 +11,7 @@ use pipectl_data::units::Size;
 use pipectl_host::Host;
 
 use crate::{
-    Broker, DEFAULT_PARTITIONS, MemoryStreamOptions,
+    Broker, DEFAULT_PARTITIONS, MemoryOptions, MemoryStreamOptions,
     broker::{Cell, stream::Stream},
     failure,
     producer::Producer,
@@ -24,6 +24,13 @@ pub(crate) struct MemoryConnection {
     pub(crate) broker: Broker,
     pub(crate) max_record: u64,
     pub(crate) host: Host,
+}
+
+impl Broker {
+    /// A connection to it, with the limits that the options set.
+    pub fn connect(&self, options: &MemoryOptions, host: Host) -> Arc<dyn Connection> {
+        Arc::new(MemoryConnection { broker: self.clone(), max_record: options.capabilities().max_record, host })
+    }
 }
 
 impl MemoryConnection {
@@ -141,7 +148,7 @@ impl Connection for MemoryConnection {
         reader::open(&self.broker, &self.get(&stream.name)?, &self.host, context)
     }
 
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding> {
         let reach = match self.broker.reach(&self.host).await {
             Ok(()) => finding("reach the memory broker", FindingOutcome::Good, "it answers".to_owned(), None),
             Err(error) => {

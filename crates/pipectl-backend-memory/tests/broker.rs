@@ -31,7 +31,7 @@ async fn consume(connection: &dyn Connection, ownership: Ownership) -> Vec<Box<d
     let context = ConsumerContext {
         node: "s".into(),
         group: "g".into(),
-        lanes: 2,
+        subtasks: 2,
         ownership,
         start: StartAt::Earliest,
         memory: 1 << 20,
@@ -94,7 +94,7 @@ fn a_member_that_was_given_partitions_and_never_looked_lets_them_go() {
         connection.create(&target()).await.unwrap();
         write(connection.as_ref(), &Sample::range(0, 100, 20)).await;
         let mut first = consume(connection.as_ref(), Ownership::Shared).await;
-        // One lane of the first looks, which gives it all partitions; the other has not yet when the second joins.
+        // One subtask of the first looks, which gives it all partitions; the other has not yet when the second joins.
         let opened = first[0].next().await.unwrap();
         assert!(matches!(opened, Read::Opened(0)), "{opened:?}");
         let mut second = consume(connection.as_ref(), Ownership::Shared).await;

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_service_would_refuse_is_told() {
+    fn what_the_service_would_refuse_is_reported() {
         let refuse = |headers: &[Header<'_>]| write(headers.iter().copied(), &mut HashMap::new()).unwrap_err();
         assert!(refuse(&[("", Some(b"x"))]).contains("without a name"));
         assert!(refuse(&[("google.id", Some(b"x"))]).contains("reserved for Google"));

@@ -10,7 +10,7 @@ use pipectl_diag::{
 
 use crate::{PubSubOptions, PubSubStreamOptions, limits, names};
 
-/// Lanes of a stream that does not say how many partitions it wants: as many as a memory stream has, so that state is
+/// Subtasks of a stream that does not say how many partitions it wants: as many as a memory stream has, so that state is
 /// divided in the same way.
 const DEFAULT_LANES: u32 = 4;
 
@@ -49,7 +49,7 @@ fn wrong(option: &str, title: impl Into<String>, help: impl Into<String>) -> Opt
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "what each check answers")]
-/// What is wrong with the backend's own options is told at the stream, the place that was asked about.
+/// What is wrong with the backend's own options is reported at the stream, the place that was asked about.
 fn of_backend(title: impl Into<String>, help: impl Into<String>) -> Option<Diagnostic> {
     Some(Diagnostic::error(INVALID_OPTION, title).at(&Path::here(), "").help(help))
 }
@@ -167,7 +167,7 @@ fn filter(own: &PubSubStreamOptions) -> Option<Diagnostic> {
         let title = format!("a filter has at most {} bytes, this one {}", limits::MAX_FILTER, filter.len());
         return wrong("filter", title, "Shorten it, or filter with a processor.");
     }
-    // The service takes the whole language apart; what surely names no attribute is told here already.
+    // The service takes the whole language apart; what surely names no attribute is reported here already.
     if !filter.contains("attributes") {
         let title = "a filter works on attributes only, and this one names none";
         return wrong("filter", title, "Write `attributes.NAME = \"value\"` or `attributes:NAME`.");

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::{PubSubOptions, emulator::Way};
 
-/// Where the credentials' project is told if they do not tell it
+/// Where the credentials' project is reported if they do not tell it
 /// (<https://cloud.google.com/docs/authentication/application-default-credentials>).
 const PROJECT_VARIABLE: &str = "GOOGLE_CLOUD_PROJECT";
 /// The project at an emulator, which takes any.

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_difference_is_told_and_harmless_ones_are_not() {
+    fn the_difference_is_reported_and_harmless_ones_are_not() {
         let date = |ahead: i64| {
             let at = jiff::Timestamp::from_microsecond(Host::real().now() - ahead * 1_000_000).unwrap();
             format!("Date: {}\r\n", rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap())

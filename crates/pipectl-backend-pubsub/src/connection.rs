@@ -11,7 +11,7 @@ use pipectl_data::Micros;
 use pipectl_host::Host;
 
 use crate::{
-    PubSubOptions, clients::Clients, examine, names, producer::Producer, reading, replay, settings, settings::Stream,
+    PubSubOptions, clients::Clients, names, preflight, producer::Producer, reading, replay, settings, settings::Stream,
     subscriptions, topics,
 };
 
@@ -91,16 +91,16 @@ impl Connection for PubSubConnection {
     ) -> Result<Option<StreamState>, ConnectorError> {
         let stream = self.stream(target)?;
         let Some(topic) = topics::get(&self.clients, &stream).await? else { return Ok(None) };
-        let mut told = BTreeMap::new();
-        told.insert("topic".to_owned(), topic.name.clone());
+        let mut reported = BTreeMap::new();
+        reported.insert("topic".to_owned(), topic.name.clone());
         let regions = topic.message_storage_policy.map(|policy| policy.allowed_persistence_regions.join(", "));
         if let Some(regions) = regions.filter(|regions| !regions.is_empty()) {
-            told.insert("regions".to_owned(), regions);
+            reported.insert("regions".to_owned(), regions);
         }
         let all = topics::subscriptions(&self.clients, &stream).await?;
         if !all.is_empty() {
             let short: Vec<&str> = all.iter().map(|path| names::short(path)).collect();
-            told.insert("subscriptions".to_owned(), short.join(", "));
+            reported.insert("subscriptions".to_owned(), short.join(", "));
         }
         let asked = match group {
             Some(group) => Some(stream.subscription_of(&self.clients.project, group)?),
@@ -109,7 +109,7 @@ impl Connection for PubSubConnection {
         if let Some(path) = asked
             && let Some(subscription) = subscriptions::get(&self.clients, &path).await?
         {
-            settings::tell(&subscription, &mut told);
+            settings::report(&subscription, &mut reported);
         }
         let encryption = match topic.kms_key_name.as_str() {
             "" => "Google's own keys".to_owned(),
@@ -117,14 +117,14 @@ impl Connection for PubSubConnection {
         };
         Ok(Some(StreamState {
             name: target.name.clone(),
-            // There are none to see, and how many records wait is told only by Cloud Monitoring
+            // There are none to see, and how many records wait is reported only by Cloud Monitoring
             // (`subscription/num_undelivered_messages`), minutes later.
             partitions: Vec::new(),
             retention: settings::plain(topic.message_retention_duration),
             encryption: Some(encryption),
             created: None,
             lag: None,
-            settings: told,
+            settings: reported,
         }))
     }
 
@@ -189,7 +189,7 @@ impl Connection for PubSubConnection {
         reading::open(&self.clients, &self.host, &self.options, &self.stream(target)?, &context).await
     }
 
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
-        examine::all(&self.clients, &self.host, &self.options, streams).await
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        preflight::all(&self.clients, &self.host, &self.options, streams).await
     }
 }

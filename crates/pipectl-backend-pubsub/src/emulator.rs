@@ -54,15 +54,15 @@ impl Way {
     pub(crate) async fn open(host: &Host, address: &str) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let (ending, told) = watch::channel(false);
+        let (ending, reported) = watch::channel(false);
         let (task, address) = (host.clone(), address.to_owned());
         host.spawn(async move {
-            let mut dropped = told.clone();
+            let mut dropped = reported.clone();
             loop {
                 tokio::select! {
                     biased;
                     accepted = listener.accept() => match accepted {
-                        Ok((client, _)) => drop(task.spawn(carry(task.clone(), client, address.clone(), told.clone()))),
+                        Ok((client, _)) => drop(task.spawn(carry(task.clone(), client, address.clone(), reported.clone()))),
                         // Too many files are open, for instance.
                         Err(_) => task.sleep(PAUSE).await,
                     },
@@ -80,20 +80,20 @@ impl Way {
 }
 
 /// Carries one connection.
-async fn carry(host: Host, client: TcpStream, address: String, told: watch::Receiver<bool>) -> io::Result<()> {
+async fn carry(host: Host, client: TcpStream, address: String, reported: watch::Receiver<bool>) -> io::Result<()> {
     let (from_client, mut to_client) = client.into_split();
     // A client that calls while the emulator is away waits; it would call again for ever all the same.
     let server = loop {
         match TcpStream::connect(address.as_str()).await {
             Ok(server) => break server,
-            Err(error) if told.has_changed().is_err() => return Err(error),
+            Err(error) if reported.has_changed().is_err() => return Err(error),
             Err(_) => host.sleep(PAUSE).await,
         }
     };
     server.set_nodelay(true)?;
     let (mut from_server, to_server) = server.into_split();
     let there = async {
-        let passed = Passage::new(&host, from_client, to_server).run(told).await;
+        let passed = Passage::new(&host, from_client, to_server).run(reported).await;
         host.sleep(LINGER).await;
         passed
     };
@@ -121,7 +121,7 @@ impl<'a> Passage<'a> {
         Self { host, from, to, read: BytesMut::new(), open: BTreeSet::new(), whole: true }
     }
 
-    async fn run(mut self, mut told: watch::Receiver<bool>) -> io::Result<()> {
+    async fn run(mut self, mut reported: watch::Receiver<bool>) -> io::Result<()> {
         if !self.begins_with_preface().await? {
             // Calls of the administration, which the client writes in HTTP/1.
             self.to.write_all(&self.read).await?;
@@ -137,7 +137,7 @@ impl<'a> Passage<'a> {
             tokio::select! {
                 biased;
                 read = self.from.read_buf(&mut self.read) => if !matches!(read, Ok(1..)) { break },
-                Ok(()) = told.changed() => {
+                Ok(()) = reported.changed() => {
                     ending = Some((self.open.clone(), self.host.now() + SETTLE.as_micros() as i64));
                 }
                 () = self.host.sleep_until(due), if ending.is_some() && self.whole => {

@@ -8,7 +8,7 @@ use google_cloud_gax::error::{
 };
 use pipectl_contract::{
     ConnectorError, ErrorKind,
-    told::{chained, one_line},
+    error_text::{chained, one_line},
 };
 
 /// An error of a call, while doing `what` ("create topic `orders`").

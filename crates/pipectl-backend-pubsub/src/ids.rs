@@ -1,9 +1,9 @@
-//! What a lane knows of the records that it took in: which wait for their checkpoint, which are acknowledged, and so
+//! What a subtask knows of the records that it took in: which wait for their checkpoint, which are acknowledged, and so
 //! whether a record that comes (again) is a new one.
 //!
 //! An id goes through three states. *Open*: handed on; its effect is in the next checkpoint, but the service has not
 //! confirmed an acknowledgement. *Done*: acknowledged; it stays for a stated time, since an acknowledgement can be lost
-//! on its way. Then it is forgotten. Both are part of a lane's position, so that a restart knows them too.
+//! on its way. Then it is forgotten. Both are part of a subtask's position, so that a restart knows them too.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,7 +11,7 @@ use pipectl_data::Micros;
 
 use crate::packed::{self, Id};
 
-/// The most ids that all lanes together keep of acknowledged records (about 4 MB of a checkpoint).
+/// The most ids that all subtasks together keep of acknowledged records (about 4 MB of a checkpoint).
 const MOST_DONE: usize = 1_000_000;
 
 /// What is kept of one record.
@@ -45,7 +45,7 @@ pub(crate) enum Seen {
     Done,
 }
 
-/// What a lane knows.
+/// What a subtask knows.
 #[derive(Debug)]
 pub(crate) struct Ids<H> {
     entries: HashMap<Id, Entry<H>>,
@@ -64,7 +64,7 @@ pub(crate) struct Ids<H> {
 impl<H> Ids<H> {
     /// Knows nothing yet. `keep_done`: how long an id stays after its acknowledgement; `keep_open`: how long one whose
     /// acknowledgement is not known. Microseconds both.
-    pub(crate) fn new(keep_done: Micros, keep_open: Micros, lanes: u32) -> Self {
+    pub(crate) fn new(keep_done: Micros, keep_open: Micros, subtasks: u32) -> Self {
         Self {
             entries: HashMap::new(),
             taken: VecDeque::new(),
@@ -73,7 +73,7 @@ impl<H> Ids<H> {
             newest: i64::MIN,
             keep_done,
             keep_open: keep_open.max(keep_done),
-            most_done: (MOST_DONE / lanes.max(1) as usize).max(1),
+            most_done: (MOST_DONE / subtasks.max(1) as usize).max(1),
         }
     }
 
@@ -118,7 +118,7 @@ impl<H> Ids<H> {
     }
 
     /// The records before this number are in a durable checkpoint: gives what acknowledges them, with their sizes.
-    /// Until the answer is told ([`Ids::confirm`], [`Ids::doubt`]) they count as open.
+    /// Until the answer is reported ([`Ids::confirm`], [`Ids::doubt`]) they count as open.
     pub(crate) fn commit(&mut self, before: i64, now: Micros) -> Vec<(Id, Vec<H>, usize)> {
         let mut durable = Vec::new();
         let until = now.saturating_add(self.keep_open);
@@ -204,11 +204,11 @@ impl<H> Ids<H> {
     }
 }
 
-/// A lane's position as it stands in a checkpoint.
+/// A subtask's position as it stands in a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Position {
-    /// The number of the next record of the lane.
+    /// The number of the next record of the subtask.
     pub(crate) next: i64,
     /// When the newest of the records below came in.
     newest: Micros,

@@ -1,7 +1,7 @@
 //! The Google Pub/Sub backend: topics, subscriptions, leases and acknowledgements.
 //!
 //! A stream is a topic; the readers of a consumer group share one subscription. There are no partitions to see: records
-//! with a key carry it as ordering key, and each key belongs to one *lane* (a reader) by the hash of its bytes. A record
+//! with a key carry it as ordering key, and each key belongs to one *subtask* (a reader) by the hash of its bytes. A record
 //! is acknowledged when the checkpoint that holds its effect is durable, and its id stays in the checkpoint so that a
 //! redelivery is noticed.
 //!
@@ -17,28 +17,28 @@
 //! | `pipectl.tombstone` | the record has no payload |
 //! | `pipectl.empty` | the payload is empty (the service refuses a message without payload and attributes) |
 
+mod active_time;
 mod attributes;
 mod check;
 mod clients;
 mod clock;
 mod connection;
+mod demultiplexer;
 mod emulator;
 mod errors;
-mod examine;
-mod hub;
 mod ids;
-mod lane;
 mod limits;
 mod message;
 mod names;
 mod options;
 mod packed;
+mod preflight;
 mod producer;
 mod reading;
 mod replay;
-mod served;
 mod settings;
 mod subscriptions;
+mod subtask;
 mod topics;
 
 use std::sync::Arc;

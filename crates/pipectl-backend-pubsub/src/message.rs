@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_be_a_message_is_told() {
+    fn what_can_never_be_a_message_is_reported() {
         let long = vec![b'k'; MAX_ORDERING_KEY + 1];
         assert!(of_row(&batch(Some(&long), None, &[]), 0, true).unwrap_err().contains("1025 bytes"));
         assert!(of_row(&batch(Some(&[0xff]), None, &[]), 0, false).unwrap_err().contains("UTF-8"));

@@ -52,7 +52,7 @@ pub(crate) fn short(path: &str) -> &str {
 /// The label of a subscription that has not been set to where reading begins.
 pub(crate) const UNSET: &str = "pipectl-unset";
 
-/// How subscriptions of a look are called, before what tells them apart.
+/// The beginning of the names of subscriptions for a peek; a random suffix follows.
 pub(crate) const LOOK: &str = "pipectl-look-";
 
 /// The subscription of a consumer group. Two groups never share one: where letters had to be replaced or cut off, a hash

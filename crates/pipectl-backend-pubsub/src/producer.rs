@@ -2,7 +2,7 @@
 //!
 //! The client stops a key when a request with its records fails, and answers everything of that key that it had not
 //! sent yet with "paused". The records are still here, in their order: the key is resumed after they have gone again one by one,
-//! so that a record that the service refuses for good is found among its neighbours, and none of them is lost or
+//! so that a record that the service refuses for good is found among its neighbors, and none of them is lost or
 //! overtaken.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Opens the consumer of a stream: finds or makes its subscription, sets it to where reading begins, makes the lanes.
+//! Opens the consumer of a stream: finds or makes its subscription, sets it to where reading begins, makes the subtasks.
 
 use std::sync::Arc;
 
@@ -12,15 +12,16 @@ use serde_json::Value;
 use crate::{
     PubSubOptions,
     clients::Clients,
-    hub::Hub,
+    demultiplexer::Demultiplexer,
     ids::Ids,
-    lane::{self, Lane, Manner},
     names, replay,
     settings::{Stream, is_ours, plain},
-    subscriptions, topics,
+    subscriptions,
+    subtask::{self, Manner, Subtask},
+    topics,
 };
 
-/// Opens the consumer: as many readers as lanes.
+/// Opens the consumer: as many readers as subtasks.
 pub(crate) async fn open(
     clients: &Clients,
     host: &Host,
@@ -39,17 +40,17 @@ pub(crate) async fn open(
         Ownership::Owned { positions } => positions,
         Ownership::Shared | Ownership::Look => &[],
     };
-    if !positions.is_empty() && positions.len() != context.lanes as usize {
+    if !positions.is_empty() && positions.len() != context.subtasks as usize {
         let message = format!(
             "`{}`: the checkpoint has {} subtasks and the spec {}; restore the old value of `partitions`, or start over with `--fresh`",
             context.node,
             positions.len(),
-            context.lanes
+            context.subtasks
         );
         return Err(ConnectorError::new(ErrorKind::Conflict, message));
     }
     let look = context.ownership == Ownership::Look;
-    let place = Place { clients, host, emulated: options.is_emulator(), stream };
+    let place = Subscriber { clients, host, emulated: options.is_emulator(), stream };
     let (path, from) = if look {
         place.temporary(&context.start).await?
     } else {
@@ -74,7 +75,7 @@ pub(crate) async fn open(
         let (clients, path) = (clients.clone(), path.clone());
         async move { subscriptions::delete(&clients, &path).await }.boxed()
     });
-    let hub = Arc::new(Hub::new(host, &path, (pull, way), context.lanes, most, farewell));
+    let demultiplexer = Arc::new(Demultiplexer::new(host, &path, (pull, way), context.subtasks, most, farewell));
     let manner = Manner {
         node: context.node.clone(),
         look,
@@ -86,26 +87,31 @@ pub(crate) async fn open(
     let keep_done = micros(stream.options.dedup_for());
     // A record that nobody acknowledged comes again within its lease; a lease may have begun just before.
     let keep_open = keep_done.saturating_add(micros(options.max_lease.0));
-    let mut lanes: Vec<Box<dyn SourceReader>> = Vec::new();
-    for number in 0..context.lanes {
+    let mut subtasks: Vec<Box<dyn SourceReader>> = Vec::new();
+    for number in 0..context.subtasks {
         let mut from = from;
-        let mut ids = Ids::new(keep_done, keep_open, context.lanes);
+        let mut ids = Ids::new(keep_done, keep_open, context.subtasks);
         if let Some(position) = positions.get(number as usize) {
-            let position = lane::restored(&context.node, position)?;
+            let position = subtask::restored(&context.node, position)?;
             from = position.from;
-            ids.restore(&position, hub.served.now()).ok_or_else(|| {
+            ids.restore(&position, demultiplexer.active_time.now()).ok_or_else(|| {
                 let message =
                     format!("`{}`: the ids in the checkpoint cannot be read; start over with `--fresh`", context.node);
                 ConnectorError::new(ErrorKind::Invalid, message)
             })?;
         }
-        lanes.push(Box::new(Lane::new(number, Arc::clone(&hub), Manner { from, ..manner.clone() }, ids)));
+        subtasks.push(Box::new(Subtask::new(
+            number,
+            Arc::clone(&demultiplexer),
+            Manner { from, ..manner.clone() },
+            ids,
+        )));
     }
-    Ok(lanes)
+    Ok(subtasks)
 }
 
 /// A stream, seen by somebody who begins to read it.
-struct Place<'a> {
+struct Subscriber<'a> {
     clients: &'a Clients,
     host: &'a Host,
     emulated: bool,
@@ -115,7 +121,7 @@ struct Place<'a> {
 /// A subscription, and the moment before which its records are passed over (at an emulator only).
 type Begun = (String, Option<Micros>);
 
-impl Place<'_> {
+impl Subscriber<'_> {
     /// The subscription of a group.
     async fn lasting(&self, context: &ConsumerContext, first: bool) -> Result<Begun, ConnectorError> {
         let (clients, stream) = (self.clients, self.stream);

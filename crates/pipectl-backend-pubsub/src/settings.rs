@@ -120,8 +120,8 @@ pub(crate) fn plain(duration: Option<google_cloud_wkt::Duration>) -> Option<Dura
     duration.and_then(|duration| Duration::try_from(duration).ok())
 }
 
-/// What is to be told of a subscription, under `subscription.`.
-pub(crate) fn tell(subscription: &Subscription, settings: &mut BTreeMap<String, String>) {
+/// What is to be reported a subscription, under `subscription.`.
+pub(crate) fn report(subscription: &Subscription, settings: &mut BTreeMap<String, String>) {
     let mut say = |name: &str, value: String| {
         settings.insert(format!("subscription.{name}"), value);
     };

@@ -44,8 +44,8 @@ pub(crate) async fn create(
 
 /// A subscription stands where reading begins.
 pub(crate) async fn note_set(clients: &Clients, path: &str) -> Result<(), ConnectorError> {
-    let labelled = Subscription::new().set_name(path).set_labels([names::LABEL]);
-    let call = clients.subscriptions.update_subscription().set_subscription(labelled);
+    let labeled = Subscription::new().set_name(path).set_labels([names::LABEL]);
+    let call = clients.subscriptions.update_subscription().set_subscription(labeled);
     let answer = call.set_update_mask(FieldMask::default().set_paths(["labels"])).send().await;
     answer.map_err(|error| errors::call(format_args!("label subscription `{}`", names::short(path)), error))?;
     Ok(())
@@ -105,8 +105,8 @@ pub(crate) async fn differences(clients: &Clients, stream: &Stream) -> Result<Ve
     for path in topics::subscriptions(clients, stream).await? {
         let Some(is) = changeable(clients, stream, &path).await? else { continue };
         let (mut has, mut wanted) = (BTreeMap::new(), BTreeMap::new());
-        settings::tell(&is, &mut has);
-        settings::tell(&stream.subscription(&path), &mut wanted);
+        settings::report(&is, &mut has);
+        settings::report(&stream.subscription(&path), &mut wanted);
         if stream.retention.is_none() {
             // Left to the service.
             wanted.remove("subscription.retention");

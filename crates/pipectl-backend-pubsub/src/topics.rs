@@ -71,7 +71,7 @@ pub(crate) async fn differences(clients: &Clients, stream: &Stream) -> Result<Ve
         .options
         .kms_key
         .as_ref()
-        .and_then(|_| Difference::of("kms_key", &key(&is), &key(&wanted), text).map(Difference::grave));
+        .and_then(|_| Difference::of("kms_key", &key(&is), &key(&wanted), text).map(Difference::blocking));
     let retention = stream.retention.and_then(|_| Difference::of("retention", &kept(&is), &kept(&wanted), text));
     let region =
         stream.options.region.as_ref().and_then(|_| Difference::of("region", &place(&is), &place(&wanted), text));

@@ -27,7 +27,7 @@ pub struct Belonging {
 /// Finds the input of each difference, in one go through the records. `None` stays where no column of the row comes
 /// unchanged from the input.
 pub(crate) fn attach(differences: &mut [Difference], origin: &Origin, input: &Input) {
-    let ways: Vec<&Way> = origin.ways.iter().filter(|way| way.tells()).collect();
+    let ways: Vec<&Way> = origin.ways.iter().filter(|way| way.shows_fields()).collect();
     if ways.is_empty() || differences.is_empty() || input.is_empty() {
         return;
     }

@@ -27,7 +27,7 @@ pub(crate) struct Way {
     pub(crate) columns: BTreeMap<String, From>,
     /// The window that the row is of, where its start or its end is a column.
     pub(crate) window: Option<Windowed>,
-    /// The column of the row that tells when what it is of happened.
+    /// The column of the row that reports when what it is of happened.
     pub(crate) time: Option<String>,
 }
 
@@ -47,11 +47,11 @@ pub(crate) struct Windowed {
     pub(crate) column: String,
     is_start: bool,
     size: Micros,
-    /// The field of the record that tells when it happened.
+    /// The field of the record that reports when it happened.
     pub(crate) time: Time,
 }
 
-/// Which field tells the event time, on the way from a window back to the input.
+/// Which field reports the event time, on the way from a window back to the input.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Time {
     /// That of the next stream which tells one.
@@ -136,7 +136,7 @@ impl Way {
     }
 
     /// Whether rows can be traced along it.
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn shows_fields(&self) -> bool {
         !self.columns.is_empty() || self.window.as_ref().is_some_and(|window| matches!(window.time, Time::Field(..)))
     }
 
@@ -232,7 +232,7 @@ impl Way {
 }
 
 impl Windowed {
-    /// One that a column tells the start of.
+    /// One that a column reports the start of.
     #[cfg(test)]
     pub(crate) fn starting(column: &str, size: Micros, time: Time) -> Self {
         Self { column: column.to_owned(), is_start: true, size, time }

@@ -1,4 +1,4 @@
-//! The judgement of one run against the reference.
+//! The judgment of one run against the reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +34,7 @@ pub struct Difference {
     pub input: Option<Belonging>,
 }
 
-/// The judgement of one sink.
+/// The judgment of one sink.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct SinkVerdict {
     /// The sink's name.
@@ -62,7 +62,7 @@ impl SinkVerdict {
     }
 }
 
-/// The judgement of a run.
+/// The judgment of a run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Verdict {
     /// The run's name.
@@ -156,7 +156,7 @@ struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// Rows of either side without a partner on the other. Both sides are sorted by their fractions, so that partners
-    /// meet; within the tolerance the order of neighbours may differ, so a row is paired with the first free one that is
+    /// meet; within the tolerance the order of neighbors may differ, so a row is paired with the first free one that is
     /// close.
     fn unmatched(mut self, tolerance: f64) -> (Vec<&'a Row>, Vec<&'a Row>) {
         let order = |one: &(Vec<f64>, &Row), other: &(Vec<f64>, &Row)| {

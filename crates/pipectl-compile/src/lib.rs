@@ -60,7 +60,7 @@ pub fn compile(
         claimed.push(claims);
         match dag {
             Some(dag) if !found.has_errors() => compiled.push(Compiled { dag }),
-            // What could not be read has told so itself; a pipeline that is silently not there would pass for one that ran.
+            // What could not be read has reported so itself; a pipeline that is silently not there would pass for one that ran.
             None if !found.has_errors() && pipeline.broken.is_empty() => found.push(
                 Diagnostic::error(
                     codes::graph::NO_PIPELINE,

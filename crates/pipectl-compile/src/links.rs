@@ -30,17 +30,34 @@ pub(crate) struct Input {
     pub(crate) place: Place,
 }
 
-/// A processor's input: `from`, or the name after FROM of its query. `None` if the query cannot be read that far; the
+/// A processor's input: the name after FROM of its query, or `from`. `None` if the query cannot be read that far; the
 /// SQL compiler reports why.
 pub(crate) fn input(processor: &ProcessorNode) -> Option<Input> {
-    if let Some(from) = &processor.from {
-        let place = Place::Node(from.path.clone(), Part::Value);
-        return Some(Input { name: from.clone(), place });
-    }
-    let sql = processor.kind.options.as_str()?;
+    let Some(sql) = query(processor) else {
+        let from = processor.from.as_ref()?;
+        return Some(Input { name: from.clone(), place: Place::Node(from.path.clone(), Part::Value) });
+    };
     let (text, range) = pipectl_sql::input_name(sql)?;
     let place = Place::Node(processor.kind.path.clone(), Part::Inside(range));
     Some(Input { name: Name { text, path: processor.kind.path.clone() }, place })
+}
+
+/// The text of a processor that is a query.
+fn query(processor: &ProcessorNode) -> Option<&str> {
+    processor.kind.options.as_str().filter(|_| processor.kind.name == "sql")
+}
+
+/// Refuses a `from` that names another node than the query does: one of the two is not what the author means.
+fn two_inputs(processor: &ProcessorNode, read: &Input) -> Option<Diagnostic> {
+    let from = processor.from.as_ref().filter(|from| from.text != read.name.text)?;
+    let (given, name) = (&from.text, &read.name.text);
+    let title = format!("processor `{}` reads from `{given}` and from `{name}`", processor.name);
+    Some(
+        Diagnostic::error(codes::graph::TWO_INPUTS, title)
+            .at(&from.path, "")
+            .related(read.place.clone(), "the query reads from here")
+            .help("a query names its input after FROM: remove `from`"),
+    )
 }
 
 impl Links {
@@ -59,10 +76,14 @@ impl Links {
                 Role::Stream(_) => {}
                 Role::Processor(at) => {
                     let processor = &pipeline.processors[at];
-                    match input(processor) {
+                    let read = input(processor);
+                    if query(processor).is_some() {
+                        diagnostics.extend(read.as_ref().and_then(|read| two_inputs(processor, read)));
+                    }
+                    match read {
                         None => links.broken.push(id),
                         // The SQL compiler reports unknown names of a query, at the very token.
-                        Some(input) if processor.from.is_none() => match names.find(&input.name.text) {
+                        Some(input) if query(processor).is_some() => match names.find(&input.name.text) {
                             Some(sink) if matches!(names.entry(sink).role, Role::Sink(_)) => {
                                 diagnostics.push(names.not_an_input(sink, input.place));
                                 links.broken.push(id);

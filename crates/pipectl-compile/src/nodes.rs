@@ -1,8 +1,9 @@
 //! Options, schemas and queries of each node, after those that feed it.
 
+mod row_key;
 mod stream;
 
-use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry};
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry, RowKey};
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
@@ -41,6 +42,8 @@ pub(crate) struct CheckedNode {
     pub(crate) open_to_the_end: Option<String>,
     /// The key of a stream.
     pub(crate) keys: Vec<String>,
+    /// What identifies a row, where a query with groups made it.
+    pub(crate) row_key: Option<RowKey>,
     /// The places that a sink must own alone.
     pub(crate) exclusive: Vec<(String, Path)>,
     /// The files that a source reads.
@@ -93,8 +96,14 @@ impl Context<'_> {
         let source = &self.pipeline.sources[at];
         let Some(kind) = self.registry.find_source(&source.kind.name) else { return CheckedNode::default() };
         let output = self.bindings.output(&self.pipeline.name);
-        let context =
-            NodeContext { pipeline: &self.pipeline.name, output: &output, node: &source.name, input: None, keys: &[] };
+        let context = NodeContext {
+            pipeline: &self.pipeline.name,
+            output: &output,
+            node: &source.name,
+            input: None,
+            keys: &[],
+            row_key: None,
+        };
         let Some(facts) = take(kind.check(&source.kind.options, context), &source.kind.path, diagnostics) else {
             return CheckedNode::default();
         };
@@ -201,7 +210,8 @@ impl Context<'_> {
             let keys = input.map_or(&[][..], |input| &input.keys);
             let output = self.bindings.output(&self.pipeline.name);
             let (pipeline, node) = (&self.pipeline.name, &processor.name);
-            let context = NodeContext { pipeline, output: &output, node, input: Some(columns), keys };
+            let row_key = input.and_then(|input| input.row_key.as_ref());
+            let context = NodeContext { pipeline, output: &output, node, input: Some(columns), keys, row_key };
             let facts = take(kind.check(&processor.kind.options, context), &processor.kind.path, diagnostics);
             let Some(facts) = facts else { return CheckedNode::default() };
             if !self.needs(id, &facts.needs, &processor.kind.path, columns, diagnostics) {
@@ -233,6 +243,11 @@ impl Context<'_> {
                 input.and_then(|input| input.open_to_the_end.clone()),
             ),
         };
+        let before = input.and_then(|input| input.row_key.as_ref());
+        let row_key = match &step {
+            ProcessorStep::Sql(query) => row_key::after_query(query, before),
+            ProcessorStep::Other { .. } => row_key::after_columns(&schema, before),
+        };
         let node = Node {
             name: processor.name.clone(),
             path: processor.path.clone(),
@@ -253,6 +268,7 @@ impl Context<'_> {
         };
         CheckedNode {
             node: Some(node),
+            row_key,
             schema: Some(schema),
             event_time,
             timed,
@@ -274,10 +290,10 @@ impl Context<'_> {
         match pipectl_sql::compile(sql, &|name: &str| self.look_up(name)) {
             Ok(query) => Some(query),
             Err(found) => {
-                // What is wrong with the input is told at the input.
+                // What is wrong with the input is reported at the input.
                 let of_input = [codes::sql::UNKNOWN_INPUT, codes::schema::MISSING_SCHEMA];
-                let told = |problem: &Diagnostic| !(hidden && of_input.contains(&problem.code));
-                diagnostics.extend(found.under(&processor.kind.path).into_iter().filter(told));
+                let reported = |problem: &Diagnostic| !(hidden && of_input.contains(&problem.code));
+                diagnostics.extend(found.under(&processor.kind.path).into_iter().filter(reported));
                 None
             }
         }

@@ -28,8 +28,14 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let keys = input.map_or(&[][..], |input| &input.keys);
     let binding = context.bindings.sink(&sink.name, &sink.kind.name, context.registry);
     let output = context.bindings.output(&context.pipeline.name);
-    let options =
-        NodeContext { pipeline: &context.pipeline.name, output: &output, node: &sink.name, input: columns, keys };
+    let options = NodeContext {
+        pipeline: &context.pipeline.name,
+        output: &output,
+        node: &sink.name,
+        input: columns,
+        keys,
+        row_key: input.and_then(|input| input.row_key.as_ref()),
+    };
     let value = binding.as_deref();
     let facts = take(kind.check(&sink.kind.options, value, options), &sink.kind.path, diagnostics);
     let (Some(facts), Some(input), Some(columns)) = (facts, input, columns) else { return CheckedNode::default() };
@@ -139,8 +145,14 @@ pub(crate) fn dead_letters(
     };
     let sink = registry.find_sink(kind)?;
     let schema: Schema = dead_letter_schema();
-    let context =
-        NodeContext { pipeline: &pipeline.name, output: &output, node: DEAD_LETTERS, input: Some(&schema), keys: &[] };
+    let context = NodeContext {
+        pipeline: &pipeline.name,
+        output: &output,
+        node: DEAD_LETTERS,
+        input: Some(&schema),
+        keys: &[],
+        row_key: None,
+    };
     let binding = bindings.sink(DEAD_LETTERS, kind, registry);
     let binding = binding.as_deref();
     let facts = take(sink.check(options, binding, context), &path, diagnostics)?;

@@ -18,8 +18,8 @@ pub struct Budget {
     /// How long a reader must bring nothing before it counts as having read everything, where the end is not known.
     pub quiet: Duration,
     /// Records that are this far apart have different times of arrival at the service.
-    pub gap: Duration,
-    /// The time between two checkpoints that consumers are told.
+    pub pause: Duration,
+    /// The time between two checkpoints that consumers are reported.
     pub checkpoint_every: Duration,
     /// Bytes of payload of the largest record that is tried where the service allows more.
     pub large: usize,
@@ -32,7 +32,7 @@ impl Default for Budget {
             partitions: 4,
             patience: Duration::from_mins(1),
             quiet: Duration::from_secs(2),
-            gap: Duration::from_millis(1_100),
+            pause: Duration::from_millis(1_100),
             checkpoint_every: Duration::from_secs(10),
             large: 1_000_000,
         }

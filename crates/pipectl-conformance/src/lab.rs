@@ -53,7 +53,7 @@ pub(crate) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<
 /// How records of a stream are to be read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reading {
-    pub(crate) lanes: Option<u32>,
+    pub(crate) subtasks: Option<u32>,
     pub(crate) start: StartAt,
     pub(crate) impatience: Option<Duration>,
     pub(crate) never_commits: bool,
@@ -182,9 +182,9 @@ impl Lab {
         self.worker_of(&self.connection, stream, group, ownership, reading).await
     }
 
-    /// The same, as soon as each partition is where it stays. The lanes of a group are members of it that come one after
-    /// the other, and a service may give the first of them everything until it knows of the next. What goes from lane to
-    /// lane without a commit comes again, and would say nothing of the commits that a case is about.
+    /// The same, as soon as each partition is where it stays. The subtasks of a group are members of it that come one after
+    /// the other, and a service may give the first of them everything until it knows of the next. What goes from subtask to
+    /// subtask without a commit comes again, and would say nothing of the commits that a case is about.
     pub(crate) async fn settled(
         &self,
         stream: &StreamTarget,
@@ -192,10 +192,10 @@ impl Lab {
         ownership: Ownership,
         reading: Reading,
     ) -> Result<Worker, Stop> {
-        let (partitions, lanes) = (self.budget.partitions as usize, reading.lanes.unwrap_or(LANES) as usize);
+        let (partitions, subtasks) = (self.budget.partitions as usize, reading.subtasks.unwrap_or(LANES) as usize);
         let mut worker = self.worker(stream, group, ownership, reading).await?;
         if self.has_partitions() {
-            let spread = |seen: &Seen| seen.open.values().collect::<BTreeSet<_>>().len() == lanes.min(partitions);
+            let spread = |seen: &Seen| seen.open.values().collect::<BTreeSet<_>>().len() == subtasks.min(partitions);
             worker
                 .until("every reader to have its partitions", |seen| seen.open.len() == partitions && spread(seen))
                 .await?;
@@ -214,7 +214,7 @@ impl Lab {
     ) -> Result<Worker, Stop> {
         let options = WorkerOptions {
             group: format!("{}-{group}", stream.name),
-            lanes: reading.lanes.unwrap_or(LANES),
+            subtasks: reading.subtasks.unwrap_or(LANES),
             ownership,
             start: reading.start,
             commits: if reading.never_commits { Commits::Never } else { Commits::OnWish },
@@ -272,8 +272,8 @@ impl Lab {
     }
 
     /// Lets enough time pass for the service to give later records another time.
-    pub(crate) async fn gap(&self) {
-        self.host.sleep(self.budget.gap).await;
+    pub(crate) async fn pause(&self) {
+        self.host.sleep(self.budget.pause).await;
     }
 
     /// Leaves the case out if the peer has no such lever.

@@ -1,4 +1,4 @@
-//! The records that the suite writes, and how they are recognised when they come back.
+//! The records that the suite writes, and how they are recognized when they come back.
 
 use arrow_array::{Int64Array, builder::BinaryViewBuilder};
 use pipectl_data::{Batch, HeadersBuilder, PayloadFormat};

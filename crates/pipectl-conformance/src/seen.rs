@@ -15,7 +15,7 @@ const BATCH_BYTES: usize = 2 << 20;
 #[derive(Debug, Clone)]
 pub struct SeenRecord {
     /// Which reader brought it, and as its how manieth.
-    pub(crate) lane: usize,
+    pub(crate) subtask: usize,
     pub(crate) nth: usize,
     pub(crate) partition: u32,
     /// The position as a text, the backend's own or its offset.
@@ -33,37 +33,37 @@ pub struct SeenRecord {
 #[derive(Debug, Default)]
 pub struct Seen {
     pub(crate) records: Vec<SeenRecord>,
-    /// How many records each lane has brought.
-    pub(crate) by_lane: BTreeMap<usize, usize>,
-    /// Partitions of which a lane has told that they are open (and not closed or lost since).
+    /// How many records each subtask has brought.
+    pub(crate) by_subtask: BTreeMap<usize, usize>,
+    /// Partitions of which a subtask has reported that they are open (and not closed or lost since).
     pub(crate) open: BTreeMap<u32, usize>,
     pub(crate) closed: BTreeSet<u32>,
     /// Partitions that went to another worker at some time.
     pub(crate) ever_lost: BTreeSet<u32>,
     /// How often each partition was told to be read to its present end.
     pub(crate) caught_up: BTreeMap<u32, usize>,
-    /// How often each lane was quiet.
+    /// How often each subtask was quiet.
     pub(crate) quiet: BTreeMap<usize, usize>,
     pub(crate) ended: BTreeSet<usize>,
     /// Where the contract was not kept.
     pub(crate) breaches: Vec<String>,
     last_offset: BTreeMap<u32, i64>,
-    /// What each lane's last commit has covered, as long as it has brought no record since.
+    /// What each subtask's last commit has covered, as long as it has brought no record since.
     fresh: BTreeMap<usize, BTreeSet<usize>>,
 }
 
 impl Seen {
-    /// Notes what a lane has told. `partitions` says whether the backend has any to see.
-    pub(crate) fn note(&mut self, lane: usize, read: Read, partitions: bool) {
-        if self.ended.contains(&lane) {
-            self.breaches.push(format!("reader {lane} went on after its end"));
+    /// Notes what a subtask has reported. `partitions` says whether the backend has any to see.
+    pub(crate) fn note(&mut self, subtask: usize, read: Read, partitions: bool) {
+        if self.ended.contains(&subtask) {
+            self.breaches.push(format!("reader {subtask} went on after its end"));
         }
         match read {
-            Read::Records(batch) => self.note_batch(lane, &batch, partitions),
-            Read::Quiet => *self.quiet.entry(lane).or_default() += 1,
+            Read::Records(batch) => self.note_batch(subtask, &batch, partitions),
+            Read::Quiet => *self.quiet.entry(subtask).or_default() += 1,
             Read::Opened(partition) => {
-                if let Some(other) = self.open.insert(partition, lane) {
-                    self.breaches.push(format!("partition {partition} was opened by readers {other} and {lane}"));
+                if let Some(other) = self.open.insert(partition, subtask) {
+                    self.breaches.push(format!("partition {partition} was opened by readers {other} and {subtask}"));
                 }
                 self.closed.remove(&partition);
                 self.last_offset.remove(&partition);
@@ -76,50 +76,50 @@ impl Seen {
             Read::Lost(partition) => {
                 self.open.remove(&partition);
                 self.ever_lost.insert(partition);
-                self.note_lost(lane, partition);
+                self.note_lost(subtask, partition);
             }
             Read::End => {
-                self.ended.insert(lane);
+                self.ended.insert(subtask);
             }
         }
     }
 
     /// A later commit covers nothing of what was read of the partition; and where this is the first word after a commit,
     /// that one came too late already, and the new owner has fenced it off.
-    fn note_lost(&mut self, lane: usize, partition: u32) {
-        let fresh = self.fresh.get(&lane);
+    fn note_lost(&mut self, subtask: usize, partition: u32) {
+        let fresh = self.fresh.get(&subtask);
         for (place, record) in self.records.iter_mut().enumerate() {
             let too_late = fresh.is_some_and(|fresh| fresh.contains(&place));
-            if record.lane == lane && record.partition == partition && (!record.committed || too_late) {
+            if record.subtask == subtask && record.partition == partition && (!record.committed || too_late) {
                 (record.committed, record.lost) = (false, true);
             }
         }
     }
 
-    /// A lane has confirmed a commit; what it brings from now on comes after it.
-    pub(crate) fn note_confirmed(&mut self, lane: usize) {
-        self.fresh.insert(lane, BTreeSet::new());
+    /// A subtask has confirmed a commit; what it brings from now on comes after it.
+    pub(crate) fn note_confirmed(&mut self, subtask: usize) {
+        self.fresh.insert(subtask, BTreeSet::new());
     }
 
-    /// All lanes have confirmed a commit, which covers the first so many records of each.
+    /// All subtasks have confirmed a commit, which covers the first so many records of each.
     pub(crate) fn note_commit(&mut self, covered: &[usize]) {
         for (place, record) in self.records.iter_mut().enumerate() {
-            if record.nth < covered[record.lane] && !record.lost && !record.committed {
+            if record.nth < covered[record.subtask] && !record.lost && !record.committed {
                 record.committed = true;
-                // Not where the lane has gone on while others confirmed.
-                if let Some(fresh) = self.fresh.get_mut(&record.lane) {
+                // Not where the subtask has gone on while others confirmed.
+                if let Some(fresh) = self.fresh.get_mut(&record.subtask) {
                     fresh.insert(place);
                 }
             }
         }
     }
 
-    fn note_batch(&mut self, lane: usize, batch: &Batch, partitions: bool) {
-        self.fresh.remove(&lane);
+    fn note_batch(&mut self, subtask: usize, batch: &Batch, partitions: bool) {
+        self.fresh.remove(&subtask);
         let partition = batch.partition;
-        if partitions && self.open.get(&partition) != Some(&lane) {
+        if partitions && self.open.get(&partition) != Some(&subtask) {
             self.breaches
-                .push(format!("records of partition {partition} came on reader {lane}, which had not opened it"));
+                .push(format!("records of partition {partition} came on reader {subtask}, which had not opened it"));
         }
         let Some(payload) = &batch.payload else {
             self.breaches.push(format!("a batch of partition {partition} has no payload"));
@@ -137,14 +137,14 @@ impl Seen {
             if partitions && self.last_offset.insert(partition, offset).is_some_and(|last| last >= offset) {
                 self.breaches.push(format!("offset {offset} of partition {partition} came after a higher one"));
             }
-            let nth = self.by_lane.entry(lane).or_default();
+            let nth = self.by_subtask.entry(subtask).or_default();
             let sample = Sample {
                 key: value(batch.keys.as_ref(), row),
                 payload: value(Some(payload), row),
                 headers: batch.headers.iter().flat_map(|headers| headers.of(row)).map(header).collect(),
             };
             self.records.push(SeenRecord {
-                lane,
+                subtask,
                 nth: *nth,
                 partition,
                 position: match &batch.positions {

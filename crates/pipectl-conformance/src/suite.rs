@@ -18,7 +18,7 @@ use crate::{
 /// The variable that names a directory for reports: each backend's goes to `<backend>.json` in it.
 pub const REPORTS: &str = "PIPECTL_CONFORMANCE_REPORTS";
 
-/// The variable that names the only cases to run, with commas between them, for whoever mends one of them. A report
+/// The variable that names the only cases to run, with commas between them, for whoever fixes one of them. A report
 /// of a part is not written, since it would say nothing about the backend.
 pub const CASES_ONLY: &str = "PIPECTL_CONFORMANCE_CASES";
 
@@ -47,7 +47,7 @@ pub async fn suite(harness: Arc<dyn Harness>) -> Report {
 pub async fn run(harness: Arc<dyn Harness>, names: &[&str]) -> Report {
     let host = harness.host();
     let id: String = host.id(&format!("conformance {}", harness.backend())).chars().take(8).collect();
-    // Listens from the start; the case about secrets is told if it cannot.
+    // Listens from the start; the case about secrets is reported if it cannot.
     let _told_later = watch::begin(&harness.secrets());
     if let Some(path) = host.variable(LOG)
         && let Err(error) = watch::write_down(Path::new(&path), &host)

@@ -1,5 +1,5 @@
 //! Looks through every log line of the process for secrets. Lines are searched as they come and not kept, so that the
-//! chattiest level of every library can be listened to; only pipectl's own warnings are, and whoever mends a case may
+//! chattiest level of every library can be listened to; only pipectl's own warnings are, and whoever fixes a case may
 //! have all of its lines written down.
 
 use std::{

@@ -1,4 +1,4 @@
-//! Drives the readers of a consumer as the runtime does: a task for each lane, a barrier that asks each for its position
+//! Drives the readers of a consumer as the runtime does: a task for each subtask, a barrier that asks each for its position
 //! between two reads, and commits when the checkpoint that holds those is durable.
 
 use std::{sync::Arc, time::Duration};
@@ -30,8 +30,8 @@ pub enum Commits {
 pub struct WorkerOptions {
     /// The consumer group.
     pub group: String,
-    /// How many lanes.
-    pub lanes: u32,
+    /// How many subtasks.
+    pub subtasks: u32,
     /// Who else reads.
     pub ownership: Ownership,
     /// Where reading begins.
@@ -40,7 +40,7 @@ pub struct WorkerOptions {
     pub commits: Commits,
     /// Readers are interrupted after this long, again and again, as checkpoints do.
     pub impatience: Option<Duration>,
-    /// The time between two checkpoints that the consumer is told.
+    /// The time between two checkpoints that the consumer is reported.
     pub checkpoint_every: Duration,
     /// How long anything may take.
     pub patience: Duration,
@@ -48,7 +48,7 @@ pub struct WorkerOptions {
     pub partitions: bool,
 }
 
-enum Order {
+enum Request {
     Position,
     Committed(Value),
     Finished,
@@ -66,7 +66,7 @@ enum Event {
 /// Where a consumer was at a barrier.
 #[derive(Debug, Clone)]
 pub struct Checkpoint {
-    /// The position of each lane.
+    /// The position of each subtask.
     pub positions: Vec<Value>,
     covered: Vec<usize>,
 }
@@ -77,7 +77,7 @@ pub struct Worker {
     pub seen: Seen,
     host: Host,
     options: WorkerOptions,
-    orders: Vec<mpsc::UnboundedSender<Order>>,
+    requests: Vec<mpsc::UnboundedSender<Request>>,
     events: mpsc::UnboundedReceiver<(usize, Event)>,
     tasks: Vec<JoinHandle<()>>,
     wished: bool,
@@ -94,25 +94,25 @@ impl Worker {
         let context = ConsumerContext {
             node: stream.name.clone(),
             group: options.group.clone(),
-            lanes: options.lanes,
+            subtasks: options.subtasks,
             ownership: options.ownership.clone(),
             start: options.start.clone(),
             memory: 64 << 20,
             checkpoint_every: options.checkpoint_every,
         };
         let readers = connection.consumer(stream, context).await?;
-        let (told, events) = mpsc::unbounded_channel();
-        let (mut orders, mut tasks) = (Vec::new(), Vec::new());
+        let (reported, events) = mpsc::unbounded_channel();
+        let (mut requests, mut tasks) = (Vec::new(), Vec::new());
         let mut seen = Seen::default();
-        if readers.len() != options.lanes as usize {
-            seen.breaches.push(format!("{} readers were opened for {} subtasks", readers.len(), options.lanes));
+        if readers.len() != options.subtasks as usize {
+            seen.breaches.push(format!("{} readers were opened for {} subtasks", readers.len(), options.subtasks));
         }
-        for (lane, reader) in readers.into_iter().enumerate() {
+        for (subtask, reader) in readers.into_iter().enumerate() {
             let (order, ordered) = mpsc::unbounded_channel();
-            orders.push(order);
-            tasks.push(host.spawn(drive(host.clone(), lane, reader, ordered, told.clone(), options.impatience)));
+            requests.push(order);
+            tasks.push(host.spawn(drive(host.clone(), subtask, reader, ordered, reported.clone(), options.impatience)));
         }
-        Ok(Self { seen, host: host.clone(), options, orders, events, tasks, wished: false })
+        Ok(Self { seen, host: host.clone(), options, requests, events, tasks, wished: false })
     }
 
     /// Reads until `enough` says so, or fails with what it was waiting for.
@@ -161,18 +161,18 @@ impl Worker {
         }
     }
 
-    /// Asks every lane for its position, each between two of its reads.
+    /// Asks every subtask for its position, each between two of its reads.
     pub async fn checkpoint(&mut self) -> Result<Checkpoint, Stop> {
         self.wished = false;
-        self.order(|_| Order::Position);
-        let lanes = self.orders.len();
-        let (mut positions, mut covered, mut missing) = (vec![Value::Null; lanes], vec![0; lanes], lanes);
+        self.request(|_| Request::Position);
+        let subtasks = self.requests.len();
+        let (mut positions, mut covered, mut missing) = (vec![Value::Null; subtasks], vec![0; subtasks], subtasks);
         let deadline = self.deadline();
         while missing > 0 {
             match self.event(deadline).await? {
-                Some((lane, Event::Position(position))) => {
-                    positions[lane] = position;
-                    covered[lane] = self.seen.by_lane.get(&lane).copied().unwrap_or(0);
+                Some((subtask, Event::Position(position))) => {
+                    positions[subtask] = position;
+                    covered[subtask] = self.seen.by_subtask.get(&subtask).copied().unwrap_or(0);
                     missing -= 1;
                 }
                 Some(_) => {}
@@ -184,7 +184,7 @@ impl Worker {
 
     /// A checkpoint has become durable.
     pub async fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), Stop> {
-        self.order(|lane| Order::Committed(checkpoint.positions[lane].clone()));
+        self.request(|subtask| Request::Committed(checkpoint.positions[subtask].clone()));
         self.confirmed_with("commits of all readers", Seen::note_confirmed).await?;
         self.seen.note_commit(&checkpoint.covered);
         Ok(())
@@ -197,21 +197,21 @@ impl Worker {
         Ok(checkpoint)
     }
 
-    /// Nobody writes any more: tells the readers so.
+    /// Nobody writes any more: reports the readers so.
     pub async fn writers_finished(&mut self) -> Result<(), Stop> {
-        self.order(|_| Order::Finished);
+        self.request(|_| Request::Finished);
         self.confirmed("readers that know that the writers have finished").await
     }
 
     /// Reads until every reader has said that this is the end.
     pub async fn until_end(&mut self) -> Result<(), Stop> {
-        let lanes = self.orders.len();
-        self.until("the end of all readers", |seen| seen.ended.len() == lanes).await
+        let subtasks = self.requests.len();
+        self.until("the end of all readers", |seen| seen.ended.len() == subtasks).await
     }
 
     /// Stops in order.
     pub async fn close(mut self) -> Result<Seen, Stop> {
-        self.order(|_| Order::Close);
+        self.request(|_| Request::Close);
         self.confirmed("readers that close").await?;
         Ok(self.end().await)
     }
@@ -225,7 +225,7 @@ impl Worker {
     }
 
     async fn end(mut self) -> Seen {
-        self.orders.clear();
+        self.requests.clear();
         for task in std::mem::take(&mut self.tasks) {
             // A task that was aborted answers an error, which is what was wanted.
             let _ended = task.await;
@@ -233,10 +233,10 @@ impl Worker {
         std::mem::take(&mut self.seen)
     }
 
-    fn order(&self, make: impl Fn(usize) -> Order) {
-        for (lane, orders) in self.orders.iter().enumerate() {
-            // A lane that has gone has told why, and that is found when its answer is waited for.
-            let _gone = orders.send(make(lane));
+    fn request(&self, make: impl Fn(usize) -> Request) {
+        for (subtask, requests) in self.requests.iter().enumerate() {
+            // A subtask that has gone has reported why, and that is found when its answer is waited for.
+            let _gone = requests.send(make(subtask));
         }
     }
 
@@ -245,12 +245,12 @@ impl Worker {
     }
 
     async fn confirmed_with(&mut self, what: &str, note: impl Fn(&mut Seen, usize)) -> Result<(), Stop> {
-        let mut missing = self.orders.len();
+        let mut missing = self.requests.len();
         let deadline = self.deadline();
         while missing > 0 {
             match self.event(deadline).await? {
-                Some((lane, Event::Done)) => {
-                    note(&mut self.seen, lane);
+                Some((subtask, Event::Done)) => {
+                    note(&mut self.seen, subtask);
                     missing -= 1;
                 }
                 Some(_) => {}
@@ -267,7 +267,7 @@ impl Worker {
     /// The next event, with reads noted; `None` at the deadline.
     async fn event(&mut self, deadline: i64) -> Result<Option<(usize, Event)>, Stop> {
         let host = self.host.clone();
-        let (lane, event) = tokio::select! {
+        let (subtask, event) = tokio::select! {
             biased;
             event = self.events.recv() => match event {
                 Some(event) => event,
@@ -279,14 +279,14 @@ impl Worker {
             Event::Failed(error) => Err(Stop::from(error)),
             Event::Wish => {
                 self.wished = true;
-                Ok(Some((lane, Event::Wish)))
+                Ok(Some((subtask, Event::Wish)))
             }
             Event::Read(read) => {
                 let ended = matches!(read, Read::End);
-                self.seen.note(lane, read, self.options.partitions);
-                Ok(Some((lane, if ended { Event::Read(Read::End) } else { Event::Read(Read::Quiet) })))
+                self.seen.note(subtask, read, self.options.partitions);
+                Ok(Some((subtask, if ended { Event::Read(Read::End) } else { Event::Read(Read::Quiet) })))
             }
-            other => Ok(Some((lane, other))),
+            other => Ok(Some((subtask, other))),
         }
     }
 
@@ -330,27 +330,27 @@ pub(crate) async fn until_both(
     Ok(())
 }
 
-/// A lane's task. It ends without closing the reader when nobody gives orders any more.
+/// A subtask's task. It ends without closing the reader when nobody gives requests any more.
 async fn drive(
     host: Host,
-    lane: usize,
+    subtask: usize,
     mut reader: Box<dyn SourceReader>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-    told: mpsc::UnboundedSender<(usize, Event)>,
+    mut requests: mpsc::UnboundedReceiver<Request>,
+    reported: mpsc::UnboundedSender<(usize, Event)>,
     impatience: Option<Duration>,
 ) {
     let mut ended = false;
     loop {
         let event = tokio::select! {
             biased;
-            order = orders.recv() => match order {
+            order = requests.recv() => match order {
                 None => return,
-                Some(Order::Position) => Event::Position(reader.position()),
-                Some(Order::Committed(position)) => done(reader.committed(&position).await),
-                Some(Order::Finished) => done(reader.writers_finished().await),
-                Some(Order::Close) => {
+                Some(Request::Position) => Event::Position(reader.position()),
+                Some(Request::Committed(position)) => done(reader.committed(&position).await),
+                Some(Request::Finished) => done(reader.writers_finished().await),
+                Some(Request::Close) => {
                     let closed = done(reader.close().await);
-                    let _gone = told.send((lane, closed));
+                    let _gone = reported.send((subtask, closed));
                     return;
                 }
             },
@@ -367,8 +367,8 @@ async fn drive(
             },
         };
         let read = matches!(event, Event::Read(_));
-        if told.send((lane, event)).is_err()
-            || (read && reader.wants_checkpoint() && told.send((lane, Event::Wish)).is_err())
+        if reported.send((subtask, event)).is_err()
+            || (read && reader.wants_checkpoint() && reported.send((subtask, Event::Wish)).is_err())
         {
             return;
         }

@@ -6,14 +6,14 @@ use pipectl_diag::{
     Diagnostic, Diagnostics, Path,
     codes::options::{
         FLUSH_LIMIT, INVALID_OPTION, OPTION_NOT_FOR_THIS, PARTITION_COLUMN, PREFIX_FIELD_TYPE, PREFIX_PATH,
-        PREFIX_PLACEHOLDER,
+        PREFIX_PLACEHOLDER, PREFIX_TIME_FORMAT,
     },
 };
 
 use crate::{
     encoding::Encoding,
     options::{Flush, Format, ObjectStoreBinding, ObjectStoreOptions, PartitionColumns},
-    template::{Template, TemplateError},
+    template::{Part, Template, TemplateError},
 };
 
 /// The largest file before compression: it is in memory until it is finished.
@@ -35,6 +35,9 @@ pub(crate) fn check(
             None
         }
     };
+    diagnostics.extend(template.as_ref().and_then(|template| bare_format(template, node.input)).map(|problem| {
+        if options.prefix.is_some() { problem.at(&prefix_path, "") } else { problem.at_key(&Path::here(), "") }
+    }));
     let mut needs = Vec::new();
     for (name, format, range) in template.iter().flat_map(Template::fields) {
         needs.push(ColumnNeed {
@@ -91,6 +94,28 @@ pub(crate) fn check(
 
 fn prefix_error(error: TemplateError, path: &Path) -> Diagnostic {
     Diagnostic::error(error.code, error.title).at_inside(path, error.range, error.label).help(error.help)
+}
+
+/// A time format outside of braces, where it is text: other systems take it for the time of the record.
+fn bare_format(template: &Template, input: Option<&Schema>) -> Option<Diagnostic> {
+    let strftime = |text: &str| {
+        let letter = |at: usize| text.get(at + 1..).and_then(|rest| rest.chars().next());
+        let at = text.match_indices('%').map(|(at, _)| at);
+        let mut at = at.filter(|at| letter(*at).is_some_and(|letter| "YymdHMSjF".contains(letter)));
+        at.next().and_then(|at| text.get(at..at + 2)).map(str::to_owned)
+    };
+    let java =
+        |text: &str| text.split(['/', '=', '-', '_']).find(|step| matches!(*step, "yyyy" | "YYYY")).map(str::to_owned);
+    let found = template.parts.iter().find_map(|part| match part {
+        Part::Literal(text) => strftime(text).or_else(|| java(text)),
+        _ => None,
+    })?;
+    let is_time = |field: &&pipectl_data::Field| field.data_type.logical() == DataType::Timestamp;
+    let column = input.and_then(|input| input.fields().iter().find(is_time)).map_or("event", |field| &field.name);
+    Some(
+        Diagnostic::warning(PREFIX_TIME_FORMAT, format!("`{found}` is text here, not a part of the time"))
+            .help(format!("write the time in braces: `{{arrival:%Y/%m/%d}}` or `{{{column}:%Y/%m/%d}}`")),
+    )
 }
 
 /// Columns that have the name of a folder with other values: readers would find them twice.

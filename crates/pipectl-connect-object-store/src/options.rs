@@ -150,7 +150,7 @@ impl ObjectStoreOptions {
             return schema.clone();
         }
         let partitions = template.partitions();
-        // Readers do not tell names apart by case. Where the path has other values, the check has warned.
+        // Readers do not distinguish names by case. Where the path has other values, the check has warned.
         let spelled = |name: &str| partitions.iter().any(|partition| partition.name.eq_ignore_ascii_case(name));
         let left = schema.project(|field| !spelled(&field.name));
         if left.fields().is_empty() { schema.clone() } else { left }

@@ -69,7 +69,7 @@ impl Draw {
     }
 
     /// Whether something of this probability happens.
-    pub(crate) fn happens(&mut self, chance: Chance) -> bool {
+    pub(crate) fn happens(&mut self, chance: Probability) -> bool {
         chance.0 > 0 && self.bits() <= chance.0
     }
 
@@ -93,9 +93,9 @@ impl Draw {
 
 /// A probability that costs one comparison.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Probability(u64);
 
-impl Chance {
+impl Probability {
     /// From a fraction between 0 and 1.
     pub(crate) fn new(fraction: f64) -> Self {
         // 2^64 is exact as a float, and the conversion saturates.
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn chances_hold_at_both_ends_and_between() {
         let key = Key::new(1, "test");
-        let count = |fraction| (0..10_000).filter(|index| key.at(*index).happens(Chance::new(fraction))).count();
+        let count = |fraction| (0..10_000).filter(|index| key.at(*index).happens(Probability::new(fraction))).count();
         assert_eq!(count(0.0), 0);
         assert_eq!(count(1.0), 10_000);
         assert!((900..1100).contains(&count(0.1)), "{}", count(0.1));

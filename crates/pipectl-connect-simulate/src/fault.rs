@@ -3,7 +3,7 @@
 use pipectl_host::Micros;
 
 use crate::{
-    draw::{Chance, Draw, Key},
+    draw::{Draw, Key, Probability},
     options::SimulateOptions,
 };
 
@@ -14,8 +14,8 @@ const MINUTE: i64 = 60_000_000;
 pub(crate) struct Faults {
     key: Key,
     disorder: Micros,
-    late: Chance,
-    malformed: Chance,
+    late: Probability,
+    malformed: Probability,
 }
 
 impl Faults {
@@ -23,8 +23,8 @@ impl Faults {
         Self {
             key: Key::new(options.seed, "simulate/faults"),
             disorder: options.disorder.map_or(0, |disorder| disorder.micros().min(Micros::MAX / 4)),
-            late: Chance::new(options.late),
-            malformed: Chance::new(options.malformed),
+            late: Probability::new(options.late),
+            malformed: Probability::new(options.malformed),
         }
     }
 

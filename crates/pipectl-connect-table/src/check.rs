@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Parallelism, SinkFacts};
+use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Parallelism, RowKey, SinkFacts};
 use pipectl_data::Schema;
 use pipectl_diag::{
     Diagnostic, Diagnostics, Part, Path, Place,
@@ -69,7 +69,23 @@ fn table_name(name: &str) -> Option<Diagnostic> {
     Some(found.help("write another `name`, such as `leaderboard`"))
 }
 
-/// Whether a column tells which window a row is of.
+/// What to write so that no row replaces one of another group or window; nothing for a single row.
+fn row_key_help(row_key: &RowKey) -> Option<String> {
+    let key: Vec<&str> = row_key.columns.iter().chain(&row_key.missing).map(String::as_str).collect();
+    if key.is_empty() {
+        return None;
+    }
+    let key = key.join(", ");
+    if row_key.missing.is_empty() {
+        return Some(format!("write the columns that identify a row of the query: `key: [{key}]`"));
+    }
+    let missing = row_key.missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
+    Some(format!(
+        "a row of the query is identified by {missing} too: add {missing} to its SELECT list, then write `key: [{key}]`"
+    ))
+}
+
+/// Whether a column reports which window a row is of.
 fn is_window(name: &str) -> bool {
     matches!(name, "window_start" | "window_end")
 }
@@ -78,6 +94,15 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
     let key = options.key(node.keys);
     let path = Path::keys(["key"]);
     if key.is_empty() {
+        if let Some(help) = node.row_key.and_then(row_key_help) {
+            return vec![
+                point(
+                    Diagnostic::error(TABLE_KEY, format!("table sink `{}` has no key", node.node)),
+                    &if options.key.is_some() { path } else { Path::here() },
+                )
+                .help(help),
+            ];
+        }
         let names = || node.input.into_iter().flat_map(Schema::names);
         let first = names().find(|name| !is_window(name)).or_else(|| names().next()).unwrap_or("id");
         // A row for each window: without its start in the key, each window would replace the one before.

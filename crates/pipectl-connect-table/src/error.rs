@@ -32,7 +32,7 @@ pub(crate) fn sqlite(what: impl std::fmt::Display, error: rusqlite::Error) -> Co
     }
 }
 
-/// An error that only a person can mend.
+/// An error that only a person can fix.
 pub(crate) fn invalid(message: impl Into<String>) -> ConnectorError {
     ConnectorError::new(ErrorKind::Invalid, message)
 }

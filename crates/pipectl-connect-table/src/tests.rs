@@ -367,7 +367,8 @@ fn a_file_that_is_no_database_is_an_error_that_names_it() {
 
 fn check(json: serde_json::Value, input: &Schema, keys: &[String]) -> Checked<SinkFacts> {
     let options: TableOptions = serde_json::from_value(json).expect("has the right shape");
-    let node = NodeContext { pipeline: "lab", output: "out/lab", node: "leaders", input: Some(input), keys };
+    let node =
+        NodeContext { pipeline: "lab", output: "out/lab", node: "leaders", input: Some(input), keys, row_key: None };
     Sink::check(&Table, &options, &TableBinding::default(), node)
 }
 

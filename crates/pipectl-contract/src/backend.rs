@@ -41,8 +41,8 @@ pub struct StreamNeeds<'a> {
 /// What the backend makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamFacts {
-    /// Into how many lanes reading is divided: how many tasks read the stream in one process. Fixed by the spec, not by
-    /// how many partitions there are at a time, since the state of a lane is part of checkpoints.
+    /// Into how many subtasks reading is divided: how many tasks read the stream in one process. Fixed by the spec, not by
+    /// how many partitions there are at a time, since the state of a subtask is part of checkpoints.
     pub partitions: u32,
     /// Whether the stream outlives the process, so that it cuts the pipeline into regions.
     pub durable: bool,
@@ -52,7 +52,7 @@ pub struct StreamFacts {
 }
 
 impl StreamFacts {
-    /// A durable stream that is read in so many lanes.
+    /// A durable stream that is read in so many subtasks.
     pub fn durable(partitions: u32) -> Self {
         Self { partitions, durable: true, transactional: false }
     }
@@ -61,7 +61,7 @@ impl StreamFacts {
 /// What a backend gets when it is connected to.
 #[derive(Debug, Clone)]
 pub struct ConnectContext {
-    /// The door to clock, dice and variables.
+    /// The door to clock, rng and variables.
     pub host: Host,
     /// `metadata.name` of the pipeline; the name of the verb where there is none (`stream read`).
     pub pipeline: String,
@@ -155,7 +155,7 @@ pub trait Connection: Send + Sync {
     /// Whether a checkpoint counts: whether what its stream's producer had accepted became visible. `state` is what that
     /// producer answered at the checkpoint; whoever was about to make it visible can do so no more when this returns. `None`
     /// if the service knows no longer. Asked of streams that are written in transactions only.
-    async fn published(
+    async fn is_committed(
         &self,
         _stream: &StreamTarget,
         _context: ProducerContext,
@@ -164,7 +164,7 @@ pub trait Connection: Send + Sync {
         Ok(Some(true))
     }
 
-    /// Opens the consumer of a stream: as many readers as `context.lanes`, each run by a task of its own.
+    /// Opens the consumer of a stream: as many readers as `context.subtasks`, each run by a task of its own.
     async fn consumer(
         &self,
         stream: &StreamTarget,
@@ -173,7 +173,7 @@ pub trait Connection: Send + Sync {
 
     /// Looks at everything that a run on these streams would need (reach, credentials, permissions, clock skew,
     /// versions) without changing anything.
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding>;
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding>;
 }
 
 /// The object-safe face of [`Backend`].

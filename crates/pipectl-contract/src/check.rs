@@ -1,4 +1,4 @@
-//! What a pure check is told and what it answers.
+//! What a pure check is reported and what it answers.
 
 use pipectl_data::Schema;
 use pipectl_diag::{Code, Diagnostic, Diagnostics, Path};
@@ -17,6 +17,32 @@ pub struct NodeContext<'a> {
     pub input: Option<&'a Schema>,
     /// The key of the stream that comes in, by field name; empty without one.
     pub keys: &'a [String],
+    /// What identifies a row that comes in, where a query with groups made it.
+    pub row_key: Option<&'a RowKey>,
+}
+
+/// What identifies a row of a query with groups: its group keys and its window. No two rows have the same values there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RowKey {
+    /// The columns that hold them.
+    pub columns: Vec<String>,
+    /// Those that no column holds, as they are called in a query: `user`, `window_start`.
+    pub missing: Vec<String>,
+}
+
+impl RowKey {
+    /// What identifies the rows after a step in which `renamed` answers the name that a column has then, if it is kept.
+    #[must_use]
+    pub fn after(&self, renamed: impl Fn(&str) -> Option<String>) -> Self {
+        let mut after = Self { columns: Vec::new(), missing: self.missing.clone() };
+        for column in &self.columns {
+            match renamed(column) {
+                Some(name) => after.columns.push(name),
+                None => after.missing.push(column.clone()),
+            }
+        }
+        after
+    }
 }
 
 /// The facts of a node whose options are right, or what is wrong with them. Warnings may stand beside facts.
@@ -41,7 +67,7 @@ impl<F> Checked<F> {
     }
 }
 
-/// Deserialises options that the walker over the schema has already accepted.
+/// Deserializes options that the walker over the schema has already accepted.
 pub(crate) fn options<O: DeserializeOwned>(code: Code, value: &serde_json::Value) -> Result<O, Diagnostic> {
     O::deserialize(value).map_err(|error| Diagnostic::error(code, error.to_string()).at(&Path::here(), ""))
 }

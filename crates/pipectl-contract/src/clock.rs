@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_are_told_and_harmless_ones_are_not() {
+    fn differences_are_reported_and_harmless_ones_are_not() {
         const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
         let there = 784_111_777_000_000;
         let found = |ahead: Micros| {

@@ -21,6 +21,8 @@ pub struct FileSet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pattern {
     is_absolute: bool,
+    /// Whether its wildcards match hidden names too: they do where the pattern names one, and for what a sink writes.
+    hidden: bool,
     steps: Vec<Step>,
 }
 
@@ -69,14 +71,16 @@ impl FileSet {
     /// One file, whose name is taken as it is.
     pub fn file(path: &str) -> Self {
         let steps = steps(path, |name| name.chars().map(Token::Literal).collect());
-        Self { text: path.to_owned(), patterns: vec![Pattern { is_absolute: path.starts_with('/'), steps }] }
+        let pattern = Pattern { is_absolute: path.starts_with('/'), hidden: true, steps };
+        Self { text: path.to_owned(), patterns: vec![pattern] }
     }
 
     /// The files that a pattern with `*`, `?`, `[…]`, `{…}` and `**` matches.
     pub fn matching(pattern: &str) -> Self {
+        let hidden = names_hidden(pattern);
         let patterns = alternatives(pattern)
             .iter()
-            .map(|pattern| Pattern { is_absolute: pattern.starts_with('/'), steps: steps(pattern, tokens) })
+            .map(|one| Pattern { is_absolute: one.starts_with('/'), hidden, steps: steps(one, tokens) })
             .collect();
         Self { text: pattern.to_owned(), patterns }
     }
@@ -115,7 +119,7 @@ impl FileSet {
             let real = real(&path);
             let mut steps = steps(&real.to_string_lossy(), |name| name.chars().map(Token::Literal).collect());
             steps.extend(pattern.steps.iter().skip(literal.count()).cloned());
-            Pattern { is_absolute: real.is_absolute(), steps }
+            Pattern { is_absolute: real.is_absolute(), hidden: pattern.hidden, steps }
         };
         Self { text: self.text.clone(), patterns: self.patterns.iter().map(resolve).collect() }
     }
@@ -128,11 +132,12 @@ impl FileSet {
                     &one.steps,
                     &other.steps,
                     |step| *step == Step::Deep,
-                    |one, other| match (one, other) {
-                        (Step::Name(one), Step::Name(other)) => {
-                            !is_hidden_from(one, other)
-                                && !is_hidden_from(other, one)
-                                && have_common(one, other, |token| *token == Token::Many, Token::meets)
+                    |is_one, step| if is_one { one.hidden } else { other.hidden } || !step.is_hidden(),
+                    |left, right| match (left, right) {
+                        (Step::Name(left), Step::Name(right)) => {
+                            (other.hidden || !is_hidden_from(left, right))
+                                && (one.hidden || !is_hidden_from(right, left))
+                                && have_common(left, right, |token| *token == Token::Many, |_, _| true, Token::meets)
                         }
                         _ => false,
                     },
@@ -148,13 +153,37 @@ impl fmt::Display for FileSet {
     }
 }
 
+impl Step {
+    /// Whether it is a name that begins with a dot.
+    fn is_hidden(&self) -> bool {
+        let Self::Name(name) = self else { return false };
+        let dot = Token::Literal('.');
+        name.first() == Some(&dot) && *name != [dot.clone(), dot]
+    }
+}
+
+/// Whether a pattern names hidden files itself. Its wildcards match them then, in all its steps: what expands patterns
+/// reads it so.
+fn names_hidden(pattern: &str) -> bool {
+    let is_special = |step: &&str| step.contains(['*', '?', '[', ']', '{', '}']);
+    let wild = pattern.split('/').skip_while(|step| !is_special(step)).filter(|step| !matches!(*step, "" | "."));
+    wild.into_iter().any(|step| step.starts_with('.') || step.contains("{.") || step.contains(",."))
+}
+
 /// Whether a name begins with a dot and a pattern with a wildcard, which leaves out hidden files.
 fn is_hidden_from(name: &[Token], pattern: &[Token]) -> bool {
     name.first() == Some(&Token::Literal('.')) && pattern.first().is_some_and(|first| first.literal().is_none())
 }
 
-/// Whether two sequences can stand for the same one, where some elements stand for any number of others.
-fn have_common<T>(one: &[T], other: &[T], is_many: impl Fn(&T) -> bool, is_same: impl Fn(&T, &T) -> bool) -> bool {
+/// Whether two sequences can stand for the same one, where some elements stand for any number of others: those that
+/// `absorbs` allows, which is asked with `true` for such an element in `one`.
+fn have_common<T>(
+    one: &[T],
+    other: &[T],
+    is_many: impl Fn(&T) -> bool,
+    absorbs: impl Fn(bool, &T) -> bool,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> bool {
     // For each place in `other`, whether the rest from there and the rest of `one` have something in common.
     let width = other.len() + 1;
     let mut below = vec![false; width];
@@ -166,8 +195,12 @@ fn have_common<T>(one: &[T], other: &[T], is_many: impl Fn(&T) -> bool, is_same:
             let both = below.get(beside + 1).copied().unwrap_or(false);
             row[beside] = match (left, right) {
                 (None, None) => true,
-                (Some(left), _) if is_many(left) => below[beside] || next,
-                (_, Some(right)) if is_many(right) => next || (left.is_some() && below[beside]),
+                (Some(left), right) if is_many(left) => {
+                    below[beside] || (next && right.is_some_and(|right| absorbs(true, right)))
+                }
+                (left, Some(right)) if is_many(right) => {
+                    next || (below[beside] && left.is_some_and(|left| absorbs(false, left)))
+                }
                 (Some(left), Some(right)) => both && is_same(left, right),
                 _ => false,
             };
@@ -331,6 +364,12 @@ mod tests {
             ("in/*.log", "in/.x.log", false),
             ("in/?x.log", "in/.x.log", false),
             ("in/.*.log", "in/.x.log", true),
+            ("in/**/*.log", "in/.x/a.log", false),
+            ("in/**/*.log", "in/x/.y/a.log", false),
+            ("in/**/.x/*.log", "in/.y/.x/.a.log", true),
+            ("in/{.x,y}/*.log", "in/.x/.a.log", true),
+            (".in/**/*.log", ".in/.x/a.log", false),
+            ("../**/*.log", "../x/a.log", true),
             ("in/[]a]x.log", "in/ax.log", true),
             ("in/[a-c]x.log", "in/x.log", false),
             ("a.log", "a.log", true),

@@ -1,4 +1,4 @@
-//! What a stream backend and a connector must honour, and the registries that name them.
+//! What a stream backend and a connector must honor, and the registries that name them.
 //!
 //! One rhythm for all: `check` is pure and synchronous, `open` may do I/O but spawns nothing, and only the runtime
 //! drives what was opened. An author implements the typed trait ([`Source`], [`Sink`]); a blanket implementation
@@ -8,6 +8,7 @@ mod backend;
 mod check;
 mod clock;
 mod error;
+pub mod error_text;
 mod files;
 mod network;
 mod output;
@@ -16,10 +17,9 @@ mod registry;
 mod sink;
 mod source;
 mod stream;
-pub mod told;
 
 pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, StreamNeeds};
-pub use check::{Checked, NodeContext, options_schema};
+pub use check::{Checked, NodeContext, RowKey, options_schema};
 pub use error::{ConnectorError, ErrorKind};
 pub use files::FileSet;
 pub use output::{

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn public_addresses_are_told_from_private_ones() {
+    fn public_addresses_are_reported_from_private_ones() {
         let private = [
             "127.0.0.1",
             "::1",

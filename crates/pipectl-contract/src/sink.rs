@@ -192,7 +192,7 @@ pub trait SinkWriter: Send {
     /// Whether a checkpoint counts only once this writer's [`SinkWriter::committed`] has come back: what was written since
     /// the one before becomes visible there, all of it or nothing. The runtime writes nothing between `checkpoint` and
     /// `committed`, and after a crash in between it goes on from the checkpoint that counts.
-    fn decides(&self) -> bool {
+    fn is_two_phase(&self) -> bool {
         false
     }
 

@@ -66,7 +66,7 @@ pub struct PartitionState {
     pub end: Option<String>,
     /// How many records wait for the group that was asked about, where the service says so.
     pub lag: Option<u64>,
-    /// How long the oldest of the records that wait for the group has been there, where the service tells that instead;
+    /// How long the oldest of the records that wait for the group has been there, where the service reports that instead;
     /// zero if none waits.
     pub behind: Option<Duration>,
 }
@@ -81,19 +81,19 @@ pub struct Difference {
     /// What it should be.
     pub wanted: String,
     /// Whether nothing may be written as it is: what was to be encrypted with a key is not.
-    pub grave: bool,
+    pub blocking: bool,
 }
 
 impl Difference {
     /// If the two differ.
     pub fn of<T: PartialEq>(setting: &str, is: &T, wanted: &T, text: impl Fn(&T) -> String) -> Option<Self> {
-        (is != wanted).then(|| Self { setting: setting.into(), is: text(is), wanted: text(wanted), grave: false })
+        (is != wanted).then(|| Self { setting: setting.into(), is: text(is), wanted: text(wanted), blocking: false })
     }
 
     /// The same, as one that no run may begin with.
     #[must_use]
-    pub fn grave(self) -> Self {
-        Self { grave: true, ..self }
+    pub fn blocking(self) -> Self {
+        Self { blocking: true, ..self }
     }
 }
 
@@ -135,9 +135,9 @@ pub enum StartAt {
 ///   the backend's bounds, and keeps the order per key where the stream is ordered. Records that can never be written
 ///   (too large, a key that is not allowed) are answered. An error leaves nothing of the batch unsent and unknown: the
 ///   runtime stops on it and does not call again.
-/// - Records that the service itself refuses for good later are told by [`crate::SinkWriter::refused`].
+/// - Records that the service itself refuses for good later are reported by [`crate::SinkWriter::refused`].
 /// - `checkpoint` returns when the service has confirmed everything that was accepted. `finish` does the same.
-/// - With a `region` the producer [decides](crate::SinkWriter::decides): what was accepted stays out of readers' sight until
+/// - With a `region` the producer is [two-phase](crate::SinkWriter::is_two_phase): what was accepted stays out of readers' sight until
 ///   `committed`, and what `checkpoint` answers is what [`crate::Connection::published`] knows a checkpoint by.
 #[derive(Debug, Clone)]
 pub struct ProducerContext {
@@ -161,10 +161,10 @@ impl ProducerContext {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ownership {
     /// This process reads all partitions. The positions are those of its checkpoint, as the readers'
-    /// [`crate::SourceReader::position`] gave them, in the order of the lanes; empty at a first start. The group's
+    /// [`crate::SourceReader::position`] gave them, in the order of the subtasks; empty at a first start. The group's
     /// positions at the service are only a mirror, for people and their monitoring.
     Owned {
-        /// One for each lane, or none.
+        /// One for each subtask, or none.
         positions: Vec<Value>,
     },
     /// Partitions are shared with other workers of the group. The truth are the group's positions at the service (or in
@@ -174,14 +174,14 @@ pub enum Ownership {
     Look,
 }
 
-/// What a consumer gets when it is opened. It answers one [`crate::SourceReader`] for each lane. A partition belongs to
-/// the lane of its number modulo `lanes` unless the service spreads it otherwise; where partitions are not to be seen,
-/// records may come on any lane.
+/// What a consumer gets when it is opened. It answers one [`crate::SourceReader`] for each subtask. A partition belongs to
+/// the subtask of its number modulo `subtasks` unless the service spreads it otherwise; where partitions are not to be seen,
+/// records may come on any subtask.
 ///
 /// - Each batch of a reader comes from one partition, with `Batch::partition` set to its number, `offsets` ascending
 ///   within it, the service's time of arrival, keys, headers and payload as they are. Where the service's positions are
 ///   no 64-bit numbers, `offsets` count and `Batch::positions` tells them.
-/// - A reader tells of partitions that open, close, go to another worker and are read to their present end
+/// - A reader reports of partitions that open, close, go to another worker and are read to their present end
 ///   ([`crate::Read`]).
 /// - After [`crate::SourceReader::writers_finished`] it answers [`crate::Read::End`] when everything that was in its
 ///   partitions at that moment is read.
@@ -192,7 +192,7 @@ pub struct ConsumerContext {
     /// The consumer group: made of pipeline, Environment and stream, so that no two share one by accident.
     pub group: String,
     /// How many readers.
-    pub lanes: u32,
+    pub subtasks: u32,
     /// Who else reads.
     pub ownership: Ownership,
     /// Where reading begins where there is no position.
@@ -216,7 +216,7 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
-/// How a thing is that was examined.
+/// How a thing is that was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingOutcome {

@@ -23,7 +23,7 @@ pub struct Label {
     pub primary: bool,
 }
 
-/// A replacement that would mend the problem.
+/// A replacement that would fix the problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     /// What to replace.
@@ -50,7 +50,7 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// Further facts, a line each.
     pub notes: Vec<String>,
-    /// A machine-applicable mend, where there is exactly one.
+    /// A machine-applicable fix, where there is exactly one.
     pub fix: Option<Fix>,
 }
 

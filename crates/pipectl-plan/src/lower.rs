@@ -196,7 +196,7 @@ impl Lower<'_> {
             node: self.numbers[&id],
             name: node.name.clone(),
             carrier: carrier.clone(),
-            lanes: stream.partitions,
+            subtasks: stream.partitions,
             keyed: !stream.keys.is_empty(),
             written: !self.dag.producers(id).is_empty(),
             leaves: stream.time.is_none() && self.needs.columns(id).is_empty(),
@@ -386,7 +386,7 @@ impl Lower<'_> {
                 NodeKind::Stream(stream) if self.region.reads.contains(&id) => {
                     let carrier = stream.carrier.as_ref()?;
                     if ends(self.dag, id) {
-                        // What comes after it must end too, and only one who reads all of it can tell when.
+                        // What comes after it must end too, and only one who reads all of it can report when.
                         return Some(format!("`{name}` has an end"));
                     }
                     (!carrier.sharing)

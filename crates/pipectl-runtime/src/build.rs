@@ -29,7 +29,7 @@ use crate::{
     state::TaskState,
     steps::AllTogether,
     stream_writer::StreamWriter,
-    task::{Line, OperatorTask, SinkTask, SourceTask},
+    task::{OperatorTask, SinkTask, SourceTask, TaskHandle},
 };
 
 /// The smallest room of a queue in bytes: below this, batches would travel one at a time.
@@ -126,19 +126,19 @@ impl Builder<'_> {
         for (number, stage) in self.plan.stages.iter().enumerate() {
             let mut stage_readers = readers.remove(&number).unwrap_or_default().into_iter();
             for index in 0..counts[number] {
-                let line = Line { task: built.names.len(), events: events.clone() };
+                let handle = TaskHandle { task: built.names.len(), events: events.clone() };
                 built.names.push(task_name(stage, index));
                 let receivers = queues.take_receivers(self.plan, number, index);
                 let routes = queues.take_senders(self.plan, number, index);
                 let body: Body = if let Some(stream) = &stage.writes {
                     let (sender, commands) = mpsc::unbounded_channel();
-                    built.sinks.insert(line.task, sender);
+                    built.sinks.insert(handle.task, sender);
                     let gate = Gate::new(receivers, self.watermark_of(stage, index));
-                    let task = self.stream_task(stage, stream, routes, gate, commands, line.clone()).await?;
-                    Box::pin(line.watch(task.run()))
+                    let task = self.stream_task(stage, stream, routes, gate, commands, handle.clone()).await?;
+                    Box::pin(handle.watch(task.run()))
                 } else if let Some(sink) = &stage.sink {
                     let (sender, commands) = mpsc::unbounded_channel();
-                    built.sinks.insert(line.task, sender);
+                    built.sinks.insert(handle.task, sender);
                     let watermark = self.watermark_of(stage, index);
                     let writers = counts[number];
                     let task = self.sink_task(
@@ -148,17 +148,17 @@ impl Builder<'_> {
                         routes,
                         Gate::new(receivers, watermark),
                         commands,
-                        line.clone(),
+                        handle.clone(),
                     );
                     let task = task.await?;
-                    Box::pin(line.watch(task.run()))
+                    Box::pin(handle.watch(task.run()))
                 } else if let Some(reads) = Reads::of(&stage.input) {
                     let (sender, commands) = mpsc::unbounded_channel();
                     if reads.durable {
                         built.streams.entry(reads.name.to_owned()).or_default().push(built.sources.len());
                     }
                     built.sources.push(sender);
-                    built.source_tasks.push(line.task);
+                    built.source_tasks.push(handle.task);
                     let Some(reader) = stage_readers.next() else {
                         return Err(RunError::failed(format!("`{}` has fewer readers than subtasks", reads.name)));
                     };
@@ -172,15 +172,15 @@ impl Builder<'_> {
                         chain: self.chain(stage, index, routes)?,
                         host: self.host.clone(),
                         commands,
-                        line: line.clone(),
+                        handle: handle.clone(),
                         answers: positions_last(self.plan),
                     };
-                    Box::pin(line.watch(task.run()))
+                    Box::pin(handle.watch(task.run()))
                 } else {
                     let chain = self.chain(stage, index, routes)?;
                     let watermark = self.watermark_of(stage, index);
-                    let task = OperatorTask { gate: Gate::new(receivers, watermark), chain, line: line.clone() };
-                    Box::pin(line.watch(task.run()))
+                    let task = OperatorTask { gate: Gate::new(receivers, watermark), chain, handle: handle.clone() };
+                    Box::pin(handle.watch(task.run()))
                 };
                 built.bodies.push(body);
             }
@@ -228,7 +228,7 @@ impl Builder<'_> {
         let context = ConsumerContext {
             node: stream.name.clone(),
             group: consumer_group(self.plan, &stream.name),
-            lanes: stream.lanes,
+            subtasks: stream.subtasks,
             ownership: match &self.plan.workers {
                 Workers::One { .. } => Ownership::Owned { positions: self.states.positions(stage) },
                 Workers::Any => Ownership::Shared,
@@ -308,7 +308,7 @@ impl Builder<'_> {
         mut routes: Vec<(usize, RouteSender)>,
         gate: Gate,
         commands: mpsc::UnboundedReceiver<crate::task::Command>,
-        line: Line,
+        handle: TaskHandle,
     ) -> Result<SinkTask, RunError> {
         let context = producing(self.plan, stream);
         let producer = self.connectors.open_producer(stream, connecting(self.plan, self.host), context).await;
@@ -327,7 +327,7 @@ impl Builder<'_> {
             counts: self.counts(state),
             host: self.host.clone(),
             commands,
-            line,
+            handle,
             restored: state.is_some(),
             again: false,
             keeps: self.plan.workers != Workers::Any,
@@ -343,7 +343,7 @@ impl Builder<'_> {
         mut routes: Vec<(usize, RouteSender)>,
         gate: Gate,
         commands: mpsc::UnboundedReceiver<crate::task::Command>,
-        line: Line,
+        handle: TaskHandle,
     ) -> Result<SinkTask, RunError> {
         let state = self.states.of(stage, index);
         let restored = state.and_then(|state| state.parts.first().cloned());
@@ -376,7 +376,7 @@ impl Builder<'_> {
             counts: self.counts(state),
             host: self.host.clone(),
             commands,
-            line,
+            handle,
             restored: restored.is_some(),
             again: true,
             keeps: self.plan.workers != Workers::Any,

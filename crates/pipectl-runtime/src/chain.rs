@@ -209,7 +209,7 @@ impl Chain {
         Ok(())
     }
 
-    /// After a restart: tells the next tasks how far time was.
+    /// After a restart: reports the next tasks how far time was.
     pub(crate) async fn announce(&mut self, watermark: Micros) -> Result<(), Halt> {
         for index in 0..self.steps.len() {
             if let Work::EventTime(step) = &self.steps[index].work {
@@ -511,12 +511,14 @@ impl Chain {
 fn work(
     operation: &Operation,
     index: u32,
-    apart: bool,
+    per_partition: bool,
     together: Option<Arc<Together>>,
 ) -> Result<Work, OperatorError> {
     use pipectl_process::{parse::ParseOperator, sql::SqlOperator, window::WindowOperator};
     Ok(Work::Operator(match operation {
-        Operation::EventTime(time) => return Ok(Work::EventTime(EventTimeStep::new(time, apart).together(together))),
+        Operation::EventTime(time) => {
+            return Ok(Work::EventTime(EventTimeStep::new(time, per_partition).together(together)));
+        }
         Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
         Operation::Key(fields) => Box::new(Key::new(fields)),
         Operation::Partition => Box::new(Partition::new(index)),

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use pipectl_data::units::Duration;
 use serde_json::Value;
 
-/// Differences within a node that are told.
-const TOLD: usize = 3;
+/// Differences within a node that are reported.
+const REPORTED_PAUSE: usize = 3;
 
 /// A line for each node that is new, gone or different. Both plans are without the parts that may change freely.
 pub(crate) fn describe(old: &Value, new: &Value) -> Vec<String> {
@@ -25,10 +25,10 @@ pub(crate) fn describe(old: &Value, new: &Value) -> Vec<String> {
                 }
                 let has = if gets { "gets other columns" } else { "has changed" };
                 let mut line = format!("{} {has}", called(name, node));
-                for (number, difference) in differences.iter().take(TOLD).enumerate() {
+                for (number, difference) in differences.iter().take(REPORTED_PAUSE).enumerate() {
                     write!(line, "{} {difference}", if number == 0 { ":" } else { "," }).unwrap_or_default();
                 }
-                if differences.len() > TOLD {
+                if differences.len() > REPORTED_PAUSE {
                     line.push_str(", and more");
                 }
                 lines.push(line);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn new_gone_and_changed_nodes_are_told() {
+    fn new_gone_and_changed_nodes_are_reported() {
         let old = plan(60, 4, &["files"]);
         assert_eq!(
             describe(&old, &plan(120, 8, &["table"])),

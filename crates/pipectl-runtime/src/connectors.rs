@@ -44,7 +44,7 @@ pub trait Connectors: Send + Sync {
         Box::pin(std::future::ready(Ok(())))
     }
 
-    /// Opens the consumer of a durable stream: one reader for each lane. Where all streams live in memory, there is none.
+    /// Opens the consumer of a durable stream: one reader for each subtask. Where all streams live in memory, there is none.
     async fn open_consumer(
         &self,
         plan: &StreamPlan,
@@ -66,7 +66,7 @@ pub trait Connectors: Send + Sync {
 
     /// Whether a checkpoint counts that a durable stream's producer answered `state` at; see
     /// [`Connection::published`].
-    async fn published(
+    async fn is_committed(
         &self,
         plan: &StreamPlan,
         _connect: ConnectContext,
@@ -198,7 +198,7 @@ impl Connectors for RegistryConnectors {
         connection.producer(&target(&plan.carrier), context).await
     }
 
-    async fn published(
+    async fn is_committed(
         &self,
         plan: &StreamPlan,
         connect: ConnectContext,
@@ -206,7 +206,7 @@ impl Connectors for RegistryConnectors {
         state: &[u8],
     ) -> Result<Option<bool>, ConnectorError> {
         let connection = self.connection(&plan.carrier, connect).await?;
-        connection.published(&target(&plan.carrier), context, state).await
+        connection.is_committed(&target(&plan.carrier), context, state).await
     }
 }
 

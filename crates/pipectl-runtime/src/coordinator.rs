@@ -16,9 +16,9 @@ use crate::{
     task::{Command, TaskEvent},
 };
 
-/// What a run is told from outside.
+/// What is asked of a run from outside.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum RunRequest {
     /// To stop.
     Stop,
     /// That nobody will write to this durable stream any more.
@@ -42,7 +42,7 @@ pub(crate) struct Coordinator {
     /// What the tasks say.
     pub(crate) events: mpsc::UnboundedReceiver<TaskEvent>,
     /// Somebody wants the run to stop.
-    pub(crate) stop: mpsc::UnboundedReceiver<Order>,
+    pub(crate) stop: mpsc::UnboundedReceiver<RunRequest>,
     /// The tasks themselves.
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
@@ -115,7 +115,7 @@ impl Progress {
 
 enum Turn {
     Event(Option<TaskEvent>),
-    Order(Order),
+    RunRequest(RunRequest),
     Time,
 }
 
@@ -169,19 +169,19 @@ impl Coordinator {
             let turn = tokio::select! {
                 biased;
                 event = self.events.recv() => Turn::Event(event),
-                Some(order) = self.stop.recv() => Turn::Order(order),
+                Some(order) = self.stop.recv() => Turn::RunRequest(order),
                 () = self.host.sleep_until(wake), if wake < Micros::MAX => Turn::Time,
             };
             match turn {
                 Turn::Event(None) => return Err(RunError::failed("all tasks are gone before the end of the run")),
                 Turn::Event(Some(event)) => Self::hear(&mut progress, event)?,
-                Turn::Order(Order::WritersFinished(stream)) => {
+                Turn::RunRequest(RunRequest::WritersFinished(stream)) => {
                     for source in self.streams.get(&stream).into_iter().flatten() {
                         self.sources[*source].send(Command::WritersFinished).ok();
                     }
                 }
-                Turn::Order(Order::Stop) if progress.deadline.is_some() => {}
-                Turn::Order(Order::Stop) => {
+                Turn::RunRequest(RunRequest::Stop) if progress.deadline.is_some() => {}
+                Turn::RunRequest(RunRequest::Stop) => {
                     tracing::info!("stopping: sources stop reading, records in flight are written");
                     progress.deadline = Some(self.host.now().saturating_add(self.drain));
                     for source in &self.sources {
@@ -230,7 +230,7 @@ impl Coordinator {
                     *unwritten = unwritten.saturating_sub(1);
                 }
             }
-            TaskEvent::Published { task, id } => {
+            TaskEvent::Committed { task, id } => {
                 if let Some(publishing) = progress.publishing.as_mut().filter(|publishing| publishing.id == id) {
                     publishing.waiting.remove(&task);
                 }
@@ -257,7 +257,7 @@ impl Coordinator {
             _ => {}
         }
         if let Some(Publishing { id, last, .. }) = progress.publishing.take() {
-            self.note_published(id).await?;
+            self.note_committed(id).await?;
             self.remove_earlier_output().await?;
             if last {
                 return Ok(Some(outcome));
@@ -303,9 +303,9 @@ impl Coordinator {
     }
 
     /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.
-    async fn note_published(&self, id: u64) -> Result<(), RunError> {
+    async fn note_committed(&self, id: u64) -> Result<(), RunError> {
         match self.store.as_ref().filter(|_| self.decided) {
-            Some(store) => store.note_published(id).await,
+            Some(store) => store.note_committed(id).await,
             None => Ok(()),
         }
     }

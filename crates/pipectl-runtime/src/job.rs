@@ -13,7 +13,7 @@ use pipectl_ir::{
 use crate::{Connectors, RunError, RunErrorKind, RunOptions, Running, idleness::Idleness, outputs, run::start_region};
 
 /// The regions of a pipeline under way. They run side by side; when all that write a durable stream have finished, those
-/// that read it are told, and end once they have read what is in it.
+/// that read it are reported, and end once they have read what is in it.
 #[derive(Debug)]
 pub struct Job {
     pipeline: String,
@@ -177,7 +177,7 @@ impl Job {
             match result {
                 Ok(report) => {
                     self.regions[index].done = Some(report);
-                    self.tell_readers(index);
+                    self.notify_readers(index);
                 }
                 Err(error) => {
                     self.stop();
@@ -222,7 +222,7 @@ impl Job {
     }
 
     /// After a region has ended: for each stream that it wrote, whether that was the last writer.
-    fn tell_readers(&self, ended: usize) {
+    fn notify_readers(&self, ended: usize) {
         let finished = |region: &Region| region.done.as_ref().is_some_and(|done| done.outcome == Outcome::Finished);
         for stream in &self.regions[ended].writes {
             if self.regions.iter().filter(|region| region.writes.contains(stream)).all(finished) {

@@ -101,15 +101,13 @@ pub(crate) async fn refuse(
     host: &Host,
 ) -> Result<(), RunError> {
     let mut found = Vec::new();
-    let mut pipeline = "";
     for (plan, options) in regions {
         let Some(store) = options.store.as_deref().filter(|_| plan.workers != Workers::Any) else { continue };
         if options.output == OutputPolicy::Refuse && starts_anew(store).await? && note(store).await?.is_none() {
             found.extend(all_earlier(plan, connectors, host, options).await?);
-            pipeline = &plan.pipeline;
         }
     }
-    if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
+    if found.is_empty() { Ok(()) } else { Err(exists(&found)) }
 }
 
 /// Reports what forbids a run to start over, whether or not there are checkpoints: for a run that is about to forget them.
@@ -131,17 +129,13 @@ pub async fn refuse_output(
     if options.output == OutputPolicy::Keep {
         return Ok(());
     }
-    let pipeline = plans.first().map_or("", |plan| plan.pipeline.as_str());
-    if found.is_empty() { Ok(()) } else { Err(exists(pipeline, &found)) }
+    if found.is_empty() { Ok(()) } else { Err(exists(&found)) }
 }
 
-fn exists(pipeline: &str, found: &[(String, Vec<EarlierOutput>)]) -> RunError {
+fn exists(found: &[(String, Vec<EarlierOutput>)]) -> RunError {
     let error = RunError {
         kind: crate::RunErrorKind::OutputExists,
-        message: format!(
-            "output of an earlier run exists, and pipeline `{pipeline}` would start over: {}",
-            list(found)
-        ),
+        message: format!("output of an earlier run exists, and this run would start over:{}", list(found)),
         help: Vec::new(),
     };
     error.help("`--replace-output` removes it once the first checkpoint of the new run is durable").help(
@@ -170,12 +164,12 @@ pub(crate) async fn begin(
                 _ if replaced.is_empty() => Earlier::None,
                 OutputPolicy::Keep => Earlier::Keep,
                 OutputPolicy::Replace => Earlier::Replace,
-                OutputPolicy::Refuse => return Err(exists(&plan.pipeline, &replaced)),
+                OutputPolicy::Refuse => return Err(exists(&replaced)),
             };
             if earlier == Earlier::Replace {
                 tracing::info!(
                     pipeline = plan.pipeline,
-                    "once the first checkpoint is durable, this is removed: {}",
+                    "once the first checkpoint is durable, this is removed:{}",
                     list(&replaced)
                 );
             }

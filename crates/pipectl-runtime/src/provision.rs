@@ -39,7 +39,7 @@ pub struct Provisioned {
 /// What becomes of a stream that is there and not as the specs say. One that is marked `existing` is left alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Differing {
-    /// It is left as it is, and what differs is told; what must not be ignored is an error.
+    /// It is left as it is, and what differs is reported; what must not be ignored is an error.
     Tell,
     /// It is brought to what the specs say.
     Update,
@@ -135,13 +135,13 @@ async fn one(
             return Ok(provisioned(state, false, Vec::new()));
         }
         let mut found = connection.differences(&target).await.map_err(failed)?;
-        if found.iter().any(|difference| difference.grave) {
+        if found.iter().any(|difference| difference.blocking) {
             // Perhaps one of ours, whose making broke off before it was encrypted: a backend that knows finishes it.
             connection.create(&target).await.map_err(failed)?;
             found = connection.differences(&target).await.map_err(failed)?;
         }
         if found.is_empty() || differing == Differing::Tell {
-            tell(stream, &target.name, &found)?;
+            report(stream, &target.name, &found)?;
             return Ok(provisioned(state, false, Vec::new()));
         }
         connection.update(&target).await.map_err(failed)?;
@@ -162,12 +162,12 @@ async fn one(
     Ok(provisioned(state, true, Vec::new()))
 }
 
-fn tell(stream: &StreamPlan, target: &str, found: &[Difference]) -> Result<(), RunError> {
+fn report(stream: &StreamPlan, target: &str, found: &[Difference]) -> Result<(), RunError> {
     const HELP: &str = "`apply --update-streams` updates the stream to match the specs";
     let kind = &stream.carrier.kind;
-    for Difference { setting, is, wanted, grave } in found {
+    for Difference { setting, is, wanted, blocking } in found {
         let message = format!("`{target}` on {kind} has {setting} {is}, and the specs ask for {wanted}");
-        if *grave {
+        if *blocking {
             let error = ConnectorError::new(ErrorKind::Conflict, message);
             return Err(RunError::connector(&stream.name, &error).help(HELP));
         }

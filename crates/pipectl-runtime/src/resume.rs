@@ -23,7 +23,7 @@ pub(crate) async fn resume(
 ) -> Result<Option<Checkpoint>, RunError> {
     let Some(store) = store else { return Ok(None) };
     let Some(latest) = store.latest().await? else { return Ok(None) };
-    if store.is_published(latest.id).await? || counts(plan, &latest, connectors, host).await? {
+    if store.is_committed(latest.id).await? || counts(plan, &latest, connectors, host).await? {
         return Ok(Some(latest));
     }
     let before = store.before_latest().await?;
@@ -59,7 +59,7 @@ async fn counts(
         if state.is_empty() {
             continue;
         }
-        let asked = connectors.published(stream, connecting(plan, host), producing(plan, stream), state).await;
+        let asked = connectors.is_committed(stream, connecting(plan, host), producing(plan, stream), state).await;
         match asked.map_err(|error| RunError::connector(&stream.name, &error))? {
             Some(true) => yes.push(stream.name.as_str()),
             Some(false) => no.push(stream.name.as_str()),

@@ -16,7 +16,7 @@ use crate::{
     chain::Halt,
     checkpoint::Checkpoints,
     connectors::Connectors,
-    coordinator::{Coordinator, Order},
+    coordinator::{Coordinator, RunRequest},
     counters::Counters,
     error::RunError,
     idleness::{Idleness, RegionIdleness},
@@ -50,7 +50,7 @@ pub struct RunOptions {
 #[derive(Debug)]
 pub struct Running {
     counters: Arc<Counters>,
-    stop: mpsc::UnboundedSender<Order>,
+    stop: mpsc::UnboundedSender<RunRequest>,
     join: JoinHandle<Result<(Outcome, u64), RunError>>,
     report: RunReport,
     finished: bool,
@@ -85,15 +85,15 @@ impl Running {
         nodes.iter().all(|node| node.counts.input == node.before.input && node.counts.output == node.before.output)
     }
 
-    /// Tells the readers of a durable stream that nobody will write to it any more: they end when they have read what is in
+    /// Reports the readers of a durable stream that nobody will write to it any more: they end when they have read what is in
     /// it. Nothing if the run does not read the stream.
     pub fn writers_finished(&self, stream: &str) {
-        self.stop.send(Order::WritersFinished(stream.to_owned())).ok();
+        self.stop.send(RunRequest::WritersFinished(stream.to_owned())).ok();
     }
 
-    /// Tells the run to stop: sources read no more, what is in flight is written, a checkpoint is taken.
+    /// Reports the run to stop: sources read no more, what is in flight is written, a checkpoint is taken.
     pub fn stop(&self) {
-        self.stop.send(Order::Stop).ok();
+        self.stop.send(RunRequest::Stop).ok();
     }
 
     /// The nodes with their counts as they stand.

@@ -108,8 +108,8 @@ impl SinkWriter for StreamWriter {
         self.producer.on_time().await
     }
 
-    fn decides(&self) -> bool {
-        self.producer.decides()
+    fn is_two_phase(&self) -> bool {
+        self.producer.is_two_phase()
     }
 
     async fn checkpoint(&mut self) -> Result<Vec<u8>, ConnectorError> {

@@ -36,7 +36,7 @@ pub(crate) enum TaskEvent {
     /// No more records come out of the task.
     Ended { task: usize, end: End },
     /// The sink has published what waited for this checkpoint.
-    Published { task: usize, id: u64 },
+    Committed { task: usize, id: u64 },
     /// A reader of a shared stream has written its positions up to this checkpoint.
     Acknowledged { id: u64 },
     /// A source has been idle since this time and is read to its end, or no longer.
@@ -47,34 +47,34 @@ pub(crate) enum TaskEvent {
     Failed(RunError),
 }
 
-/// A task's line to the coordinator.
+/// A task's handle to the coordinator.
 #[derive(Debug, Clone)]
-pub(crate) struct Line {
+pub(crate) struct TaskHandle {
     /// The task's number.
     pub(crate) task: usize,
     /// The coordinator's ear.
     pub(crate) events: mpsc::UnboundedSender<TaskEvent>,
 }
 
-impl Line {
-    /// Tells the coordinator; if it is gone, the run is over and nobody needs to know.
-    pub(crate) fn tell(&self, event: TaskEvent) {
+impl TaskHandle {
+    /// Reports the coordinator; if it is gone, the run is over and nobody needs to know.
+    pub(crate) fn report(&self, event: TaskEvent) {
         drop(self.events.send(event));
     }
 
     /// Runs a task's loop and reports how it failed, a panic included.
     pub(crate) async fn watch(self, body: impl Future<Output = Result<(), Halt>>) {
-        let mut guard = PanicGuard { line: &self, armed: true };
+        let mut guard = PanicGuard { handle: &self, armed: true };
         let result = body.await;
         guard.armed = false;
         if let Err(Halt::Failed(error)) = result {
-            self.tell(TaskEvent::Failed(error));
+            self.report(TaskEvent::Failed(error));
         }
     }
 }
 
 struct PanicGuard<'a> {
-    line: &'a Line,
+    handle: &'a TaskHandle,
     armed: bool,
 }
 
@@ -83,7 +83,7 @@ impl Drop for PanicGuard<'_> {
         if self.armed && std::thread::panicking() {
             let error =
                 RunError::failed("a task panicked; this is a bug in pipectl, please report it with the lines above");
-            self.line.tell(TaskEvent::Failed(error));
+            self.handle.report(TaskEvent::Failed(error));
         }
     }
 }

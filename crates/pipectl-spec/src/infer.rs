@@ -204,7 +204,10 @@ impl Seen {
             && !(digits.starts_with('0') && digits[1..].starts_with(|second: char| second.is_ascii_digit()))
             && digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
         let data_type = if number && text.parse::<f64>().is_ok_and(f64::is_finite) {
-            self.number(text)
+            match self.number(text) {
+                DataType::Json => DataType::String,
+                data_type => data_type,
+            }
         } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
             DataType::Bool
         } else {
@@ -223,8 +226,10 @@ impl Seen {
                 self.plausible_millis &= (1_000_000_000_000..4_102_444_800_000).contains(&number);
                 DataType::Int64
             }
-            Err(_) if text.parse::<f64>().is_ok_and(f64::is_finite) => DataType::Float64,
-            // Nothing else takes what is too large for a float.
+            // A whole number that is too large for an integer is an id rather than a measure, and a float would lose digits.
+            Err(_) if text.contains(['.', 'e', 'E']) && text.parse::<f64>().is_ok_and(f64::is_finite) => {
+                DataType::Float64
+            }
             Err(_) => DataType::Json,
         }
     }
@@ -322,6 +327,10 @@ mod tests {
         );
         assert_eq!(block(&[]), "there is no record to infer a schema from");
         assert_eq!(block(&["{}", "{}"]), "the records have no fields");
+        assert_eq!(
+            block(&[r#"{"a":12345678901234567890,"b":-9223372036854775808}"#]),
+            "schema:\n  a: json!\n  b: int64!\n"
+        );
         assert_eq!(block(&[r#"{"a":1e999,"b":9}"#, r#"{"a":1,"b":1e3}"#]), "schema:\n  a: json!\n  b: float64!\n");
         assert_eq!(
             block(&[r#"{"until":"9999-12-31T23:59:59Z","day":"0001-01-01","late":"9999-12-31T23:59:59-05:00"}"#]),

@@ -60,15 +60,55 @@ const LANGUAGES: [&str; 8] = ["sql", "regex", "grok", "patterns", "prefix", "tim
 /// Warns of references as other systems write them: here they are text.
 fn foreign(text: &str, path: &Path, problems: &mut Diagnostics) {
     let is_language = |segment: &Segment| matches!(segment, Segment::Key(key) if LANGUAGES.contains(&key.as_str()));
-    if path.segments().iter().any(is_language) {
-        return;
-    }
-    let Some((range, name)) = foreign_reference(text) else { return };
+    let reference = if is_sql(path) {
+        foreign_reference_in_sql(text)
+    } else if path.segments().iter().any(is_language) {
+        None
+    } else {
+        foreign_reference(text)
+    };
+    let Some((range, name)) = reference else { return };
     let written = text.get(range.clone()).unwrap_or_default();
     let problem = Diagnostic::warning(codes::FOREIGN_REFERENCE, format!("`{written}` is text here, not a variable"))
         .at_inside(path, range.clone(), "")
         .help(format!("write `${{{name}}}` for the variable `{name}`"));
     problems.push(problem);
+}
+
+fn is_sql(path: &Path) -> bool {
+    matches!(path.segments().last(), Some(Segment::Key(key)) if key == "sql")
+}
+
+/// The first reference that is a text constant of a query by itself and is compared with a value. All other texts of a
+/// query may have such signs of their own: patterns, replacements, paths.
+fn foreign_reference_in_sql(sql: &str) -> Option<(Range<usize>, &str)> {
+    let mut rest = 0;
+    while let Some(start) = sql.get(rest..)?.find(['\'', '"', '`', '-', '/']).map(|at| rest + at) {
+        let after = sql.get(start..)?;
+        let close = match after.get(..2) {
+            Some("--") => "\n",
+            Some("/*") => "*/",
+            _ => after.get(..1)?,
+        };
+        rest = start + 1;
+        if close == "-" || close == "/" {
+            continue;
+        }
+        let end = rest + sql.get(rest..)?.find(close)?;
+        rest = end + close.len();
+        if close != "'" {
+            continue;
+        }
+        let text = sql.get(start + 1..end)?;
+        let Some((range, name)) = foreign_reference(text).filter(|(range, _)| range.len() == text.len()) else {
+            continue;
+        };
+        // Beside `=` it is no pattern, as after LIKE, and no replacement.
+        if sql.get(..start)?.trim_end().ends_with(['=', '<', '>']) {
+            return Some((start + 1 + range.start..start + 1 + range.end, name));
+        }
+    }
+    None
 }
 
 /// The first `$NAME`, `%NAME%` or `{{ NAME }}`, and the name. In capitals, as variables are, but for the last form.
@@ -156,7 +196,11 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
                     _ if !none => value,
                     Some(Otherwise { text, is_error: false, .. }) => Some((*text).to_owned()),
                     otherwise => {
-                        problems.push(no_value(problem, name, empty, *otherwise, resolver));
+                        let mut problem = no_value(problem, name, empty, *otherwise, resolver);
+                        if is_sql(path) && text.contains("regexp_replace") {
+                            problem = problem.help(format!("for a group in a replacement, write `$${{{name}}}`"));
+                        }
+                        problems.push(problem);
                         None
                     }
                 }
@@ -320,7 +364,53 @@ fn reference(body: &str) -> Piece<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::foreign_reference;
+    use pipectl_diag::{Diagnostics, Path};
+
+    use super::{Resolver, foreign_reference, foreign_reference_in_sql, interpolate};
+    use crate::tree::{Kind, Node};
+
+    #[test]
+    fn references_of_other_systems_in_sql() {
+        let found = |sql: &'static str| foreign_reference_in_sql(sql).map(|(range, name)| (&sql[range], name));
+        for (sql, written, name) in [
+            ("SELECT a FROM s WHERE user = '$NAME'", "$NAME", "NAME"),
+            ("SELECT a FROM s WHERE user >= '{{ NAME }}'", "{{ NAME }}", "NAME"),
+            ("SELECT a FROM s WHERE user = '%USER%'", "%USER%", "USER"),
+            ("SELECT 'é''s' AS a -- it's\nFROM s WHERE user <> '%USER%'", "%USER%", "USER"),
+        ] {
+            assert_eq!(found(sql), Some((written, name)), "{sql}");
+        }
+        for sql in [
+            "SELECT a FROM s WHERE user LIKE '%USER%'",
+            "SELECT a FROM s WHERE user LIKE '%ABC%' ESCAPE '!'",
+            "SELECT regexp_replace(user, '(?<NAME>a)', '$NAME') AS a FROM s",
+            "SELECT regexp_replace(user, '(a)', '$1') AS a FROM s",
+            "SELECT regexp_like(user, '^a$') AS a, json_text(j, '$.NAME') AS b FROM s",
+            "SELECT a FROM s -- user = '$NAME'",
+            "SELECT a /* '$NAME' */ FROM s WHERE b - 1 / 2 = 3",
+            "SELECT \"'$NAME'\" AS a FROM s",
+            "SELECT '$HOME' AS home FROM s",
+            "SELECT a FROM s WHERE b = 'costs $AB'",
+            "SELECT 'open",
+        ] {
+            assert_eq!(found(sql), None, "{sql}");
+        }
+    }
+
+    #[test]
+    fn an_unset_variable_in_a_replacement_may_be_a_group() {
+        let helps = |text: &str, key: &str| {
+            let mut node = Node::new(Kind::Str(text.to_owned()), 0..0);
+            let mut problems = Diagnostics::new();
+            let none = |_: &str| None;
+            interpolate(&mut node, &Path::here().key(key), &Resolver { variable: &none, secret: &none }, &mut problems);
+            problems.iter().flat_map(|problem| problem.help.clone()).collect::<Vec<_>>()
+        };
+        let group = "for a group in a replacement, write `$${n}`".to_owned();
+        assert!(helps("SELECT regexp_replace(u, '(?<n>a)', '${n}') AS x FROM s", "sql").contains(&group));
+        assert!(!helps("SELECT u FROM s WHERE u = '${n}'", "sql").contains(&group));
+        assert!(!helps("regexp_replace ${n}", "path").contains(&group));
+    }
 
     #[test]
     fn references_of_other_systems() {

@@ -26,7 +26,7 @@ pub struct Input {
 /// The version that this build reads.
 const VERSION: &str = "pipectl/v1";
 
-/// Reads all inputs. What could not be read is left out of what is loaded, and why is told, all of it; the places of
+/// Reads all inputs. What could not be read is left out of what is loaded, and why is reported, all of it; the places of
 /// every key and value go to `map`. Documents are numbered through all inputs.
 ///
 /// Time and memory are bounded, whatever the bytes: by the size of a file, and by how much aliases may repeat.
@@ -130,7 +130,7 @@ impl Reading<'_> {
     }
 
     /// Whether the document is a Pipeline, otherwise an Environment; and whether it says so. A document that does not is
-    /// checked as what it seems to be, so that its other problems are told too.
+    /// checked as what it seems to be, so that its other problems are reported too.
     fn which(&mut self, document: &Node, path: &Path) -> (bool, bool) {
         let at = path.key("kind");
         let spec = document.get("spec");

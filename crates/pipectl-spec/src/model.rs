@@ -218,7 +218,7 @@ pub struct StreamBinding {
     pub start: Start,
     /// The backend that carries it; otherwise the one called `default`.
     pub backend: Option<Name>,
-    /// What only one kind of backend can be told of the stream, by that kind.
+    /// What only one kind of backend can be reported the stream, by that kind.
     pub options: Vec<KindUse>,
     /// The stream's entry.
     pub path: Path,

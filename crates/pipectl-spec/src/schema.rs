@@ -2,7 +2,7 @@
 //!
 //! The shape of a node is open: the kinds are handed in. A node is an object with its common keys and every kind key as
 //! properties, so that an editor completes and explains them, and the kinds stand once more in `x-kinds`, from which the
-//! walker tells that exactly one is allowed; for editors the same is said by a `oneOf` over `required`.
+//! walker reports that exactly one is allowed; for editors the same is said by a `oneOf` over `required`.
 
 use schemars::JsonSchema;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ pub struct Kinds {
     pub sinks: Vec<Kind>,
     /// Of backends.
     pub backends: Vec<Kind>,
-    /// What one stream can be told beside, by the backend that carries it.
+    /// The options of one stream, by the backend that carries it.
     pub stream_options: Vec<Kind>,
     /// Capabilities that an Environment binds, each with the schema of a binding: an object of one key, the service.
     pub bindings: Vec<Kind>,
@@ -44,6 +44,9 @@ pub struct Kind {
 pub(crate) const PIPELINE: &str = "PipelineSpec";
 pub(crate) const ENVIRONMENT: &str = "EnvironmentSpec";
 pub(crate) const METADATA: &str = "Metadata";
+
+/// On a key under its former name: the name it has now.
+pub(crate) const RENAMED: &str = "x-renamed-to";
 
 /// The whole schema of a spec file, draft 2020-12, as editors and other validators should see it.
 pub fn json_schema(kinds: &Kinds) -> Value {
@@ -88,7 +91,38 @@ pub fn spec_schema(kinds: &Kinds) -> Value {
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("$defs".to_owned(), Value::Object(composer.definitions));
     }
+    former_names(&mut schema);
     schema
+}
+
+/// Lets a key that says `x-former-name` be written by that name too, until the next minor version.
+fn former_names(schema: &mut Value) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        let renamed: Vec<_> = properties
+            .iter()
+            .filter_map(|(name, property)| {
+                let former = property.get("x-former-name")?.as_str()?.to_owned();
+                let mut property = property.clone();
+                let object = property.as_object_mut()?;
+                object.remove("x-former-name");
+                object.remove("markdownDescription");
+                object.insert("description".to_owned(), format!("Former name of `{name}`.").into());
+                object.insert("deprecated".to_owned(), true.into());
+                object.insert(RENAMED.to_owned(), name.as_str().into());
+                Some((former, property))
+            })
+            .collect();
+        let both: Vec<_> = renamed
+            .iter()
+            .map(|(former, property)| json!({ "not": { "required": [former, property[RENAMED]] } }))
+            .collect();
+        properties.extend(renamed);
+        if let (false, Some(object)) = (both.is_empty(), schema.as_object_mut()) {
+            let all = object.entry("allOf").or_insert_with(|| json!([]));
+            all.as_array_mut().into_iter().for_each(|all| all.extend(both.iter().cloned()));
+        }
+    }
+    inner(schema, &mut former_names);
 }
 
 #[derive(Default)]

@@ -106,6 +106,7 @@ pub(crate) fn replace_source(
                 node: name,
                 input: None,
                 keys: &[],
+                row_key: None,
             };
             let facts =
                 registry.find_source(&node.kind.name).and_then(|kind| kind.check(&node.kind.options, context).facts);

@@ -1,4 +1,4 @@
-//! What a crash can leave behind twice: the weakest links of a pipeline, told before it runs.
+//! What a crash can leave behind twice: the weakest links of a pipeline, reported before it runs.
 
 use pipectl_ir::{Dag, dag::NodeKind};
 
@@ -16,7 +16,7 @@ pub(crate) fn repeats(dag: &Dag) -> Vec<String> {
 }
 
 /// The same as a sentence; `None` if every record is there once.
-pub(crate) fn told(dag: &Dag) -> Option<String> {
+pub(crate) fn weak_outputs(dag: &Dag) -> Option<String> {
     let repeats = repeats(dag);
     (!repeats.is_empty()).then(|| {
         format!("after a crash, records since the last checkpoint can be duplicated in {}", repeats.join(", "))

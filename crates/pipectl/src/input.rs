@@ -94,8 +94,8 @@ pub fn compile_files(files: &[PathBuf], env: Option<&str>, registry: &Registry) 
 /// Compiles what was loaded.
 pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled> {
     let environment = source.environment.as_deref();
-    let (compiled, told) = pipectl_compile::compile(&source.loaded, registry, environment, &real_path);
-    source.diagnostics.extend(told);
+    let (compiled, reported) = pipectl_compile::compile(&source.loaded, registry, environment, &real_path);
+    source.diagnostics.extend(reported);
     let mut found = Vec::new();
     for compiled in compiled.iter().filter(|_| !source.diagnostics.has_errors()) {
         if let Err(MeetAgain { stream }) = lower_regions(&compiled.dag) {

@@ -200,7 +200,7 @@ impl Reach {
         })
     }
 
-    /// Tells that a backend cannot be reached, and what says more.
+    /// Reports that a backend cannot be reached, and what says more.
     fn failed(kind: &str, error: &ConnectorError) -> Exit {
         view::note(&format!("error: {kind}: {error}"));
         view::note("  = help: run `pipectl doctor` with the same arguments for details; `--timeout 1m` waits longer");

@@ -114,14 +114,14 @@ impl Connectors for RecordingConnectors {
         self.inner.open_producer(plan, connect, context).await
     }
 
-    async fn published(
+    async fn is_committed(
         &self,
         plan: &StreamPlan,
         connect: ConnectContext,
         context: ProducerContext,
         state: &[u8],
     ) -> Result<Option<bool>, ConnectorError> {
-        self.inner.published(plan, connect, context, state).await
+        self.inner.is_committed(plan, connect, context, state).await
     }
 }
 

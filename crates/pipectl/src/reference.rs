@@ -142,7 +142,8 @@ impl Page<'_> {
     fn rows(&self, prefix: &str, schema: &Value, text: &mut String) {
         let required = |key: &str| schema["required"].as_array().is_some_and(|keys| keys.iter().any(|k| k == key));
         let Some(properties) = schema["properties"].as_object() else { return };
-        let mut keys: Vec<_> = properties.keys().collect();
+        // Former names of keys have no row.
+        let mut keys: Vec<_> = properties.keys().filter(|key| properties[*key]["deprecated"] != true).collect();
         keys.sort_by_key(|key| !required(key));
         for key in keys {
             let property = self.resolved(&properties[key]);

@@ -149,13 +149,13 @@ impl State {
         &self,
         plan: &PhysicalPlan,
         host: &Host,
-        tell: impl Fn(&str),
+        report: impl Fn(&str),
     ) -> Result<Asked, RunError> {
         let mut asking = Asking::default();
         let first = self.ask(plan, host, &mut asking).await?;
         #[cfg(feature = "object-checkpoints")]
         if let (Self::Objects(_), Asked::Held(holder)) = (self, &first) {
-            tell(&format!(
+            report(&format!(
                 "{holder} runs pipeline `{}`, or has died: waiting up to {LEASE:?} to find out",
                 plan.pipeline
             ));
@@ -169,7 +169,7 @@ impl State {
             }
         }
         #[cfg(not(feature = "object-checkpoints"))]
-        let _ = tell;
+        let _ = report;
         Ok(first)
     }
 

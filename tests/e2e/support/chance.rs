@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use pipectl_host::Rng;
 
 /// Seeded chance.
-pub(crate) struct Chance(Rng);
+pub(crate) struct Probability(Rng);
 
-impl Chance {
+impl Probability {
     /// For one test. Other seeds in every run, so that many runs try many moments.
     pub(crate) fn new(test: &str) -> Self {
         let given = std::env::var("PIPECTL_TEST_SEED").ok();

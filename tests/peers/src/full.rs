@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::{Azurite, Dynamo, EventHubs, Fault, Kafka, Kind, Kinesis, PubSub, peer::Place};
+use crate::{Azurite, Dynamo, EventHubs, Fault, Kafka, Kind, Kinesis, PubSub, peer::LaunchSite};
 
 /// The variable that, with the value `full`, has everything tested.
 pub const TESTS: &str = "PIPECTL_TESTS";
@@ -42,7 +42,7 @@ pub fn install_all() -> Vec<(&'static str, Result<(), String>)> {
 
 fn install<K: Kind>() -> (&'static str, Result<(), String>) {
     let prepared = tempfile::tempdir().map_err(|error| error.to_string()).and_then(|folder| {
-        let mut place = Place::new(folder.path().to_path_buf());
+        let mut place = LaunchSite::new(folder.path().to_path_buf());
         K::prepare(&mut place).map(drop).map_err(|fault: Fault| fault.to_string())
     });
     (K::NAME, prepared)

@@ -38,18 +38,18 @@ pub trait Kind: Sized + Send + Sync + 'static {
     fn variables(&self, endpoint: &str) -> Vec<(&'static str, String)>;
 
     #[doc(hidden)]
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault>;
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault>;
 }
 
 /// Where a server is about to run.
 #[derive(Debug)]
-pub struct Place {
+pub struct LaunchSite {
     pub(crate) folder: PathBuf,
     ports: Vec<Port>,
     preferred: &'static [u16],
 }
 
-impl Place {
+impl LaunchSite {
     pub(crate) fn new(folder: PathBuf) -> Self {
         Self::preferring(folder, &[])
     }
@@ -98,20 +98,20 @@ impl<K> fmt::Debug for Launch<K> {
 #[derive(Debug)]
 pub struct Peer<K> {
     launch: Launch<K>,
-    place: Place,
+    place: LaunchSite,
     process: Mutex<Option<Process>>,
 }
 
 impl<K: Kind> Peer<K> {
     /// Installs, prepares and starts a server of the kind.
-    pub(crate) fn launch(prepare: impl Fn(&mut Place) -> Result<Launch<K>, Fault>) -> Result<Self, Fault> {
+    pub(crate) fn launch(prepare: impl Fn(&mut LaunchSite) -> Result<Launch<K>, Fault>) -> Result<Self, Fault> {
         // A port may be taken between the moment it is found free and the moment the server listens.
         let mut tries = 0;
         loop {
             tries += 1;
             let folder = tempfile::Builder::new().prefix(&format!("pipectl-{}-", K::NAME)).tempdir();
             let folder = folder.map_err(|error| Fault::Broken(format!("no temporary folder: {error}")))?;
-            let mut place = Place::new(folder.path().to_owned());
+            let mut place = LaunchSite::new(folder.path().to_owned());
             let launch = prepare(&mut place)?;
             let peer = Self { launch, place, process: Mutex::new(None) };
             // From here on the peer removes it.

@@ -15,7 +15,7 @@ use std::{
 use crate::{
     Azurite, Dynamo, EventHubs, Fault, Kafka, Kind, Kinesis, PubSub,
     cache::beside,
-    peer::{Place, tail, wait},
+    peer::{LaunchSite, tail, wait},
     process::{began, detach},
     shell::run,
 };
@@ -87,7 +87,7 @@ fn start<K: Kind>(home: &Path) -> Result<Running, Fault> {
     down_in(home, K::NAME)?;
     let folder = home.join(K::NAME);
     fs::create_dir_all(&folder).map_err(|error| broken(&folder, &error))?;
-    let mut place = Place::preferring(folder.clone(), K::USUAL_PORTS);
+    let mut place = LaunchSite::preferring(folder.clone(), K::USUAL_PORTS);
     let launch = K::prepare(&mut place)?;
     let id = detach(&launch.command, &place.log()).map_err(Fault::Broken)?;
     let began = began(id).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What pipectl's own crates warn of, so that a test can tell what is passed over in silence.
+//! What pipectl's own crates warn of, so that a test can report what is passed over in silence.
 
 use std::{
     fmt::{Debug, Write as _},

@@ -68,7 +68,7 @@ fn listeners_let_in_only_who_has_the_keys() {
     // {"alg":"none"} and {"sub":"alice","iat":0,"exp":4102444800}, in base64url, without a signature.
     let token = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbGljZSIsImlhdCI6MCwiZXhwIjo0MTAyNDQ0ODAwfQ.";
     let oauth = |token: &str| sasl(&secured.oauth, "OAUTHBEARER", &format!("n,,\u{1}auth=Bearer {token}\u{1}\u{1}"));
-    // A refused token is told in a challenge (RFC 7628, 3.2.2).
+    // A refused token is reported in a challenge (RFC 7628, 3.2.2).
     assert_eq!(oauth(token), (0, String::new()));
     assert!(oauth("bm9uc2Vuc2U.bm9uc2Vuc2U.").1.contains("invalid_token"));
 }

@@ -39,13 +39,13 @@ fn a_server_ends_when_its_test_is_killed() {
         .spawn()
         .unwrap();
     let lines = BufReader::new(test.stdout.take().unwrap()).lines();
-    let told = lines.map_while(Result::ok).find(|line| line.starts_with("victim ") || line.starts_with("skipped"));
-    let told = told.expect("the second process says where its server is");
-    if told.starts_with("skipped") {
+    let reported = lines.map_while(Result::ok).find(|line| line.starts_with("victim ") || line.starts_with("skipped"));
+    let reported = reported.expect("the second process says where its server is");
+    if reported.starts_with("skipped") {
         test.wait().unwrap();
-        return println!("{told}");
+        return println!("{reported}");
     }
-    let mut words = told.splitn(3, ' ').skip(1);
+    let mut words = reported.splitn(3, ' ').skip(1);
     let id: u32 = words.next().unwrap().parse().unwrap();
     let folder = Path::new(words.next().unwrap()).to_owned();
     assert!(!is_gone(id) && folder.is_dir());

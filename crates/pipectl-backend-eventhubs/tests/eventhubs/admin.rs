@@ -82,26 +82,26 @@ fn an_examination_finds_what_is_wrong_without_changing_anything() {
         let connection = connect(&options).await;
         let there = target(&fresh("there"), 1);
         connection.create(&there).await.unwrap();
-        let findings = connection.examine(&[there, target("to-come", 1), StreamTarget::existing("absent")]).await;
+        let findings = connection.preflight(&[there, target("to-come", 1), StreamTarget::existing("absent")]).await;
         let outcomes: Vec<_> = findings.iter().map(|finding| finding.outcome).collect();
         // Three hubs, management and its clock, no checkpoints.
         assert_eq!(outcomes, [Good, Good, Bad, Good, Good, Doubtful], "{findings:#?}");
         assert!(findings.iter().filter(|finding| finding.outcome != Good).all(|finding| finding.help.is_some()));
         assert_eq!(connection.list().await.unwrap().len(), 1);
-        let findings = connection.examine(&[]).await;
+        let findings = connection.preflight(&[]).await;
         assert!(findings[2].detail.ends_with("has 1 partition"), "{findings:#?}");
         let mut wrong = options.clone();
         let key = wrong["connection_string"].as_str().unwrap().replace("SharedAccessKey=", "SharedAccessKey=x");
         wrong["connection_string"] = json!(key);
-        let findings = connect(&wrong).await.examine(&[]).await;
+        let findings = connect(&wrong).await.preflight(&[]).await;
         assert_eq!(findings[2].outcome, Bad, "{findings:#?}");
         assert!(findings[2].help.as_ref().unwrap().contains("SharedAccessKey"), "{findings:#?}");
         options["endpoint"] = json!("amqp://127.0.0.1:1");
         options["retry"] = json!({ "for": "300ms" });
-        let findings = connect(&options).await.examine(&[target("x", 1)]).await;
+        let findings = connect(&options).await.preflight(&[target("x", 1)]).await;
         assert_eq!(findings[0].outcome, Bad, "{findings:#?}");
         // Nothing is named: management answers, and records go elsewhere.
-        let findings = connect(&options).await.examine(&[]).await;
+        let findings = connect(&options).await.preflight(&[]).await;
         let outcomes: Vec<_> = findings.iter().map(|finding| finding.outcome).collect();
         assert_eq!(outcomes, [Good, Good, Bad, Doubtful], "{findings:#?}");
     });
@@ -122,7 +122,7 @@ fn reading_runtime_information_stays_below_the_services_limit() {
 }
 
 #[test]
-fn questions_about_a_hub_are_asked_again_and_their_refusal_is_told() {
+fn questions_about_a_hub_are_asked_again_and_their_refusal_is_reported() {
     let service = need!(Service::start());
     run(async {
         let mut options = options(&service);

@@ -1,4 +1,4 @@
-//! The look-alike's own tests: what it refuses and what it hashes must be true before anything else here is.
+//! The emulator's own tests: what it refuses and what it hashes must be true before anything else here is.
 
 use std::{
     path::{Path, PathBuf},

@@ -1,4 +1,4 @@
-//! The backend against our look-alike of Event Hubs and Microsoft's emulator of Blob storage, each started by the test.
+//! The backend against our emulator of Event Hubs and Microsoft's emulator of Blob storage, each started by the test.
 #![allow(
     clippy::disallowed_methods,
     clippy::unwrap_used,
@@ -6,8 +6,8 @@
 )]
 
 mod admin;
+mod data_loss;
 mod emulator;
-mod gap;
 mod read;
 mod share;
 mod sign;

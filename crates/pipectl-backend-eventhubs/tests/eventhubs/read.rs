@@ -9,7 +9,7 @@ use pipectl_peers::{EventHubs as Service, need};
 use serde_json::json;
 
 use crate::support::{
-    LONG, all, by_partition, connect, context, first_owner, hub, lanes, options, order, put, read_until, run,
+    LONG, all, by_partition, connect, context, first_owner, hub, options, order, put, read_until, run, subtasks,
 };
 
 pub(crate) fn keyed(from: u32, to: u32) -> Vec<(String, String)> {
@@ -33,30 +33,30 @@ fn a_restart_goes_on_where_the_checkpoint_was() {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "resume", 4).await;
         put(&connection, &target, &rows(&keyed(0, 100))).await;
-        let mut first = lanes(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
+        let mut first = subtasks(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
         assert_eq!(first.len(), 2);
         let mut seen = Vec::new();
-        for lane in &mut first {
-            lane.writers_finished().await.unwrap();
-            seen.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
+        for subtask in &mut first {
+            subtask.writers_finished().await.unwrap();
+            seen.extend(read_until(subtask, |_, read| matches!(read, Read::End)).await.unwrap());
         }
         assert_eq!(payloads(&seen), (0..100).collect::<Vec<_>>());
-        let positions = first.iter().map(|lane| lane.position()).collect::<Vec<_>>();
-        for lane in &mut first {
-            lane.close().await.unwrap();
+        let positions = first.iter().map(|subtask| subtask.position()).collect::<Vec<_>>();
+        for subtask in &mut first {
+            subtask.close().await.unwrap();
         }
         put(&connection, &target, &rows(&keyed(100, 150))).await;
         let ownership = Ownership::Owned { positions };
-        let mut second = lanes(&connection, &target, context(ownership, 2, StartAt::Earliest)).await;
+        let mut second = subtasks(&connection, &target, context(ownership, 2, StartAt::Earliest)).await;
         let mut seen = Vec::new();
-        for lane in &mut second {
-            lane.writers_finished().await.unwrap();
-            seen.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
-            lane.close().await.unwrap();
+        for subtask in &mut second {
+            subtask.writers_finished().await.unwrap();
+            seen.extend(read_until(subtask, |_, read| matches!(read, Read::End)).await.unwrap());
+            subtask.close().await.unwrap();
         }
         assert_eq!(payloads(&seen), (100..150).collect::<Vec<_>>());
-        let lane_of = |got: &crate::support::Got| got.partition % 2;
-        assert!(seen.iter().any(|got| lane_of(got) == 0) && seen.iter().any(|got| lane_of(got) == 1));
+        let subtask_of = |got: &crate::support::Got| got.partition % 2;
+        assert!(seen.iter().any(|got| subtask_of(got) == 0) && seen.iter().any(|got| subtask_of(got) == 1));
     });
 }
 
@@ -85,11 +85,11 @@ fn each_way_to_begin_begins_there() {
             (positions("20"), nothing.clone()),
             (StartAt::Latest, nothing),
         ] {
-            let mut lanes = lanes(&connection, &target, context(Ownership::Look, 1, start.clone())).await;
-            lanes[0].writers_finished().await.unwrap();
-            let got = read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await.unwrap();
+            let mut subtasks = subtasks(&connection, &target, context(Ownership::Look, 1, start.clone())).await;
+            subtasks[0].writers_finished().await.unwrap();
+            let got = read_until(&mut subtasks[0], |_, read| matches!(read, Read::End)).await.unwrap();
             assert_eq!(payloads(&got), wanted, "{start:?}");
-            lanes[0].close().await.unwrap();
+            subtasks[0].close().await.unwrap();
         }
     });
 }
@@ -106,11 +106,11 @@ fn a_partition_without_a_record_yet_keeps_its_moment_over_a_restart() {
         let start = StartAt::Time(host.now());
         host.sleep_until(host.now() + 10_000).await;
         put(&connection, &target, &rows(&keyed(21, 22))).await;
-        let mut first = lanes(&connection, &target, context(first_owner(), 1, start.clone())).await;
+        let mut first = subtasks(&connection, &target, context(first_owner(), 1, start.clone())).await;
         read_until(&mut first[0], |got, _| got.len() == 1).await.unwrap();
         let positions = vec![first[0].position()];
         first[0].close().await.unwrap();
-        let mut again = lanes(&connection, &target, context(Ownership::Owned { positions }, 1, start)).await;
+        let mut again = subtasks(&connection, &target, context(Ownership::Owned { positions }, 1, start)).await;
         again[0].writers_finished().await.unwrap();
         let got = read_until(&mut again[0], |_, read| matches!(read, Read::End)).await.unwrap();
         assert_eq!(payloads(&got), Vec::<u32>::new());
@@ -125,18 +125,19 @@ fn a_position_by_hand_is_a_sequence_number_or_an_offset_and_nothing_else() {
         let target = hub(&connection, "by-hand", 1).await;
         put(&connection, &target, &rows(&keyed(0, 10))).await;
         let at = |text: &str| StartAt::Positions([(0, text.to_owned())].into());
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
-        read_until(&mut lanes[0], |got, _| got.len() == 10).await.unwrap();
-        let last = lanes[0].position()["partitions"]["0"]["offset"].as_str().unwrap().to_owned();
-        lanes[0].close().await.unwrap();
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        read_until(&mut subtasks[0], |got, _| got.len() == 10).await.unwrap();
+        let last = subtasks[0].position()["partitions"]["0"]["offset"].as_str().unwrap().to_owned();
+        subtasks[0].close().await.unwrap();
         for (text, wanted) in
             [("7", vec![7, 8, 9]), ("offset:0", (0..10).collect()), (&format!("offset:{last}"), vec![9])]
         {
-            let mut lanes = crate::support::lanes(&connection, &target, context(Ownership::Look, 1, at(text))).await;
-            lanes[0].writers_finished().await.unwrap();
-            let got = read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await.unwrap();
+            let mut subtasks =
+                crate::support::subtasks(&connection, &target, context(Ownership::Look, 1, at(text))).await;
+            subtasks[0].writers_finished().await.unwrap();
+            let got = read_until(&mut subtasks[0], |_, read| matches!(read, Read::End)).await.unwrap();
             assert_eq!(payloads(&got), wanted, "{text}");
-            lanes[0].close().await.unwrap();
+            subtasks[0].close().await.unwrap();
         }
         for text in ["abc", "", "-1", "+3", "1.5", "offset:", "offset:x", "offset:-1", "99999999999999999999"] {
             let error = connection.consumer(&target, context(Ownership::Look, 1, at(text))).await.err().unwrap();
@@ -148,16 +149,16 @@ fn a_position_by_hand_is_a_sequence_number_or_an_offset_and_nothing_else() {
 }
 
 #[test]
-fn a_look_beside_a_pipeline_with_the_default_group_is_told_what_to_do() {
+fn a_look_beside_a_pipeline_with_the_default_group_is_reported_what_to_do() {
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
         let mut target = hub(&connection, "busy-group", 1).await;
         target.options = Some(json!({ "consumer_group": "$Default" }));
         put(&connection, &target, &rows(&keyed(0, 3))).await;
-        let mut pipeline = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut pipeline = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         read_until(&mut pipeline[0], |got, _| got.len() == 3).await.unwrap();
-        let mut look = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+        let mut look = subtasks(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
         let error = read_until(&mut look[0], |_, _| false).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict);
         assert!(error.message.contains("`consumer_group`") && error.message.contains("Basic"), "{error}");
@@ -173,27 +174,27 @@ fn latest_is_the_moment_of_opening_and_survives_a_restart_without_a_record() {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "latest", 2).await;
         put(&connection, &target, &rows(&keyed(0, 10))).await;
-        let opened = lanes(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
+        let opened = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
         let positions = vec![opened[0].position()];
         drop(opened);
         put(&connection, &target, &rows(&keyed(10, 20))).await;
         let ownership = Ownership::Owned { positions };
-        let mut again = lanes(&connection, &target, context(ownership, 1, StartAt::Latest)).await;
+        let mut again = subtasks(&connection, &target, context(ownership, 1, StartAt::Latest)).await;
         let got = read_until(&mut again[0], |got, _| got.len() == 10).await.unwrap();
         assert_eq!(payloads(&got), (10..20).collect::<Vec<_>>());
     });
 }
 
 #[test]
-fn partitions_open_and_are_caught_up_again_and_again_and_the_lane_is_quiet() {
+fn partitions_open_and_are_caught_up_again_and_again_and_the_subtask_is_quiet() {
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "quiet", 2).await;
         put(&connection, &target, &rows(&keyed(0, 3))).await;
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         let (mut opened, mut caught, mut quiet) = (Vec::new(), [0, 0], 0);
-        let got = read_until(&mut lanes[0], |_, read| {
+        let got = read_until(&mut subtasks[0], |_, read| {
             match read {
                 Read::Opened(partition) => opened.push(*partition),
                 Read::CaughtUp(partition) => caught[*partition as usize] += 1,
@@ -217,15 +218,15 @@ fn the_end_counts_partitions_that_were_added_a_moment_ago() {
         let connection = connect(&options).await;
         let mut target = hub(&connection, "grown", 1).await;
         put(&connection, &target, &rows(&keyed(0, 5))).await;
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
-        let mut got = read_until(&mut lanes[0], |got, _| got.len() == 5).await.unwrap();
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 2, StartAt::Earliest)).await;
+        let mut got = read_until(&mut subtasks[0], |got, _| got.len() == 5).await.unwrap();
         target.partitions = Some(4);
         connection.update(&target).await.unwrap();
         put(&connection, &target, &rows(&keyed(5, 40))).await;
         // Nobody has asked for the number of partitions yet.
-        for lane in &mut lanes {
-            lane.writers_finished().await.unwrap();
-            got.extend(read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap());
+        for subtask in &mut subtasks {
+            subtask.writers_finished().await.unwrap();
+            got.extend(read_until(subtask, |_, read| matches!(read, Read::End)).await.unwrap());
         }
         assert_eq!(payloads(&got), (0..40).collect::<Vec<_>>());
         assert!(by_partition(&got).len() > 2, "{:?}", by_partition(&got));
@@ -238,16 +239,16 @@ fn broken_connections_and_tokens_lose_and_repeat_nothing() {
     run(async {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "broken", 2).await;
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Latest)).await;
         let mut seen = Vec::new();
         for round in 0..4 {
             put(&connection, &target, &rows(&keyed(round * 50, round * 50 + 50))).await;
-            seen.extend(read_until(&mut lanes[0], |got, _| got.len() == 50).await.unwrap());
+            seen.extend(read_until(&mut subtasks[0], |got, _| got.len() == 50).await.unwrap());
             let path = if round % 2 == 0 { "/peer/disconnect" } else { "/peer/expire-tokens" };
             order(&service, path, &json!({}));
         }
         put(&connection, &target, &rows(&keyed(200, 210))).await;
-        seen.extend(read_until(&mut lanes[0], |got, _| got.len() == 10).await.unwrap());
+        seen.extend(read_until(&mut subtasks[0], |got, _| got.len() == 10).await.unwrap());
         let order: Vec<_> = seen.iter().map(|one| (one.partition, one.offset)).collect();
         assert_eq!(payloads(&seen), (0..210).collect::<Vec<_>>());
         for partition in 0..2 {
@@ -263,7 +264,7 @@ fn giving_up_a_wait_loses_nothing() {
     run(async {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "cancel", 1).await;
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         let records = keyed(0, 2_000);
         let writing = async {
             for part in records.chunks(40) {
@@ -276,7 +277,7 @@ fn giving_up_a_wait_loses_nothing() {
             while seen.len() < 2_000 {
                 assert!(Instant::now() < until, "{} records after {given_up} given up waits", seen.len());
                 // As the runtime does at each checkpoint, only far more often.
-                match tokio::time::timeout(Duration::from_micros(300), lanes[0].next()).await {
+                match tokio::time::timeout(Duration::from_micros(300), subtasks[0].next()).await {
                     Ok(Ok(Read::Records(batch))) => seen.extend(crate::support::records(&batch)),
                     Ok(read) => drop(read.unwrap()),
                     Err(_) => given_up += 1,
@@ -297,9 +298,9 @@ fn a_later_owner_cuts_the_former_one_off_and_stays() {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "owner", 1).await;
         put(&connection, &target, &rows(&keyed(0, 5))).await;
-        let mut former = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut former = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         read_until(&mut former[0], |got, _| got.len() == 5).await.unwrap();
-        let mut later = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut later = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         read_until(&mut later[0], |got, _| got.len() == 5).await.unwrap();
         let error = read_until(&mut former[0], |_, _| false).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict);
@@ -319,7 +320,7 @@ fn an_owner_whose_clock_is_behind_still_takes_over() {
         let connection = connect(&options(&service)).await;
         let target = hub(&connection, "clock", 1).await;
         put(&connection, &target, &rows(&keyed(0, 5))).await;
-        let mut own = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut own = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         // An owner of another program (or from the future), which reads until it is cut off.
         let text = options(&service)["connection_string"].as_str().unwrap().to_owned();
         let mut tries = 0;
@@ -352,7 +353,7 @@ fn an_owner_whose_clock_is_behind_still_takes_over() {
 }
 
 #[test]
-fn more_readers_than_allowed_are_told_so() {
+fn more_readers_than_allowed_are_reported_so() {
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
@@ -360,11 +361,11 @@ fn more_readers_than_allowed_are_told_so() {
         put(&connection, &target, &rows(&keyed(0, 2))).await;
         let mut open = Vec::new();
         for _ in 0..5 {
-            let mut lanes = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
-            read_until(&mut lanes[0], |got, _| got.len() == 2).await.unwrap();
-            open.push(lanes);
+            let mut subtasks = subtasks(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+            read_until(&mut subtasks[0], |got, _| got.len() == 2).await.unwrap();
+            open.push(subtasks);
         }
-        let mut sixth = lanes(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+        let mut sixth = subtasks(&connection, &target, context(Ownership::Look, 1, StartAt::Earliest)).await;
         let error = read_until(&mut sixth[0], |_, _| false).await.unwrap_err();
         assert!(error.kind == ErrorKind::Conflict && error.message.contains("which is 5"), "{error}");
     });

@@ -11,23 +11,23 @@ use serde_json::json;
 
 use crate::{
     read::{keyed, rows},
-    support::{CONTAINER, Got, LONG, connect, context, hub, lanes, options, put, records, run, with_checkpoints},
+    support::{CONTAINER, Got, LONG, connect, context, hub, options, put, records, run, subtasks, with_checkpoints},
 };
 
-/// A worker of the test: its lane, and what it has read.
+/// A worker of the test: its subtask, and what it has read.
 struct Worker {
-    lane: Box<dyn SourceReader>,
+    subtask: Box<dyn SourceReader>,
     got: Vec<Got>,
     held: BTreeSet<u32>,
 }
 
 impl Worker {
-    fn new(lane: Box<dyn SourceReader>) -> Self {
-        Self { lane, got: Vec::new(), held: BTreeSet::new() }
+    fn new(subtask: Box<dyn SourceReader>) -> Self {
+        Self { subtask, got: Vec::new(), held: BTreeSet::new() }
     }
 
     async fn step(&mut self) {
-        match self.lane.next().await.unwrap() {
+        match self.subtask.next().await.unwrap() {
             Read::Records(batch) => self.got.extend(records(&batch)),
             Read::Opened(partition) => drop(self.held.insert(partition)),
             Read::Lost(partition) => drop(self.held.remove(&partition)),
@@ -36,8 +36,8 @@ impl Worker {
     }
 
     async fn commit(&mut self) {
-        let position = self.lane.position();
-        self.lane.committed(&position).await.unwrap();
+        let position = self.subtask.position();
+        self.subtask.committed(&position).await.unwrap();
     }
 }
 
@@ -52,8 +52,8 @@ fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
         let target = hub(&connection, "share", 4).await;
         put(&connection, &target, &rows(&keyed(0, 100))).await;
         let open = || async {
-            let mut lanes = lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
-            Worker::new(lanes.remove(0))
+            let mut subtasks = subtasks(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
+            Worker::new(subtasks.remove(0))
         };
         let mut one = open().await;
         while one.got.len() < 100 {
@@ -96,14 +96,14 @@ fn two_workers_share_one_dies_and_the_other_goes_on_behind_its_checkpoint() {
         two.commit().await;
         let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
         assert!(state.partitions.iter().all(|one| one.lag == Some(0)), "{state:?}");
-        two.lane.close().await.unwrap();
+        two.subtask.close().await.unwrap();
         put(&connection, &target, &rows(&keyed(220, 223))).await;
         let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
         assert_eq!(state.partitions.iter().map(|one| one.lag.unwrap()).sum::<u64>(), 3);
         // What was given up is free at once: no lease has to run out, and this worker's is longer than its test may take.
         let connection = connect(&with_checkpoints(options, blobs, "1h")).await;
-        let mut lanes = lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
-        let mut three = Worker::new(lanes.remove(0));
+        let mut subtasks = subtasks(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
+        let mut three = Worker::new(subtasks.remove(0));
         let until = Instant::now() + LONG;
         while three.got.len() < 3 {
             assert!(Instant::now() < until, "{}", three.got.len());
@@ -123,23 +123,23 @@ fn a_former_owner_cannot_commit() {
         let target = hub(&connection, "fenced", 1).await;
         put(&connection, &target, &rows(&keyed(0, 10))).await;
         let open = || async {
-            let mut lanes = lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
-            Worker::new(lanes.remove(0))
+            let mut subtasks = subtasks(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await;
+            Worker::new(subtasks.remove(0))
         };
         let mut former = open().await;
         while former.got.len() < 10 {
             former.step().await;
         }
-        let position = former.lane.position();
+        let position = former.subtask.position();
         // It gives the partition up, but wants to commit all the same, as one that was paused would.
-        former.lane.close().await.unwrap();
+        former.subtask.close().await.unwrap();
         let mut later = open().await;
         let until = Instant::now() + LONG;
         while later.got.len() < 10 {
             assert!(Instant::now() < until);
             later.step().await;
         }
-        former.lane.committed(&position).await.unwrap();
+        former.subtask.committed(&position).await.unwrap();
         let state = connection.describe(&target, Some("test.peers.stream")).await.unwrap().unwrap();
         assert_eq!(state.partitions[0].lag, Some(10), "nothing was committed");
         later.commit().await;
@@ -182,12 +182,12 @@ fn a_group_is_forgotten_under_the_name_that_it_has_at_the_service() {
             put(&connection, &target, &rows(&keyed(0, 10))).await;
             let mut context = context(Ownership::Shared, 1, StartAt::Earliest);
             context.group = group.to_owned();
-            let mut worker = Worker::new(lanes(&connection, &target, context.clone()).await.remove(0));
+            let mut worker = Worker::new(subtasks(&connection, &target, context.clone()).await.remove(0));
             while worker.got.len() < 10 {
                 worker.step().await;
             }
             worker.commit().await;
-            worker.lane.close().await.unwrap();
+            worker.subtask.close().await.unwrap();
             let lag = || async {
                 let state = connection.describe(&target, Some(group)).await.unwrap().unwrap();
                 state.partitions.iter().map(|one| one.lag.unwrap()).sum::<u64>()
@@ -195,13 +195,13 @@ fn a_group_is_forgotten_under_the_name_that_it_has_at_the_service() {
             assert_eq!(lag().await, 0, "{tier} {chosen:?} {group}");
             connection.forget(&target, group).await.unwrap();
             assert_eq!(lag().await, 10, "{tier} {chosen:?} {group}");
-            let mut worker = Worker::new(lanes(&connection, &target, context).await.remove(0));
+            let mut worker = Worker::new(subtasks(&connection, &target, context).await.remove(0));
             let until = Instant::now() + LONG;
             while worker.got.len() < 10 {
                 assert!(Instant::now() < until, "{tier} {chosen:?} {group}: {}", worker.got.len());
                 worker.step().await;
             }
-            worker.lane.close().await.unwrap();
+            worker.subtask.close().await.unwrap();
         }
     });
 }

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::{
     read::{keyed, payloads, rows},
-    support::{Got, all, connect, context, counters, first_owner, hub, lanes, options, order, put, read_until, run},
+    support::{Got, all, connect, context, counters, first_owner, hub, options, order, put, read_until, run, subtasks},
 };
 
-/// `{"exp":4102444800}`, the year 2100; the look-alike checks no signatures.
+/// `{"exp":4102444800}`, the year 2100; the emulator checks no signatures.
 const GOOD: &str = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.e30";
 /// `{"exp":1}`.
 const OLD: &str = "e30.eyJleHAiOjF9.e30";
@@ -60,7 +60,7 @@ fn a_token_that_runs_out_in_mid_run_is_renewed() {
         let target = hub(&connection, "renewed", 1).await;
         // The service takes none for longer than this.
         order(&service, "/peer/faults", &json!({ "tokenLifetime": 700 }));
-        let mut lanes = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+        let mut subtasks = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
         let records = keyed(0, 60);
         let writing = async {
             let mut writer = crate::support::producer(&connection, &target).await;
@@ -73,12 +73,12 @@ fn a_token_that_runs_out_in_mid_run_is_renewed() {
         };
         // What was on its way when its link was closed is sent again, so some may be there twice.
         let different = |got: &[Got]| payloads(got).into_iter().collect::<BTreeSet<_>>();
-        let reading = read_until(&mut lanes[0], |got, _| different(got).len() >= 60);
+        let reading = read_until(&mut subtasks[0], |got, _| different(got).len() >= 60);
         let ((), got) = futures::join!(writing, reading);
         assert_eq!(different(&got.unwrap()), (0..60).collect());
         let tokens = counters(&service)["tokens"].as_u64().unwrap();
         assert!(tokens > 6, "{tokens}: none has run out");
-        lanes[0].writers_finished().await.unwrap();
-        read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await.unwrap();
+        subtasks[0].writers_finished().await.unwrap();
+        read_until(&mut subtasks[0], |_, read| matches!(read, Read::End)).await.unwrap();
     });
 }

@@ -22,7 +22,7 @@ use pipectl_host::Host;
 use pipectl_peers::{AZURITE_ACCOUNT, AZURITE_KEY, Azurite, EventHubs as Service, Peer};
 use serde_json::{Value, json};
 
-/// The only key that the look-alike knows, unless told otherwise.
+/// The only key that the emulator knows, unless told otherwise.
 pub(crate) const SECRET: &str = "SAS_KEY_VALUE";
 /// Nothing here takes longer.
 pub(crate) const LONG: Duration = Duration::from_mins(1);
@@ -110,11 +110,11 @@ pub(crate) async fn put(connection: &Arc<dyn Connection>, target: &StreamTarget,
     assert!(writer.refused().is_empty());
 }
 
-pub(crate) fn context(ownership: Ownership, lanes: u32, start: StartAt) -> ConsumerContext {
+pub(crate) fn context(ownership: Ownership, subtasks: u32, start: StartAt) -> ConsumerContext {
     ConsumerContext {
         node: "stream".into(),
         group: "test.peers.stream".into(),
-        lanes,
+        subtasks,
         ownership,
         start,
         memory: MEMORY,
@@ -126,7 +126,7 @@ pub(crate) fn first_owner() -> Ownership {
     Ownership::Owned { positions: Vec::new() }
 }
 
-pub(crate) async fn lanes(
+pub(crate) async fn subtasks(
     connection: &Arc<dyn Connection>,
     target: &StreamTarget,
     context: ConsumerContext,
@@ -162,16 +162,16 @@ pub(crate) fn records(batch: &Batch) -> Vec<Got> {
     (0..batch.len()).map(one).collect()
 }
 
-/// Reads a lane until `enough` says so.
+/// Reads a subtask until `enough` says so.
 pub(crate) async fn read_until(
-    lane: &mut Box<dyn SourceReader>,
+    subtask: &mut Box<dyn SourceReader>,
     mut enough: impl FnMut(&[Got], &Read) -> bool,
 ) -> Result<Vec<Got>, ConnectorError> {
     let mut got = Vec::new();
     let until = Instant::now() + LONG;
     loop {
         assert!(Instant::now() < until, "only {} records came: {:?}", got.len(), got.last());
-        let read = tokio::time::timeout(LONG, lane.next()).await.expect("the reader never wakes")?;
+        let read = tokio::time::timeout(LONG, subtask.next()).await.expect("the reader never wakes")?;
         if let Read::Records(batch) = &read {
             got.extend(records(batch));
         }
@@ -183,11 +183,11 @@ pub(crate) async fn read_until(
 
 /// Everything that is in a stream, by a look.
 pub(crate) async fn all(connection: &Arc<dyn Connection>, target: &StreamTarget) -> Vec<Got> {
-    let mut lanes = lanes(connection, target, context(Ownership::Look, 1, StartAt::Earliest)).await;
-    let lane = &mut lanes[0];
-    lane.writers_finished().await.unwrap();
-    let got = read_until(lane, |_, read| matches!(read, Read::End)).await.unwrap();
-    lane.close().await.unwrap();
+    let mut subtasks = subtasks(connection, target, context(Ownership::Look, 1, StartAt::Earliest)).await;
+    let subtask = &mut subtasks[0];
+    subtask.writers_finished().await.unwrap();
+    let got = read_until(subtask, |_, read| matches!(read, Read::End)).await.unwrap();
+    subtask.close().await.unwrap();
     got
 }
 
@@ -216,7 +216,7 @@ pub(crate) fn http(method: &str, address: &str, path: &str, headers: &[(&str, &s
     (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
 }
 
-/// Orders something of the look-alike that no service has: a fault.
+/// Orders something of the emulator that no service has: a fault.
 pub(crate) fn order(service: &Peer<Service>, path: &str, body: &Value) {
     let (status, answer) = http("POST", &service.control, path, &[], &body.to_string());
     assert_eq!(status, 200, "{answer}");

@@ -217,7 +217,7 @@ impl KafkaConnection {
         .await
     }
 
-    /// What the brokers answer for a place in each partition (see `Lookup::at`, which does it for a lane).
+    /// What the brokers answer for a place in each partition (see `Lookup::at`, which does it for a subtask).
     pub(crate) async fn places(
         &self,
         name: &str,
@@ -240,8 +240,8 @@ impl KafkaConnection {
 fn serve(client: &Asking) {
     let watch = client.context();
     loop {
-        let before = watch.served();
-        if client.poll(Duration::ZERO).is_none() && watch.served() == before {
+        let before = watch.callbacks();
+        if client.poll(Duration::ZERO).is_none() && watch.callbacks() == before {
             return;
         }
     }

@@ -8,8 +8,8 @@ use rdkafka::{ClientConfig, config::FromClientConfigAndContext as _};
 use super::{Asking, serve};
 use crate::{error, options::KafkaOptions, watch::Watch};
 
-/// How often the client tells which brokers it knows.
-const TELL_EVERY: Duration = Duration::from_millis(50);
+/// How often the client reports which brokers it knows.
+const REPORT_INTERVAL: Duration = Duration::from_millis(50);
 /// What to do about brokers with public addresses.
 const HELP: &str = "set the private listener of the brokers in `brokers`; it must advertise private addresses too";
 
@@ -30,7 +30,7 @@ pub(super) async fn admit(
         context.admit(broker, HELP).await?;
     }
     let mut config = config.clone();
-    config.set("statistics.interval.ms", TELL_EVERY.as_millis().to_string());
+    config.set("statistics.interval.ms", REPORT_INTERVAL.as_millis().to_string());
     let client = Asking::from_config_and_context(&config, watch.clone())
         .map_err(|problem| error::client("connect to Kafka", problem))?;
     let micros = i64::try_from(options.request_timeout.0.as_micros()).unwrap_or(i64::MAX);
@@ -41,10 +41,10 @@ pub(super) async fn admit(
         for broker in &advertised {
             context.admit(broker, HELP).await?;
         }
-        // That nobody answers is told better by whoever asks next.
+        // That nobody answers is reported better by whoever asks next.
         if !advertised.is_empty() || context.host.now() >= until {
             return Ok(());
         }
-        context.host.sleep(TELL_EVERY).await;
+        context.host.sleep(REPORT_INTERVAL).await;
     }
 }

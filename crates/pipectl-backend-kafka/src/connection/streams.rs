@@ -13,8 +13,9 @@ use super::{ASK_AGAIN, KafkaConnection};
 use crate::{
     admin::Setting,
     backend::DEFAULT_PARTITIONS,
-    consumer, examine,
+    consumer,
     options::KafkaStreamOptions,
+    preflight,
     producer::{self, Facts, Opening},
     retry, topic,
 };
@@ -258,14 +259,14 @@ impl Connection for KafkaConnection {
         producer::open(self.opening(stream, &options, facts), context).await
     }
 
-    async fn published(
+    async fn is_committed(
         &self,
         stream: &StreamTarget,
         context: ProducerContext,
         state: &[u8],
     ) -> Result<Option<bool>, ConnectorError> {
         let (facts, options) = (self.facts(stream).await?, topic::options(stream)?);
-        producer::published(self.opening(stream, &options, facts), context, state).await
+        producer::is_committed(self.opening(stream, &options, facts), context, state).await
     }
 
     async fn consumer(
@@ -278,7 +279,7 @@ impl Connection for KafkaConnection {
         consumer::open(&self.host, &self.options, &self.client_id, || self.watch(), stream, &options, context).await
     }
 
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
-        examine::examine(self, streams).await
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        preflight::preflight(self, streams).await
     }
 }

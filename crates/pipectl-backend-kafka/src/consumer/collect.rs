@@ -16,8 +16,8 @@ const ENVELOPE: usize = 48;
 pub(crate) struct Collector {
     partitions: BTreeMap<u32, Columns>,
     bytes: usize,
-    /// Whether it was told that headers could not be read: once is enough.
-    told: bool,
+    /// Whether it was reported that headers could not be read: once is enough.
+    reported: bool,
 }
 
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl Collector {
                 builder.header(name, value);
                 bytes += name.len() + value.map_or(0, <[u8]>::len);
             });
-            if !all && !std::mem::replace(&mut self.told, true) {
+            if !all && !std::mem::replace(&mut self.reported, true) {
                 tracing::warn!(
                     topic = message.topic(),
                     partition = message.partition(),

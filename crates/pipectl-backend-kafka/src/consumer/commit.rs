@@ -63,7 +63,7 @@ impl Reader {
             .await;
             match done {
                 Ok(()) => {}
-                // Fenced: the partitions are others' by now, and the group will tell which. Nothing was committed.
+                // Fenced: the partitions are others' by now, and the group will report which. Nothing was committed.
                 Err(problem) if problem.kind == ErrorKind::Conflict => {
                     tracing::warn!(%problem, "another worker reads these partitions now; nothing was committed");
                     return Ok(());
@@ -88,7 +88,7 @@ mod tests {
     use crate::error;
 
     #[test]
-    fn a_former_owner_is_told_apart_from_a_broker_that_is_away() {
+    fn a_former_owner_is_reported_apart_from_a_broker_that_is_away() {
         for code in [Code::IllegalGeneration, Code::UnknownMemberId, Code::FencedInstanceId, Code::AssignmentLost] {
             assert_eq!(error::kind(code), ErrorKind::Conflict, "{code}");
         }

@@ -1,4 +1,4 @@
-//! What a lane's client has fetched, and what it says when it cannot: records become batches that wait to be handed on.
+//! What a subtask's client has fetched, and what it says when it cannot: records become batches that wait to be handed on.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const BATCH: usize = 1 << 20;
 /// Refusals that are further apart have nothing to do with each other; the client asks again after half a second.
 const REFUSED_AGAIN: Duration = Duration::from_secs(10);
 
-/// Whether a code says that what a topic holds cannot be read, which asking again does not mend.
+/// Whether a code says that what a topic holds cannot be read, which asking again does not fix.
 fn is_damage(code: Code) -> bool {
     matches!(code, Code::BadCompression | Code::BadMessage | Code::InvalidMessage | Code::MessageSizeTooLarge)
 }
@@ -25,7 +25,7 @@ impl Reader {
         let watch = client.context().watch();
         let host = self.plan.host.clone();
         loop {
-            let served = watch.served();
+            let callbacks = watch.callbacks();
             match client.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     self.collector.push(&message, || host.now());
@@ -40,7 +40,7 @@ impl Reader {
                 }
                 Some(Err(problem)) => self.on_error(problem)?,
                 // An event that is no record ends a look as an empty queue does.
-                None if watch.served() == served => break,
+                None if watch.callbacks() == callbacks => break,
                 None => {}
             }
         }
@@ -57,7 +57,7 @@ impl Reader {
         }
     }
 
-    /// The client mends nearly everything by itself; what it cannot mend, and what lasts too long, is an error.
+    /// The client fixes nearly everything by itself; what it cannot fix, and what lasts too long, is an error.
     fn on_error(&mut self, problem: KafkaError) -> Result<(), ConnectorError> {
         let fatal = matches!(problem, KafkaError::MessageConsumptionFatal(_));
         match problem.rdkafka_error_code() {

@@ -21,7 +21,7 @@ use rdkafka::{
 
 use crate::watch::Watch;
 
-/// The client's view of one lane.
+/// The client's view of one subtask.
 pub(crate) struct Group {
     watch: Watch,
     events: Mutex<VecDeque<Event>>,
@@ -42,11 +42,11 @@ pub(crate) enum Event {
     },
 }
 
-/// The client of one lane.
+/// The client of one subtask.
 pub(crate) type Client = BaseConsumer<Group>;
 
 impl Group {
-    /// For one lane.
+    /// For one subtask.
     pub(crate) fn new(watch: Watch) -> Self {
         Self { watch, events: Mutex::default(), closing: AtomicBool::new(false) }
     }

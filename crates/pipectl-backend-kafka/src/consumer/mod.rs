@@ -1,4 +1,4 @@
-//! Reading topics: one client for each lane, by our own positions, as a member of a group, or to have a look.
+//! Reading topics: one client for each subtask, by our own positions, as a member of a group, or to have a look.
 
 mod collect;
 mod commit;
@@ -39,7 +39,7 @@ const PARTITION_FETCH: u64 = 1 << 20;
 /// single batch that is larger than a fetch should be, and of a zstd batch when it is unfolded.
 const UNFOLDED: u64 = 100_000_000;
 
-/// Opens all lanes.
+/// Opens all subtasks.
 pub(crate) async fn open(
     host: &Host,
     options: &Arc<KafkaOptions>,
@@ -65,10 +65,10 @@ pub(crate) async fn open(
         Ownership::Shared => Sharing::Shared,
         Ownership::Look => Sharing::Look,
     };
-    let lanes = context.lanes.max(1);
-    let config = config(options, client_id, &context, lanes);
+    let subtasks = context.subtasks.max(1);
+    let config = config(options, client_id, &context, subtasks);
     let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
-    for lane in 0..lanes {
+    for subtask in 0..subtasks {
         let wake = Arc::new(Notify::new());
         let client = client(&config, watch(), &wake)
             .map_err(|problem| error::client(format!("read topic `{}`", target.name), problem))?;
@@ -76,13 +76,13 @@ pub(crate) async fn open(
             client: Arc::new(client),
             topic: target.name.clone(),
             timeout: options.request_timeout.0,
-            on_gap: stream.on_gap,
+            on_data_loss: stream.on_data_loss,
         };
         let plan = Plan {
             host: host.clone(),
             sharing,
-            lane,
-            lanes,
+            subtask,
+            subtasks,
             start: context.start.clone(),
             known: known.clone(),
             discover_every: options.discover_every.0,
@@ -106,9 +106,9 @@ fn client(config: &ClientConfig, watch: Watch, wake: &Arc<Notify>) -> Result<Cli
     Ok(client)
 }
 
-fn config(options: &KafkaOptions, client_id: &str, context: &ConsumerContext, lanes: u32) -> ClientConfig {
+fn config(options: &KafkaOptions, client_id: &str, context: &ConsumerContext, subtasks: u32) -> ClientConfig {
     let mut config = settings::common(options, client_id);
-    let share = context.memory / u64::from(lanes);
+    let share = context.memory / u64::from(subtasks);
     let fetch = (share / 4).clamp(*FETCH.start(), *FETCH.end());
     let discover = options.discover_every.0.as_millis().clamp(100, 900_000);
     config
@@ -147,21 +147,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_all_lanes_may_hold_stays_within_the_budget() {
-        let context = |memory, lanes| ConsumerContext {
+    fn what_all_subtask_may_hold_stays_within_the_budget() {
+        let context = |memory, subtasks| ConsumerContext {
             node: "s".into(),
             group: "g".into(),
-            lanes,
+            subtasks,
             ownership: Ownership::Look,
             start: StartAt::Earliest,
             memory,
             checkpoint_every: Duration::from_secs(10),
         };
-        for (memory, lanes) in [(8 << 20, 1_u32), (64 << 20, 4), (256 << 20, 16)] {
-            let config = config(&KafkaOptions::default(), "c", &context(memory, lanes), lanes);
+        for (memory, subtasks) in [(8 << 20, 1_u32), (64 << 20, 4), (256 << 20, 16)] {
+            let config = config(&KafkaOptions::default(), "c", &context(memory, subtasks), subtasks);
             let number = |name: &str| config.get(name).unwrap().parse::<u64>().unwrap();
             let each = number("queued.max.messages.kbytes") * 1024 + number("fetch.max.bytes");
-            assert!(each * u64::from(lanes) <= memory, "{memory} bytes for {lanes} lanes: {each} each");
+            assert!(each * u64::from(subtasks) <= memory, "{memory} bytes for {subtasks} subtasks: {each} each");
             config.create_native_config().unwrap();
         }
     }

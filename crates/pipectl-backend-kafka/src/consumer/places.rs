@@ -11,9 +11,9 @@ use rdkafka::{
 };
 
 use super::group::{Client, list};
-use crate::{error, options::OnGap};
+use crate::{error, options::OnDataLoss};
 
-/// What a look-up needs of a lane.
+/// What a look-up needs of a subtask.
 #[derive(Clone)]
 pub(crate) struct Lookup {
     /// The client.
@@ -23,7 +23,7 @@ pub(crate) struct Lookup {
     /// How long a request may take.
     pub(crate) timeout: Duration,
     /// What to do about records that are gone.
-    pub(crate) on_gap: OnGap,
+    pub(crate) on_data_loss: OnDataLoss,
 }
 
 /// A partition's bounds: the oldest record and the place after the newest that may be read.
@@ -53,8 +53,8 @@ impl Lookup {
     pub(crate) fn serve(&self) {
         let watch = self.client.context().watch();
         loop {
-            let before = watch.served();
-            if self.client.poll(Duration::ZERO).is_none() && watch.served() == before {
+            let before = watch.callbacks();
+            if self.client.poll(Duration::ZERO).is_none() && watch.callbacks() == before {
                 return;
             }
         }
@@ -180,14 +180,14 @@ impl Lookup {
         } else {
             return Ok(next);
         };
-        match self.on_gap {
-            OnGap::Continue => {
+        match self.on_data_loss {
+            OnDataLoss::Continue => {
                 tracing::warn!("{problem}; continuing with the oldest record");
                 Ok(bounds.low)
             }
-            OnGap::Fail => Err(ConnectorError::new(
+            OnDataLoss::Fail => Err(ConnectorError::new(
                 ErrorKind::Conflict,
-                format!("{problem}; set `on_gap: continue` on the stream to continue with the oldest record"),
+                format!("{problem}; set `on_data_loss: continue` on the stream to continue with the oldest record"),
             )),
         }
     }

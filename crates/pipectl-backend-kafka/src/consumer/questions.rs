@@ -1,4 +1,4 @@
-//! What a lane asks the brokers, one question at a time beside its reading, and what it makes of the answers.
+//! What a subtask asks the brokers, one question at a time beside its reading, and what it makes of the answers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -56,8 +56,8 @@ impl Reader {
         let every = if self.trouble.is_some() { TROUBLED } else { self.plan.discover_every };
         self.next_discovery = self.plan.host.now() + micros(every);
         let have: Vec<u32> = self.partitions.keys().copied().collect();
-        let (lane, lanes, sharing) = (self.plan.lane, self.plan.lanes, self.plan.sharing);
-        self.ask(move || newcomers(&lookup, lane, lanes, sharing, &have), Answer::Discovered);
+        let (subtask, subtasks, sharing) = (self.plan.subtask, self.plan.subtasks, self.plan.sharing);
+        self.ask(move || newcomers(&lookup, subtask, subtasks, sharing, &have), Answer::Discovered);
     }
 
     fn ask<T: Send + 'static>(
@@ -104,11 +104,11 @@ impl Reader {
     }
 }
 
-/// Partitions of the lane that are not read yet. A group sees to that itself; it is enough that the topic answers.
+/// Partitions of the subtask that are not read yet. A group sees to that itself; it is enough that the topic answers.
 pub(super) fn newcomers(
     lookup: &Lookup,
-    lane: u32,
-    lanes: u32,
+    subtask: u32,
+    subtasks: u32,
     sharing: Sharing,
     have: &[u32],
 ) -> Result<Vec<Placed>, ConnectorError> {
@@ -116,7 +116,7 @@ pub(super) fn newcomers(
     if sharing == Sharing::Shared {
         return Ok(Vec::new());
     }
-    let new: Vec<u32> = (lane..count).step_by(lanes as usize).filter(|number| !have.contains(number)).collect();
+    let new: Vec<u32> = (subtask..count).step_by(subtasks as usize).filter(|number| !have.contains(number)).collect();
     lookup.place(&new, &BTreeMap::new(), &StartAt::Earliest, count)
 }
 

@@ -1,4 +1,4 @@
-//! A lane: what its client has fetched becomes batches, and what happens to its partitions becomes what a reader tells.
+//! A subtask: what its client has fetched becomes batches, and what happens to its partitions becomes what a reader tells.
 //!
 //! Nothing here blocks but a look at the client's queue, which is in memory. Questions to the brokers run beside it, one
 //! at a time, in `job`; dropping the future of `next` loses neither records nor answers.
@@ -47,19 +47,19 @@ pub(crate) enum Sharing {
     Look,
 }
 
-/// What a lane is to do.
+/// What a subtask is to do.
 pub(crate) struct Plan {
     /// The door to the clock.
     pub(crate) host: Host,
     /// Who else reads.
     pub(crate) sharing: Sharing,
-    /// Which lane, from 0.
-    pub(crate) lane: u32,
+    /// Which subtask, from 0.
+    pub(crate) subtask: u32,
     /// How many there are.
-    pub(crate) lanes: u32,
+    pub(crate) subtasks: u32,
     /// Where partitions begin that have no position.
     pub(crate) start: StartAt,
-    /// The positions of the checkpoint, those of other lanes among them.
+    /// The positions of the checkpoint, those of other subtasks among them.
     pub(crate) known: BTreeMap<u32, i64>,
     /// How often new partitions are looked for.
     pub(crate) discover_every: Duration,
@@ -69,7 +69,7 @@ pub(crate) struct Plan {
     pub(crate) handover: Duration,
 }
 
-/// A partition of the lane.
+/// A partition of the subtask.
 #[derive(Debug)]
 pub(crate) struct Partition {
     /// The next record after what was handed on.
@@ -89,7 +89,7 @@ pub(super) enum Ready {
     Tell(Read),
 }
 
-/// A lane.
+/// A subtask.
 pub(crate) struct Reader {
     pub(super) plan: Plan,
     pub(super) lookup: Option<Lookup>,
@@ -111,14 +111,14 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Opens a lane: its client is there, and its partitions if they are ours to choose.
+    /// Opens a subtask: its client is there, and its partitions if they are ours to choose.
     pub(crate) async fn open(plan: Plan, lookup: Lookup, wake: Arc<Notify>) -> Result<Self, ConnectorError> {
         let (look, start, known) = (lookup.clone(), plan.start.clone(), plan.known.clone());
-        let (lane, lanes, sharing) = (plan.lane, plan.lanes, plan.sharing);
+        let (subtask, subtasks, sharing) = (plan.subtask, plan.subtasks, plan.sharing);
         look.serve();
         let (at_first, placed) = asked(&plan.host, plan.retry_for, move || {
             let count = look.partitions()?;
-            let mine: Vec<u32> = (lane..count).step_by(lanes as usize).collect();
+            let mine: Vec<u32> = (subtask..count).step_by(subtasks as usize).collect();
             let placed = match sharing {
                 Sharing::Shared => Vec::new(),
                 Sharing::Owned | Sharing::Look => look.place(&mine, &known, &start, count)?,
@@ -296,9 +296,9 @@ impl SourceReader for Reader {
     async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
         let lookup = self.lookup()?.clone();
         let have: Vec<u32> = self.partitions.keys().copied().collect();
-        let (lane, lanes, sharing) = (self.plan.lane, self.plan.lanes, self.plan.sharing);
+        let (subtask, subtasks, sharing) = (self.plan.subtask, self.plan.subtasks, self.plan.sharing);
         let (new, bounds) = asked(&self.plan.host, self.plan.retry_for, move || {
-            let new = newcomers(&lookup, lane, lanes, sharing, &have)?;
+            let new = newcomers(&lookup, subtask, subtasks, sharing, &have)?;
             let bounds = if have.is_empty() { BTreeMap::new() } else { lookup.bounds(&have)? };
             Ok((new, bounds))
         })

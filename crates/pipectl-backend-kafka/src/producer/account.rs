@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
 };
@@ -21,7 +21,6 @@ use rdkafka::{
 };
 use tokio::sync::Notify;
 
-use super::transaction::Accounts;
 use crate::watch::Watch;
 
 /// Bits of a record's number that tell its row, and those that tell its batch; the others tell its producer.
@@ -29,6 +28,9 @@ const ROW_BITS: u32 = 24;
 const BATCH_BITS: u32 = 32;
 /// What the client keeps beside a record's bytes, and we beside a row's: measured, rounded up.
 const RECORD: u64 = 256;
+
+/// The producers of one client, by the number that is part of the numbers of their records.
+pub(super) type Accounts = Arc<RwLock<Vec<Arc<Account>>>>;
 
 /// The unconfirmed records of one producer.
 #[derive(Default)]
@@ -66,7 +68,7 @@ pub(crate) struct Slip {
 }
 
 impl Slip {
-    /// What tells a record apart from all others.
+    /// What distinguishes a record from all others.
     pub(crate) fn number(self, row: usize) -> usize {
         self.producer << (BATCH_BITS + ROW_BITS) | self.id << ROW_BITS | row
     }

@@ -17,8 +17,8 @@ use rdkafka::{
 
 pub(crate) use self::transaction::Transactors;
 use self::{
-    account::Deliveries,
-    transaction::{Accounts, Alike, Transactor},
+    account::{Accounts, Deliveries},
+    transaction::{Alike, Transactor},
     writer::{Transactions, Writer},
 };
 use crate::{
@@ -128,7 +128,7 @@ pub(crate) async fn open(
 }
 
 /// Whether the transaction that a checkpoint knows of was committed; nobody can do so any more when this returns.
-pub(crate) async fn published(
+pub(crate) async fn is_committed(
     opening: Opening<'_>,
     context: ProducerContext,
     state: &[u8],

@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock, Weak},
+    sync::{Arc, PoisonError, Weak},
     time::Duration,
 };
 
@@ -21,11 +21,11 @@ use rdkafka::{
 };
 use tokio::sync::Mutex;
 
-use super::{Client, Id, account::Account};
+use super::{
+    Client, Id,
+    account::{Account, Accounts},
+};
 use crate::{error, retry, watch::Watch};
-
-/// The producers of one client, by the number that is part of the numbers of their records.
-pub(super) type Accounts = Arc<RwLock<Vec<Arc<Account>>>>;
 
 /// What streams of one transaction must have in common: the client sends all of them alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ impl Transactor {
         Ok(())
     }
 
-    /// What tells the transaction under way from all others; `None` if there is none, or nothing of it is in the topic:
+    /// What reports the transaction under way from all others; `None` if there is none, or nothing of it is in the topic:
     /// the mark will not be there either, and the topic must not be asked for it.
     pub(super) async fn token(&self, topic: &str) -> Option<String> {
         let open = self.open.lock().await;

@@ -140,7 +140,7 @@ impl SinkWriter for Writer {
         self.account.refused()
     }
 
-    fn decides(&self) -> bool {
+    fn is_two_phase(&self) -> bool {
         self.transactions.as_ref().is_some_and(|transactions| transactions.decides)
     }
 
@@ -167,7 +167,7 @@ impl SinkWriter for Writer {
     }
 
     async fn finish(&mut self) -> Result<(), ConnectorError> {
-        if self.decides() {
+        if self.is_two_phase() {
             return self.confirmed().await;
         }
         self.checkpoint().await.map(drop)

@@ -1,4 +1,4 @@
-//! Tells of shards that wait for a reader for too long, each once until somebody reads it.
+//! Reports of shards that wait for a reader for too long, each once until somebody reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,22 +8,22 @@ use pipectl_host::Micros;
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
     since: BTreeMap<u32, Micros>,
-    told: BTreeSet<u32>,
+    reported: BTreeSet<u32>,
 }
 
 impl Alarm {
     /// Takes in which shards have no reader now; answers those to tell of, and for how long they have had none.
     pub(super) fn look(&mut self, unread: &BTreeSet<u32>, now: Micros, patience: Micros) -> Vec<(u32, Micros)> {
         self.since.retain(|shard, _| unread.contains(shard));
-        self.told.retain(|shard| unread.contains(shard));
-        let mut tell = Vec::new();
+        self.reported.retain(|shard| unread.contains(shard));
+        let mut due = Vec::new();
         for shard in unread {
             let waited = now - *self.since.entry(*shard).or_insert(now);
-            if waited >= patience && self.told.insert(*shard) {
-                tell.push((*shard, waited));
+            if waited >= patience && self.reported.insert(*shard) {
+                due.push((*shard, waited));
             }
         }
-        tell
+        due
     }
 }
 
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_without_a_reader_is_told_once_until_it_is_mended() {
+    fn a_shard_without_a_reader_is_reported_once_until_it_is_fixed() {
         let mut alarm = Alarm::default();
         let mut look = |unread: &[u32], now| alarm.look(&unread.iter().copied().collect(), now, 50);
         assert_eq!(look(&[1], 0), []);

@@ -1,5 +1,5 @@
 //! Where shards begin that have no row in the lease table. Rows are written one by one, by workers that may fall in
-//! between, so each row tells where and with which shards the group began. A shard without a row was there by then and
+//! between, so each row reports where and with which shards the group began. A shard without a row was there by then and
 //! begins where the group did, whoever adds it and when; or it came later, and all that it holds is the group's.
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -29,8 +29,8 @@ impl Beginning {
     /// What the rows say; of rows that do not say it, that shards come in the order of their numbers.
     pub(super) fn of(rows: &BTreeMap<u32, Row>) -> Option<Self> {
         let newest = *rows.last_key_value()?.0;
-        let told = rows.values().find_map(|row| row.beginning.clone());
-        Some(told.unwrap_or(Self { at: None, newest }))
+        let reported = rows.values().find_map(|row| row.beginning.clone());
+        Some(reported.unwrap_or(Self { at: None, newest }))
     }
 
     /// Where these shards begin, of which there are no rows though there are some of others.

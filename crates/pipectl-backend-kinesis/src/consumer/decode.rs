@@ -10,12 +10,12 @@ use aws_sdk_kinesis::types::Record;
 use pipectl_data::{Batch, PayloadFormat};
 
 use crate::{
-    admin::micros,
     hash, kpl,
-    options::Strays,
+    options::Misrouted,
     position::{self, At, Mark},
     producer::NO_KEY,
     shards::Shard,
+    summary::micros,
 };
 
 /// Bytes of payload in a batch.
@@ -58,7 +58,12 @@ fn is_read(at: &At, sequence: &str, sub: u64) -> bool {
 }
 
 /// Batches of the records, each with where reading goes on after it; `mark` moves to after the last one.
-pub(super) fn batches(records: &[Record], shard: &Arc<Shard>, mark: &mut Mark, strays: Strays) -> Vec<(Batch, Mark)> {
+pub(super) fn batches(
+    records: &[Record],
+    shard: &Arc<Shard>,
+    mark: &mut Mark,
+    misrouted: Misrouted,
+) -> Vec<(Batch, Mark)> {
     let mut batches = Vec::new();
     let mut rows = Rows::default();
     for record in records {
@@ -76,7 +81,7 @@ pub(super) fn batches(records: &[Record], shard: &Arc<Shard>, mark: &mut Mark, s
             let sub = sub as u64;
             let is_stray = || {
                 let hash = explicit_hash.unwrap_or_else(|| hash::of(key));
-                strays == Strays::Drop && parts.is_some() && !shard.range.contains(hash)
+                misrouted == Misrouted::Drop && parts.is_some() && !shard.range.contains(hash)
             };
             if !is_read(&before, sequence, sub) && !is_stray() {
                 rows.offsets.push(mark.count);
@@ -142,7 +147,7 @@ mod tests {
         let records =
             [record("10", "k", b"first"), record("11", "k", &builder.finish()), record("12", NO_KEY, b"last")];
         let mut mark = Mark::default();
-        let all = batches(&records, &shard(), &mut mark, Strays::Keep);
+        let all = batches(&records, &shard(), &mut mark, Misrouted::Keep);
         assert_eq!(payloads(&all), ["first", "a0", "a1", "a2", "a3", "last"]);
         assert_eq!(mark, Mark { at: At::After { sequence: "12".into(), sub: None }, count: 6, fence: None });
         let batch = &all[0].0;
@@ -152,9 +157,9 @@ mod tests {
         assert!(batch.keys.as_ref().unwrap().is_null(5) && batch.keys.as_ref().unwrap().value(0) == b"k");
 
         let mut mark = Mark { at: At::After { sequence: "11".into(), sub: Some(1) }, count: 3, fence: None };
-        assert_eq!(payloads(&batches(&records[1..], &shard(), &mut mark, Strays::Keep)), ["a2", "a3", "last"]);
+        assert_eq!(payloads(&batches(&records[1..], &shard(), &mut mark, Misrouted::Keep)), ["a2", "a3", "last"]);
         let mut mark = Mark { at: At::On { sequence: "11".into(), sub: 3 }, count: 0, fence: None };
-        assert_eq!(payloads(&batches(&records[1..], &shard(), &mut mark, Strays::Keep)), ["a3", "last"]);
+        assert_eq!(payloads(&batches(&records[1..], &shard(), &mut mark, Misrouted::Keep)), ["a3", "last"]);
     }
 
     #[test]
@@ -165,9 +170,9 @@ mod tests {
         let range = Range { from: hash::of("a"), to: hash::of("a") };
         let shard = Arc::new(Shard { range, ..Arc::unwrap_or_clone(shard()) });
         let records = [record("10", "a", &builder.finish())];
-        assert_eq!(payloads(&batches(&records, &shard, &mut Mark::default(), Strays::Keep)), ["in", "out"]);
+        assert_eq!(payloads(&batches(&records, &shard, &mut Mark::default(), Misrouted::Keep)), ["in", "out"]);
         let mut mark = Mark::default();
-        assert_eq!(payloads(&batches(&records, &shard, &mut mark, Strays::Drop)), ["in"]);
+        assert_eq!(payloads(&batches(&records, &shard, &mut mark, Misrouted::Drop)), ["in"]);
         assert_eq!(mark.at, At::After { sequence: "10".into(), sub: None });
     }
 }

@@ -174,7 +174,7 @@ impl Job {
         Ok(Fetched::nothing(Next::Resubscribe { after, failing: Some(failing) }, since))
     }
 
-    /// A subscription has failed: the error where nothing mends it, or nothing has for too long; otherwise since when
+    /// A subscription has failed: the error where nothing fixes it, or nothing has for too long; otherwise since when
     /// subscriptions have failed.
     fn broke(&self, mut failed: CallError, failing: Option<Micros>) -> Result<Micros, CallError> {
         let now = self.api.host.now();
@@ -249,7 +249,7 @@ impl Job {
             return Err(failed.error);
         }
         // Without the stream there is nothing to go on with.
-        crate::admin::existing(&self.api, &self.stream).await?;
+        crate::summary::existing(&self.api, &self.stream).await?;
         // If the shard is there, it is the consumer that is missing.
         if self.consumer.is_some() && failed.is_missing() {
             let listed = shards::list(&self.api, &self.stream).await?;

@@ -1,4 +1,4 @@
-//! What the lanes of a consumer share: the shards, which of them are done with, and which this worker may read.
+//! What the subtasks of a consumer share: the shards, which of them are done with, and which this worker may read.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use crate::{
     api::Api,
     leases::Leases,
-    options::{KinesisStreamOptions, OnGap},
+    options::{KinesisStreamOptions, OnDataLoss},
     position::{self, At, Mark},
     shards::{self, Shard},
 };
@@ -44,13 +44,13 @@ pub(super) struct State {
     pub(super) listed_at: Micros,
     /// They should be listed anew.
     pub(super) relist: bool,
-    /// A lane lists them; others leave it to that one until then, since it may have come to its end meanwhile.
+    /// A subtask lists them; others leave it to that one until then, since it may have come to its end meanwhile.
     pub(super) listing_until: Micros,
     /// Shards that are done with: their children may be read.
     pub(super) done: BTreeSet<u32>,
-    /// Shards that a lane has told of.
+    /// Shards that a subtask has reported.
     pub(super) announced: BTreeSet<u32>,
-    /// Lanes that have come to their end.
+    /// Subtasks that have come to their end.
     pub(super) finished: BTreeSet<u32>,
     /// What this worker leases.
     pub(super) held: BTreeMap<u32, Held>,
@@ -70,7 +70,7 @@ pub(super) struct Group {
     pub(super) stream: Arc<str>,
     pub(super) node: String,
     pub(super) options: KinesisStreamOptions,
-    pub(super) lanes: u32,
+    pub(super) subtasks: u32,
     pub(super) memory: u64,
     pub(super) mode: Mode,
     /// The consumer of enhanced fan-out.
@@ -106,17 +106,17 @@ impl Group {
     }
 
     /// What to do about records that are gone: an error, or a warning and on.
-    pub(super) fn gap(&self, shard: u32, at: &At, why: &str) -> Result<(), ConnectorError> {
+    pub(super) fn data_loss(&self, shard: u32, at: &At, why: &str) -> Result<(), ConnectorError> {
         let message = format!(
             "shard {shard} of stream `{}` cannot be read further from `{at}`: {why}. Records may be lost",
             self.node
         );
-        match self.options.on_gap {
-            OnGap::Fail => {
-                let message = format!("{message}; set `on_gap: continue` to continue with the available records");
+        match self.options.on_data_loss {
+            OnDataLoss::Fail => {
+                let message = format!("{message}; set `on_data_loss: continue` to continue with the available records");
                 Err(ConnectorError::new(ErrorKind::NotFound, message))
             }
-            OnGap::Continue => {
+            OnDataLoss::Continue => {
                 tracing::warn!(stream = self.node, shard, "{message}");
                 Ok(())
             }

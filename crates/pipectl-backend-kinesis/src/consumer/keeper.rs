@@ -21,7 +21,7 @@ use crate::{
 const BEATS: i64 = 3;
 /// A worker that was asked for a shard may finish its checkpoint for so many times the length of a lease.
 const PATIENCE: i64 = 3;
-/// A shard that has had no reader for so many times the length of a lease is told of: any worker would have taken it.
+/// A shard that has had no reader for so many times the length of a lease is reported: any worker would have taken it.
 const UNREAD: i64 = 5;
 
 /// What was seen of a row, and since when it has stood so.
@@ -32,7 +32,7 @@ struct Seen {
     since: Micros,
 }
 
-/// Runs until it is dropped, or until an error that its retries do not mend.
+/// Runs until it is dropped, or until an error that its retries do not fix.
 pub(super) async fn run(group: Arc<Group>, start: StartAt) {
     let mut keeper = Keeper::default();
     let every = group.api.options.lease.micros() / BEATS;
@@ -183,7 +183,7 @@ impl Keeper {
             if row.at == At::End {
                 leases.remove(&group.api, row).await?;
             } else {
-                group.gap(row.shard, &row.at, "the stream no longer has this shard")?;
+                group.data_loss(row.shard, &row.at, "the stream no longer has this shard")?;
                 leases.end(&group.api, row).await?;
             }
         }
@@ -251,7 +251,7 @@ impl Keeper {
     }
 }
 
-/// Writes how far a lane is; answers the shards that are this worker's no more.
+/// Writes how far a subtask is; answers the shards that are this worker's no more.
 pub(super) async fn commit(group: &Group, shards: &BTreeMap<u32, Mark>) -> Result<Vec<u32>, ConnectorError> {
     let Mode::Shared { leases, me } = &group.mode else { return Ok(vec![]) };
     let mut lost = Vec::new();

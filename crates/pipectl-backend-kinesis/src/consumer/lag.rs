@@ -1,4 +1,4 @@
-//! How far a group is behind. The service numbers no records, but it tells when the next one came in.
+//! How far a group is behind. The service numbers no records, but it reports when the next one came in.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,11 +7,11 @@ use pipectl_contract::{ConnectorError, ErrorKind};
 
 use super::fetch::{Job, Step};
 use crate::{
-    admin::micros,
     api::Api,
     leases::Leases,
     position::At,
     shards::{self, Shard},
+    summary::micros,
 };
 
 /// Shards that are asked at the same time. Each takes one of the five reads a second that a shard allows.

@@ -1,4 +1,4 @@
-//! Reads a stream: as many lanes as were asked for, over shards that split, merge, and may belong to other workers.
+//! Reads a stream: as many subtasks as were asked for, over shards that split, merge, and may belong to other workers.
 
 mod alarm;
 mod beginning;
@@ -7,7 +7,7 @@ mod fetch;
 mod group;
 mod keeper;
 pub(crate) mod lag;
-mod lane;
+mod subtask;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,17 +24,18 @@ use tokio::sync::Notify;
 
 use self::{
     group::{Group, Mode, State, first_marks},
-    lane::Lane,
+    subtask::Subtask,
 };
 use crate::{
     admin,
     api::Api,
     leases::Leases,
     options::KinesisStreamOptions,
-    position::{At, LanePosition, Mark},
+    position::{At, Mark, SubtaskPosition},
+    summary,
 };
 
-/// Ends the keeper with the last lane.
+/// Ends the keeper with the last subtask.
 struct Keeper(JoinHandle<()>);
 
 impl Drop for Keeper {
@@ -44,7 +45,7 @@ impl Drop for Keeper {
 }
 
 struct Reader {
-    lane: Lane,
+    subtask: Subtask,
     _keeper: Option<Arc<Keeper>>,
 }
 
@@ -54,7 +55,7 @@ pub(crate) async fn open(
     options: KinesisStreamOptions,
     context: ConsumerContext,
 ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-    admin::existing(&api, &stream.name).await?;
+    summary::existing(&api, &stream.name).await?;
     let looks = context.ownership == Ownership::Look;
     let fan_out = if options.fan_out && !looks {
         Some(admin::register(&api, &stream.name, &admin::consumer_name(&context.group)).await?.into())
@@ -74,7 +75,7 @@ pub(crate) async fn open(
         stream: stream.name.as_str().into(),
         node: context.node.clone(),
         options,
-        lanes: context.lanes.max(1),
+        subtasks: context.subtasks.max(1),
         memory: context.memory,
         mode,
         fan_out,
@@ -102,12 +103,12 @@ pub(crate) async fn open(
     };
     let ended: BTreeSet<u32> = marks.iter().filter(|(_, mark)| mark.at == At::End).map(|(shard, _)| *shard).collect();
     group.state().done = ended;
-    let lanes = (0..group.lanes).map(|index| {
-        let mine = marks.extract_if(.., |shard, _| shard % group.lanes == index).collect();
-        let lane = Lane::new(Arc::clone(&group), index, mine);
-        Box::new(Reader { lane, _keeper: keeper.clone() }) as Box<dyn SourceReader>
+    let subtasks = (0..group.subtasks).map(|index| {
+        let mine = marks.extract_if(.., |shard, _| shard % group.subtasks == index).collect();
+        let subtask = Subtask::new(Arc::clone(&group), index, mine);
+        Box::new(Reader { subtask, _keeper: keeper.clone() }) as Box<dyn SourceReader>
     });
-    Ok(lanes.collect())
+    Ok(subtasks.collect())
 }
 
 /// Takes iterators at the end of all open shards, so that what is written from this moment on is read.
@@ -121,7 +122,7 @@ async fn pin(group: &Group) -> Result<(), ConnectorError> {
 }
 
 /// The marks of a checkpoint, compared with the shards that there are: one that is gone before it was read to its end is
-/// a gap, never a reason to forget the checkpoint.
+/// a data loss, never a reason to forget the checkpoint.
 fn restore(group: &Group, positions: &[Value]) -> Result<BTreeMap<u32, Mark>, ConnectorError> {
     let mut marks = BTreeMap::new();
     for position in positions {
@@ -130,13 +131,13 @@ fn restore(group: &Group, positions: &[Value]) -> Result<BTreeMap<u32, Mark>, Co
     let listed: BTreeSet<u32> = group.state().shards.keys().copied().collect();
     for (shard, mark) in marks.extract_if(.., |shard, _| !listed.contains(shard)) {
         if mark.at != At::End {
-            group.gap(shard, &mark.at, "the stream no longer has this shard")?;
+            group.data_loss(shard, &mark.at, "the stream no longer has this shard")?;
         }
     }
     Ok(marks)
 }
 
-fn read_position(node: &str, position: &Value) -> Result<LanePosition, ConnectorError> {
+fn read_position(node: &str, position: &Value) -> Result<SubtaskPosition, ConnectorError> {
     serde_json::from_value(position.clone()).map_err(|error| {
         let message = format!("the position of stream `{node}` in the checkpoint cannot be read: {error}");
         ConnectorError::new(ErrorKind::Invalid, message)
@@ -146,34 +147,34 @@ fn read_position(node: &str, position: &Value) -> Result<LanePosition, Connector
 #[async_trait]
 impl SourceReader for Reader {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
-        self.lane.next().await
+        self.subtask.next().await
     }
 
     fn position(&self) -> Value {
-        let position = LanePosition { shards: self.lane.marks.clone() };
+        let position = SubtaskPosition { shards: self.subtask.marks.clone() };
         serde_json::to_value(position).unwrap_or_default()
     }
 
     fn wants_checkpoint(&self) -> bool {
-        let state = self.lane.group.state();
+        let state = self.subtask.group.state();
         let held_back = |shard: &u32| !state.done.contains(shard) && state.children(*shard).next().is_some();
-        let ended = self.lane.marks.iter().filter(|(_, mark)| mark.at == At::End).map(|(shard, _)| shard);
-        !self.lane.leaving.is_empty() || ended.into_iter().any(held_back)
+        let ended = self.subtask.marks.iter().filter(|(_, mark)| mark.at == At::End).map(|(shard, _)| shard);
+        !self.subtask.leaving.is_empty() || ended.into_iter().any(held_back)
     }
 
     async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
-        self.lane.finish();
+        self.subtask.finish();
         Ok(())
     }
 
     async fn close(&mut self) -> Result<(), ConnectorError> {
-        self.lane.group.state().closing = true;
-        let mine: Vec<u32> = self.lane.marks.keys().copied().collect();
-        keeper::release(&self.lane.group, &mine).await
+        self.subtask.group.state().closing = true;
+        let mine: Vec<u32> = self.subtask.marks.keys().copied().collect();
+        keeper::release(&self.subtask.group, &mine).await
     }
 
     async fn committed(&mut self, position: &Value) -> Result<(), ConnectorError> {
-        let group = Arc::clone(&self.lane.group);
+        let group = Arc::clone(&self.subtask.group);
         let position = read_position(&group.node, position)?;
         match group.mode {
             Mode::Look => {}
@@ -184,7 +185,7 @@ impl SourceReader for Reader {
             }
             Mode::Shared { .. } => {
                 for lost in keeper::commit(&group, &position.shards).await? {
-                    self.lane.lose(lost);
+                    self.subtask.lose(lost);
                 }
                 let finished: Vec<u32> = {
                     let state = group.state();
@@ -193,14 +194,14 @@ impl SourceReader for Reader {
                     ended.map(|(shard, _)| *shard).collect()
                 };
                 for shard in finished {
-                    self.lane.marks.remove(&shard);
+                    self.subtask.marks.remove(&shard);
                 }
                 // What was asked for goes when all that was handed on of it is written down.
-                let leaves = |shard: &u32| position.shards.get(shard) == self.lane.marks.get(shard);
-                let leaving: Vec<u32> = self.lane.leaving.iter().copied().filter(leaves).collect();
+                let leaves = |shard: &u32| position.shards.get(shard) == self.subtask.marks.get(shard);
+                let leaving: Vec<u32> = self.subtask.leaving.iter().copied().filter(leaves).collect();
                 keeper::release(&group, &leaving).await?;
                 for shard in leaving {
-                    self.lane.lose(shard);
+                    self.subtask.lose(shard);
                 }
             }
         }

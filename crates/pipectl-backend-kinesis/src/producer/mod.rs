@@ -1,4 +1,4 @@
-//! Writes a stream: takes batches into a queue of lanes by key, from which a task of the writer's own makes requests.
+//! Writes a stream: takes batches into a queue of queues by key, from which a task of the writer's own makes requests.
 
 mod queue;
 mod sender;

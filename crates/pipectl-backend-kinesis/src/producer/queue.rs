@@ -1,4 +1,4 @@
-//! What waits to be written: a lane for each key, of which at most one part is on its way at a time, so that no retry
+//! What waits to be written: a queue for each key, of which at most one part is on its way at a time, so that no retry
 //! can put a key's records out of order. Records of a request come without any promise of order among themselves
 //! (<https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html>), so a key has one entry in it.
 
@@ -51,7 +51,7 @@ impl Item {
 
 /// The records of one key, or one record that must keep no order.
 #[derive(Debug, Default)]
-struct Lane {
+struct KeyQueue {
     key: Option<Arc<str>>,
     items: VecDeque<Item>,
     bytes: usize,
@@ -62,10 +62,10 @@ struct Lane {
     alone: bool,
 }
 
-/// Items of one lane within an entry.
+/// Items of one queue within an entry.
 #[derive(Debug)]
 pub(super) struct Part {
-    lane: u64,
+    queue: u64,
     items: Vec<Item>,
 }
 
@@ -122,14 +122,14 @@ impl Open {
 
 #[derive(Debug)]
 pub(super) struct Queue {
-    lanes: HashMap<u64, Lane>,
+    queues: HashMap<u64, KeyQueue>,
     by_key: HashMap<Arc<str>, u64>,
-    next_lane: u64,
-    /// Lanes that may send, the one whose first record has waited longest before all others.
+    next_number: u64,
+    /// Subtasks that may send, the one whose first record has waited longest before all others.
     ready: BTreeSet<(Micros, u64)>,
-    /// Lanes whose last try failed, by when they may try again.
+    /// Subtasks whose last try failed, by when they may try again.
     delayed: BTreeSet<(Micros, u64)>,
-    /// Bytes in lanes that are ready.
+    /// Bytes in queues that are ready.
     waiting: usize,
     unconfirmed: u64,
     max_buffer: Micros,
@@ -143,9 +143,9 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn new(max_buffer: Micros) -> Self {
         Self {
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             by_key: HashMap::new(),
-            next_lane: 0,
+            next_number: 0,
             ready: BTreeSet::new(),
             delayed: BTreeSet::new(),
             waiting: 0,
@@ -163,22 +163,22 @@ impl Queue {
         self.unconfirmed += item.weight();
         let known = (ordered && item.has_key).then(|| self.by_key.get(&item.key).copied()).flatten();
         let id = known.unwrap_or_else(|| {
-            let id = self.next_lane;
-            self.next_lane += 1;
+            let id = self.next_number;
+            self.next_number += 1;
             let key = (ordered && item.has_key).then(|| Arc::clone(&item.key));
             if let Some(key) = &key {
                 self.by_key.insert(Arc::clone(key), id);
             }
-            self.lanes.insert(id, Lane { key, ..Lane::default() });
+            self.queues.insert(id, KeyQueue { key, ..KeyQueue::default() });
             self.ready.insert((item.queued, id));
             id
         });
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
-        lane.bytes += item.size;
-        if !lane.busy {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        queue.bytes += item.size;
+        if !queue.busy {
             self.waiting += item.size;
         }
-        lane.items.push_back(item);
+        queue.items.push_back(item);
     }
 
     pub(super) fn unconfirmed_bytes(&self) -> u64 {
@@ -219,11 +219,11 @@ impl Queue {
 
     /// The entries of a request, if it is time for one. With `shards` they are aggregated.
     pub(super) fn take(&mut self, now: Micros, shards: Option<&BTreeMap<u32, Shard>>) -> Option<Vec<Entry>> {
-        while let Some((at, lane)) = self.delayed.first().copied()
+        while let Some((at, queue)) = self.delayed.first().copied()
             && at <= now
         {
-            self.delayed.remove(&(at, lane));
-            self.make_ready(lane);
+            self.delayed.remove(&(at, queue));
+            self.make_ready(queue);
             self.hurry = true;
         }
         let enough = shards.map_or(ENOUGH, |shards| limits::AGGREGATE * shards.len().max(1));
@@ -234,32 +234,32 @@ impl Queue {
         let mut open: BTreeMap<u32, Open> = BTreeMap::new();
         let mut bytes = 0;
         while let Some(&(_, id)) = self.ready.first() {
-            let Some(lane) = self.lanes.get_mut(&id) else {
+            let Some(queue) = self.queues.get_mut(&id) else {
                 self.ready.pop_first();
                 continue;
             };
-            let Some(first) = lane.items.front() else {
+            let Some(first) = queue.items.front() else {
                 self.ready.pop_first();
                 continue;
             };
             let room = bytes + first.size.max(limits::AGGREGATE) <= limits::REQUEST_BYTES
                 && entries.len() + open.len() < limits::REQUEST_RECORDS;
             let first_of_all = entries.is_empty() && open.is_empty();
-            if !first_of_all && (!room || lane.alone) {
+            if !first_of_all && (!room || queue.alone) {
                 break;
             }
             self.ready.pop_first();
-            self.waiting -= lane.bytes;
-            lane.busy = true;
-            if lane.alone {
-                take_one(id, lane, &mut entries);
+            self.waiting -= queue.bytes;
+            queue.busy = true;
+            if queue.alone {
+                take_one(id, queue, &mut entries);
                 break;
             }
             let shard = shards.and_then(|shards| shards::taking(shards, first.hash));
             match shard.filter(|_| kpl::Builder::default().size_with(&first.key, None, first.size) <= limits::AGGREGATE)
             {
-                None => bytes += take_one(id, lane, &mut entries),
-                Some(shard) => bytes += fill(id, lane, shard, &mut open, &mut entries),
+                None => bytes += take_one(id, queue, &mut entries),
+                Some(shard) => bytes += fill(id, queue, shard, &mut open, &mut entries),
             }
         }
         let shards = shards.into_iter().flatten();
@@ -273,26 +273,26 @@ impl Queue {
     /// These records are in the stream.
     pub(super) fn confirm(&mut self, part: &Part) {
         self.unconfirmed -= part.items.iter().map(Item::weight).sum::<u64>();
-        if let Some(lane) = self.lanes.get_mut(&part.lane) {
-            (lane.failures, lane.failing_since, lane.alone) = (0, None, false);
+        if let Some(queue) = self.queues.get_mut(&part.queue) {
+            (queue.failures, queue.failing_since, queue.alone) = (0, None, false);
         }
-        self.make_ready(part.lane);
+        self.make_ready(part.queue);
         if self.unconfirmed == 0 {
             self.flush = false;
         }
     }
 
-    /// These records must be sent again, before all others of their key. Answers since when that lane has been failing.
+    /// These records must be sent again, before all others of their key. Answers since when that queue has been failing.
     pub(super) fn retry(&mut self, part: Part, now: Micros, pause: impl FnOnce(usize) -> Duration) -> Micros {
-        let Some(lane) = self.lanes.get_mut(&part.lane) else { return now };
+        let Some(queue) = self.queues.get_mut(&part.queue) else { return now };
         for item in part.items.into_iter().rev() {
-            lane.bytes += item.size;
-            lane.items.push_front(item);
+            queue.bytes += item.size;
+            queue.items.push_front(item);
         }
-        let at = now + pause(lane.failures).as_micros() as Micros;
-        lane.failures += 1;
-        self.delayed.insert((at, part.lane));
-        *lane.failing_since.get_or_insert(now)
+        let at = now + pause(queue.failures).as_micros() as Micros;
+        queue.failures += 1;
+        self.delayed.insert((at, part.queue));
+        *queue.failing_since.get_or_insert(now)
     }
 
     /// One of the request's entries is wrong, and the service does not say which: each goes alone from now on. A request
@@ -314,45 +314,51 @@ impl Queue {
             return;
         }
         for part in parts {
-            if let Some(lane) = self.lanes.get_mut(&part.lane) {
-                lane.alone = true;
+            if let Some(queue) = self.queues.get_mut(&part.queue) {
+                queue.alone = true;
             }
             self.retry(part, now, |_| Duration::ZERO);
         }
     }
 
-    /// A lane has nothing on its way any more.
+    /// A queue has nothing on its way any more.
     fn make_ready(&mut self, id: u64) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
-        lane.busy = false;
-        if let Some(first) = lane.items.front() {
+        let Some(queue) = self.queues.get_mut(&id) else { return };
+        queue.busy = false;
+        if let Some(first) = queue.items.front() {
             self.ready.insert((first.queued, id));
-            self.waiting += lane.bytes;
+            self.waiting += queue.bytes;
             return;
         }
-        if let Some(key) = &lane.key {
+        if let Some(key) = &queue.key {
             self.by_key.remove(key);
         }
-        self.lanes.remove(&id);
+        self.queues.remove(&id);
     }
 }
 
-/// The lane's first record as an entry of its own; answers its bytes.
-fn take_one(id: u64, lane: &mut Lane, entries: &mut Vec<Entry>) -> usize {
-    let Some(item) = lane.items.pop_front() else { return 0 };
-    lane.bytes -= item.size;
-    let Some(entry) = Entry::single(Part { lane: id, items: vec![item] }) else { return 0 };
+/// The queue's first record as an entry of its own; answers its bytes.
+fn take_one(id: u64, queue: &mut KeyQueue, entries: &mut Vec<Entry>) -> usize {
+    let Some(item) = queue.items.pop_front() else { return 0 };
+    queue.bytes -= item.size;
+    let Some(entry) = Entry::single(Part { queue: id, items: vec![item] }) else { return 0 };
     let size = entry.size();
     entries.push(entry);
     size
 }
 
-/// As many of the lane's records as fit into one aggregated record for its shard; answers their bytes at most.
-fn fill(id: u64, lane: &mut Lane, shard: &Shard, open: &mut BTreeMap<u32, Open>, entries: &mut Vec<Entry>) -> usize {
+/// As many of the queue's records as fit into one aggregated record for its shard; answers their bytes at most.
+fn fill(
+    id: u64,
+    queue: &mut KeyQueue,
+    shard: &Shard,
+    open: &mut BTreeMap<u32, Open>,
+    entries: &mut Vec<Entry>,
+) -> usize {
     let fits = |open: &Open, item: &Item| {
         open.builder.size_with(&item.key, item.explicit_hash(), item.data().len()) <= limits::AGGREGATE
     };
-    let full = |open: &Open| lane.items.front().is_some_and(|item| !fits(open, item));
+    let full = |open: &Open| queue.items.front().is_some_and(|item| !fits(open, item));
     if open.get(&shard.number).is_some_and(full)
         && let Some(entry) = open.remove(&shard.number).and_then(|open| open.close(shard))
     {
@@ -360,13 +366,13 @@ fn fill(id: u64, lane: &mut Lane, shard: &Shard, open: &mut BTreeMap<u32, Open>,
     }
     let open = open.entry(shard.number).or_default();
     let (mut bytes, mut items) = (0, Vec::new());
-    while let Some(item) = lane.items.pop_front_if(|item| fits(open, item)) {
+    while let Some(item) = queue.items.pop_front_if(|item| fits(open, item)) {
         open.builder.push(&item.key, item.explicit_hash(), item.data());
-        lane.bytes -= item.size;
+        queue.bytes -= item.size;
         bytes += item.size + 64;
         items.push(item);
     }
-    open.parts.push(Part { lane: id, items });
+    open.parts.push(Part { queue: id, items });
     bytes
 }
 

@@ -133,8 +133,8 @@ impl Sender {
     }
 
     /// The records of an entry are in the stream. If they were aggregated for a shard that has been split or merged
-    /// since, those whose keys belong elsewhere are strays and are sent again: readers leave them out where they are,
-    /// ours by default ([`Strays`](crate::Strays)) and those of Amazon's client library always.
+    /// since, those whose keys belong elsewhere are misrouted and are sent again: readers leave them out where they are,
+    /// ours by default ([`Misrouted`](crate::Misrouted)) and those of Amazon's client library always.
     async fn confirm(&mut self, entry: Entry, result: &PutRecordsResultEntry) -> Result<(), ConnectorError> {
         let mut range = None;
         if let Some(shard) = result.shard_id().and_then(shards::number)
@@ -155,7 +155,7 @@ impl Sender {
     }
 
     /// The range of a shard that has taken records in. It may not be listed yet; without its range nobody can say which
-    /// records are strays, and readers would leave them out.
+    /// records are misrouted, and readers would leave them out.
     async fn range(&mut self, shard: u32) -> Result<Range, ConnectorError> {
         let until = self.api.host.now() + self.api.options.retry_for.micros();
         loop {

@@ -79,7 +79,7 @@ fn agree(endpoint: &str, dynamo: &str, command: impl Fn() -> Command) {
         let record = &answer.records()[1];
         let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, record.data().as_ref());
         let parts = ask(command(), &json!({ "do": "split", "key": record.partition_key(), "data": data }));
-        // Keys travel one after the other; what the lanes keep is the order within each.
+        // Keys travel one after the other; what the subtasks keep is the order within each.
         let mut parts: Vec<(String, String)> = serde_json::from_value(parts).unwrap();
         parts.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(

@@ -13,8 +13,8 @@ use crate::{
 };
 
 fn caught_up(seen: &Seen) -> usize {
-    let told = seen.told.iter().filter(|told| told.starts_with("caught up"));
-    told.collect::<std::collections::BTreeSet<_>>().len()
+    let reported = seen.reported.iter().filter(|reported| reported.starts_with("caught up"));
+    reported.collect::<std::collections::BTreeSet<_>>().len()
 }
 
 async fn commit(reader: &mut Box<dyn SourceReader>) {
@@ -92,7 +92,7 @@ fn shards_that_came_while_the_group_was_away_are_read_from_their_first_record() 
     let (kinesis, dynamo) = peers!();
     let proxy = Proxy::start(kinesis.endpoint());
     run(async {
-        let bench = Bench::new(&proxy.endpoint(), dynamo.endpoint(), 1, json!({ "on_gap": "continue" })).await;
+        let bench = Bench::new(&proxy.endpoint(), dynamo.endpoint(), 1, json!({ "on_data_loss": "continue" })).await;
         let mut first = bench.consumer(1, Ownership::Shared, StartAt::Latest).await;
         read_until(&mut first[0], &mut Seen::default(), |seen| caught_up(seen) == 1).await;
         let records = numbered(400, 20);
@@ -164,14 +164,14 @@ fn a_shard_that_is_gone_before_the_group_has_read_it_is_a_gap() {
             error.message,
             format!(
                 "shard 0 of stream `s` cannot be read further from `{at}`: the stream no longer has this shard. \
-                 Records may be lost; set `on_gap: continue` to continue with the available records"
+                 Records may be lost; set `on_data_loss: continue` to continue with the available records"
             )
         );
         second[0].close().await.unwrap();
         drop(second);
 
         // On request it goes on, with all that the children have.
-        let stream = StreamTarget { options: Some(json!({ "on_gap": "continue" })), ..bench.stream.clone() };
+        let stream = StreamTarget { options: Some(json!({ "on_data_loss": "continue" })), ..bench.stream.clone() };
         let bench = Bench { stream, ..bench };
         for rows in [100, 0] {
             let mut third = bench.consumer(1, Ownership::Shared, StartAt::Latest).await;

@@ -73,24 +73,24 @@ impl Bench {
 
     pub(crate) async fn consumer(
         &self,
-        lanes: u32,
+        subtasks: u32,
         ownership: Ownership,
         start: StartAt,
     ) -> Vec<Box<dyn SourceReader>> {
-        self.consumer_of("p.e.s", lanes, ownership, start).await
+        self.consumer_of("p.e.s", subtasks, ownership, start).await
     }
 
     pub(crate) async fn consumer_of(
         &self,
         group: &str,
-        lanes: u32,
+        subtasks: u32,
         ownership: Ownership,
         start: StartAt,
     ) -> Vec<Box<dyn SourceReader>> {
         let context = ConsumerContext {
             node: "s".into(),
             group: group.into(),
-            lanes,
+            subtasks,
             ownership,
             start,
             memory: 16 << 20,
@@ -151,7 +151,7 @@ pub(crate) fn rows(batch: &Batch) -> Vec<Row> {
     (0..batch.len()).map(row).collect()
 }
 
-/// Reads a lane until `enough` holds for all that was read and told.
+/// Reads a subtask until `enough` holds for all that was read and told.
 pub(crate) async fn read_until(
     reader: &mut Box<dyn SourceReader>,
     seen: &mut Seen,
@@ -164,14 +164,14 @@ pub(crate) async fn read_until(
         }
     };
     let done = tokio::time::timeout(PATIENCE, reading).await.is_ok();
-    assert!(done, "not enough within {PATIENCE:?}: {} rows, {:?}", seen.rows.len(), seen.told);
+    assert!(done, "not enough within {PATIENCE:?}: {} rows, {:?}", seen.rows.len(), seen.reported);
 }
 
-/// Reads a lane to its end after the writers have finished.
+/// Reads a subtask to its end after the writers have finished.
 pub(crate) async fn drain(reader: &mut Box<dyn SourceReader>) -> Seen {
     reader.writers_finished().await.unwrap();
     let mut seen = Seen::default();
-    read_until(reader, &mut seen, |seen| seen.told.contains(&"end".to_owned())).await;
+    read_until(reader, &mut seen, |seen| seen.reported.contains(&"end".to_owned())).await;
     seen
 }
 
@@ -179,7 +179,7 @@ pub(crate) async fn drain(reader: &mut Box<dyn SourceReader>) -> Seen {
 pub(crate) struct Seen {
     pub(crate) rows: Vec<Row>,
     /// What else the reader said: `opened 3`, `closed 0`.
-    pub(crate) told: Vec<String>,
+    pub(crate) reported: Vec<String>,
 }
 
 impl Seen {
@@ -187,20 +187,20 @@ impl Seen {
         match read {
             Read::Records(batch) => self.rows.extend(rows(&batch)),
             Read::Quiet => {}
-            Read::Opened(shard) => self.told.push(format!("opened {shard}")),
+            Read::Opened(shard) => self.reported.push(format!("opened {shard}")),
             Read::CaughtUp(shard) => {
-                if self.told.last() != Some(&format!("caught up {shard}")) {
-                    self.told.push(format!("caught up {shard}"));
+                if self.reported.last() != Some(&format!("caught up {shard}")) {
+                    self.reported.push(format!("caught up {shard}"));
                 }
             }
-            Read::Closed(shard) => self.told.push(format!("closed {shard}")),
-            Read::Lost(shard) => self.told.push(format!("lost {shard}")),
-            Read::End => self.told.push("end".to_owned()),
+            Read::Closed(shard) => self.reported.push(format!("closed {shard}")),
+            Read::Lost(shard) => self.reported.push(format!("lost {shard}")),
+            Read::End => self.reported.push("end".to_owned()),
         }
     }
 
     pub(crate) fn has(&self, what: &str) -> bool {
-        self.told.iter().any(|told| told == what)
+        self.reported.iter().any(|reported| reported == what)
     }
 
     /// The numbers of each key in the order in which they were read.

@@ -29,7 +29,7 @@ fn connections_cut_in_mid_run_lose_and_repeat_nothing_and_keep_the_order() {
         let endpoint = format!("http://{}", way.endpoint());
         let cut =
             Bench { connection: connect(options(&endpoint, dynamo.endpoint())).await, stream: direct.stream.clone() };
-        let mut lanes = cut.consumer(1, owned(), StartAt::Earliest).await;
+        let mut subtasks = cut.consumer(1, owned(), StartAt::Earliest).await;
         let records = numbered(2_000, 20);
         let (mut seen, mut cuts) = (Seen::default(), 0);
         let writing = async {
@@ -41,7 +41,7 @@ fn connections_cut_in_mid_run_lose_and_repeat_nothing_and_keep_the_order() {
             producer.finish().await.unwrap();
         };
         let began = Instant::now();
-        let reading = read_until(&mut lanes[0], &mut seen, |seen| {
+        let reading = read_until(&mut subtasks[0], &mut seen, |seen| {
             // Now and then while they flow, each time with records since the last one.
             let due = began.elapsed() > Duration::from_millis(1_500 + 4_000 * cuts);
             if due && cuts < 4 && seen.rows.len() as u64 > 20 * cuts && seen.rows.len() < 2_000 {
@@ -52,8 +52,8 @@ fn connections_cut_in_mid_run_lose_and_repeat_nothing_and_keep_the_order() {
         });
         futures::future::join(writing, reading).await;
         assert_eq!(cuts, 4);
-        lanes[0].writers_finished().await.unwrap();
-        read_until(&mut lanes[0], &mut seen, |seen| seen.has("end")).await;
+        subtasks[0].writers_finished().await.unwrap();
+        read_until(&mut subtasks[0], &mut seen, |seen| seen.has("end")).await;
         assert_complete(&seen, 2_000, 20);
         let (polls, subscriptions) =
             (cut.connection.calls().of("GetRecords"), cut.connection.calls().of("SubscribeToShard"));
@@ -71,9 +71,9 @@ fn subscriptions_that_end_before_their_first_record_are_made_anew_in_their_own_t
         bench.put(&refs(&numbered(100, 10))).await;
         let ends = [Subscription::Break, Subscription::End, Subscription::Error("InternalFailureException")];
         proxy.spoil_subscriptions(ends);
-        let mut lanes = bench.consumer(1, owned(), StartAt::Earliest).await;
+        let mut subtasks = bench.consumer(1, owned(), StartAt::Earliest).await;
         let mut seen = Seen::default();
-        read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() >= 100).await;
+        read_until(&mut subtasks[0], &mut seen, |seen| seen.rows.len() >= 100).await;
         assert_complete(&seen, 100, 10);
         let asked = proxy.subscribed();
         assert_eq!(asked.len(), 4);
@@ -91,8 +91,8 @@ fn an_error_inside_a_subscription_that_nothing_mends_stops_the_reader() {
         let bench = Bench::new(&proxy.endpoint(), dynamo.endpoint(), 1, json!({ "fan_out": true })).await;
         for code in ["KMSAccessDeniedException", "KMSDisabledException"] {
             proxy.spoil_subscriptions([Subscription::Error(code); 50]);
-            let mut lanes = bench.consumer(1, owned(), StartAt::Earliest).await;
-            let error = until_error(&mut lanes[0], Duration::from_secs(10)).await;
+            let mut subtasks = bench.consumer(1, owned(), StartAt::Earliest).await;
+            let error = until_error(&mut subtasks[0], Duration::from_secs(10)).await;
             assert_eq!(error.kind, ErrorKind::Denied);
             assert!(error.message.contains(code) && error.message.contains("shard 0"), "{}", error.message);
         }
@@ -110,8 +110,8 @@ fn subscriptions_that_never_bring_anything_are_given_up_within_the_bound() {
         let bench = Bench { connection: connect(options).await, ..direct };
         for how in [Subscription::Error("InternalFailureException"), Subscription::End] {
             proxy.spoil_subscriptions([how; 50]);
-            let mut lanes = bench.consumer(1, owned(), StartAt::Earliest).await;
-            let error = until_error(&mut lanes[0], Duration::from_secs(25)).await;
+            let mut subtasks = bench.consumer(1, owned(), StartAt::Earliest).await;
+            let error = until_error(&mut subtasks[0], Duration::from_secs(25)).await;
             assert_eq!(error.kind, ErrorKind::Unavailable);
             assert!(error.message.contains("gave up after 6s"), "{}", error.message);
         }

@@ -65,24 +65,25 @@ fn cut_connections_throttled_reads_and_expired_iterators_lose_and_repeat_nothing
     run(async {
         let bench = Bench::new(&proxy.endpoint(), dynamo.endpoint(), 2, json!({})).await;
         let records = numbered(300, 30);
-        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
+        let mut subtasks = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
         let mut seen = Seen::default();
         let faults: [fn(&Proxy, bool); 3] = [Proxy::expire, Proxy::throttle, Proxy::cut];
         for (part, fault) in records.chunks(100).zip(faults) {
             bench.put(&refs(part)).await;
             let (before, wanted) = (proxy.done(), seen.rows.len() + 100);
             fault(&proxy, true);
-            read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() >= wanted && proxy.done() > before + 1).await;
+            read_until(&mut subtasks[0], &mut seen, |seen| seen.rows.len() >= wanted && proxy.done() > before + 1)
+                .await;
             fault(&proxy, false);
         }
-        lanes[0].writers_finished().await.unwrap();
-        read_until(&mut lanes[0], &mut seen, |seen| seen.has("end")).await;
+        subtasks[0].writers_finished().await.unwrap();
+        read_until(&mut subtasks[0], &mut seen, |seen| seen.has("end")).await;
         assert_complete(&seen, 300, 30);
     });
 }
 
 #[test]
-fn a_record_that_the_service_refuses_is_told_and_the_others_of_its_call_go() {
+fn a_record_that_the_service_refuses_is_reported_and_the_others_of_its_call_go() {
     let (kinesis, dynamo) = peers!();
     let proxy = Proxy::start(kinesis.endpoint());
     run(async {
@@ -105,7 +106,7 @@ fn a_record_that_the_service_refuses_is_told_and_the_others_of_its_call_go() {
 }
 
 #[test]
-fn a_service_out_of_reach_is_given_up_within_the_bound_and_no_secret_is_told() {
+fn a_service_out_of_reach_is_given_up_within_the_bound_and_no_secret_is_reported() {
     let (kinesis, dynamo) = peers!();
     run(async {
         let bench = Bench::new(kinesis.endpoint(), dynamo.endpoint(), 1, json!({})).await;
@@ -120,7 +121,7 @@ fn a_service_out_of_reach_is_given_up_within_the_bound_and_no_secret_is_told() {
         assert!(!error.message.contains('\n') && error.message.contains(&bench.stream.name), "{}", error.message);
         assert!(!format!("{error:?} {connection:?}").contains(crate::bench::SECRET));
         assert!(connection.calls().retries() > 0);
-        let findings = connection.examine(std::slice::from_ref(&bench.stream)).await;
+        let findings = connection.preflight(std::slice::from_ref(&bench.stream)).await;
         assert_eq!(findings[0].outcome, pipectl_contract::FindingOutcome::Bad);
     });
 }

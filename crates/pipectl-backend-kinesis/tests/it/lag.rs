@@ -1,4 +1,4 @@
-//! How long records wait for a group: told by the age of the next one, since the service numbers none.
+//! How long records wait for a group: reported by the age of the next one, since the service numbers none.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     peers,
 };
 
-/// What is told of the shards, in their order.
+/// What is reported the shards, in their order.
 async fn behind(bench: &Bench, group: Option<&str>) -> Vec<Option<Duration>> {
     let state = bench.connection.describe(&bench.stream, group).await.unwrap().unwrap();
     state.partitions.iter().map(|partition| partition.behind).collect()
@@ -22,27 +22,30 @@ fn what_a_group_has_not_committed_grows_old() {
     run(async {
         for aggregate in [false, true] {
             let bench = Bench::new(kinesis.endpoint(), dynamo.endpoint(), 2, json!({ "aggregate": aggregate })).await;
-            let told = async || behind(&bench, Some("p.e.s")).await;
+            let reported = async || behind(&bench, Some("p.e.s")).await;
             assert_eq!(behind(&bench, None).await, [None, None], "nobody was asked about");
-            assert_eq!(told().await, [None, None], "there is no such group yet");
+            assert_eq!(reported().await, [None, None], "there is no such group yet");
 
             bench.put(&refs(&numbered(40, 20))).await;
-            let mut lanes = bench.consumer(1, Ownership::Shared, StartAt::Earliest).await;
+            let mut subtasks = bench.consumer(1, Ownership::Shared, StartAt::Earliest).await;
             let mut seen = Seen::default();
-            read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() == 40).await;
-            assert!(told().await.iter().all(|wait| wait.is_some_and(|wait| !wait.is_zero())), "read, not committed");
-            let position = lanes[0].position();
-            lanes[0].committed(&position).await.unwrap();
-            assert_eq!(told().await, [Some(Duration::ZERO); 2]);
+            read_until(&mut subtasks[0], &mut seen, |seen| seen.rows.len() == 40).await;
+            assert!(
+                reported().await.iter().all(|wait| wait.is_some_and(|wait| !wait.is_zero())),
+                "read, not committed"
+            );
+            let position = subtasks[0].position();
+            subtasks[0].committed(&position).await.unwrap();
+            assert_eq!(reported().await, [Some(Duration::ZERO); 2]);
 
             bench.put(&[(Some("one"), "more")]).await;
             tokio::time::sleep(Duration::from_millis(1_500)).await;
-            let mut waits = told().await;
+            let mut waits = reported().await;
             waits.sort();
             assert_eq!(waits[0], Some(Duration::ZERO));
             let longest = waits[1].unwrap();
             assert!(longest > Duration::from_secs(1) && longest < Duration::from_mins(1), "{longest:?}");
-            lanes[0].close().await.unwrap();
+            subtasks[0].close().await.unwrap();
         }
     });
 }

@@ -26,8 +26,8 @@ async fn share(workers: &mut [(&mut Box<dyn SourceReader>, &mut Seen)], mut enou
         if enough(&workers.iter().map(|(_, seen)| &**seen).collect::<Vec<_>>()) {
             return;
         }
-        let told: Vec<_> = workers.iter().map(|(_, seen)| (&seen.told, seen.rows.len())).collect();
-        assert!(std::time::Instant::now() < until, "{told:?}");
+        let reported: Vec<_> = workers.iter().map(|(_, seen)| (&seen.reported, seen.rows.len())).collect();
+        assert!(std::time::Instant::now() < until, "{reported:?}");
     }
 }
 
@@ -50,8 +50,8 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
 
         let mut two = second.consumer(1, Ownership::Shared, StartAt::Earliest).await;
         let mut seen_two = Seen::default();
-        let lost = |seen: &Seen| seen.told.iter().filter(|told| told.starts_with("lost")).count();
-        let opened = |seen: &Seen| seen.told.iter().filter(|told| told.starts_with("opened")).count();
+        let lost = |seen: &Seen| seen.reported.iter().filter(|reported| reported.starts_with("lost")).count();
+        let opened = |seen: &Seen| seen.reported.iter().filter(|reported| reported.starts_with("opened")).count();
         share(&mut [(&mut one[0], &mut seen_one), (&mut two[0], &mut seen_two)], |seen| {
             lost(seen[0]) == 2 && opened(seen[1]) == 2
         })
@@ -77,7 +77,7 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
         let position = one[0].position();
         one[0].committed(&position).await.unwrap();
         assert_ne!(died, position);
-        let mut all = Seen { rows: seen_one.rows.clone(), told: vec![] };
+        let mut all = Seen { rows: seen_one.rows.clone(), reported: vec![] };
         all.rows.extend(seen_two.rows.clone());
         all.rows.sort_by_key(|row| (row.shard, row.offset));
         assert_complete(&all, 600, 40);
@@ -86,7 +86,7 @@ fn a_second_worker_gets_its_share_without_a_record_twice_and_a_dead_ones_too() {
         let mut three = second.consumer(1, Ownership::Shared, StartAt::Earliest).await;
         let mut seen_three = Seen::default();
         read_until(&mut three[0], &mut seen_three, |seen| {
-            seen.told.iter().filter(|told| told.starts_with("caught up")).count() >= 4
+            seen.reported.iter().filter(|reported| reported.starts_with("caught up")).count() >= 4
         })
         .await;
         assert_eq!(seen_three.rows, []);
@@ -108,10 +108,10 @@ fn whoever_lost_a_shard_cannot_move_its_position() {
         let (stalled, mut old, position) = tokio::task::block_in_place(|| {
             let stalled = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let (old, position) = stalled.block_on(async {
-                let mut lanes = bench.consumer(1, Ownership::Shared, StartAt::Earliest).await;
-                read_until(&mut lanes[0], &mut Seen::default(), |seen| seen.rows.len() == 50).await;
-                let position = lanes[0].position();
-                (lanes.remove(0), position)
+                let mut subtasks = bench.consumer(1, Ownership::Shared, StartAt::Earliest).await;
+                read_until(&mut subtasks[0], &mut Seen::default(), |seen| seen.rows.len() == 50).await;
+                let position = subtasks[0].position();
+                (subtasks.remove(0), position)
             });
             (stalled, old, position)
         });
@@ -122,14 +122,14 @@ fn whoever_lost_a_shard_cannot_move_its_position() {
         tokio::task::block_in_place(|| {
             stalled.block_on(async {
                 old.committed(&position).await.unwrap();
-                let told = loop {
+                let reported = loop {
                     match old.next().await.unwrap() {
                         Read::Lost(shard) => break shard,
                         Read::Records(batch) => panic!("read {} records of another worker's shard", batch.len()),
                         _ => {}
                     }
                 };
-                assert_eq!(told, 0);
+                assert_eq!(reported, 0);
             });
             drop(old);
             drop(stalled);

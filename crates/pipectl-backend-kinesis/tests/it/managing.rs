@@ -19,7 +19,7 @@ fn a_stream_becomes_what_its_target_says() {
         let connection = connect(options(kinesis.endpoint(), dynamo.endpoint())).await;
         let mut target = stream(2, json!({ "kms_key": "alias/aws/kinesis" }));
         target.retention = Some(Duration::from_hours(30));
-        let missing = connection.examine(std::slice::from_ref(&target)).await;
+        let missing = connection.preflight(std::slice::from_ref(&target)).await;
         assert!(missing.iter().all(|finding| finding.outcome == FindingOutcome::Good), "{missing:?}");
         connection.create(&target).await.unwrap();
         let state = connection.describe(&target, None).await.unwrap().unwrap();
@@ -69,7 +69,7 @@ fn an_existing_stream_is_left_alone() {
         }
         let none = StreamTarget::existing("nobody-made-this");
         assert_eq!(bench.connection.create(&none).await.unwrap_err().kind, ErrorKind::NotFound);
-        let findings = bench.connection.examine(&[none]).await;
+        let findings = bench.connection.preflight(&[none]).await;
         assert!(findings.iter().any(|finding| finding.outcome == FindingOutcome::Bad), "{findings:?}");
     });
 }
@@ -89,9 +89,9 @@ fn a_creation_that_broke_off_is_finished_by_the_next_one_and_nothing_else_is_tou
             let state = connection.describe(&target, None).await.unwrap().unwrap();
             assert_eq!(state.encryption, None);
         }
-        let grave = connection.differences(&target).await.unwrap().into_iter().filter(|differs| differs.grave);
+        let blocking = connection.differences(&target).await.unwrap().into_iter().filter(|differs| differs.blocking);
         assert_eq!(
-            grave.map(|differs| (differs.setting, differs.is)).collect::<Vec<_>>(),
+            blocking.map(|differs| (differs.setting, differs.is)).collect::<Vec<_>>(),
             [("kms_key".into(), "none".into())]
         );
         connection.create(&target).await.unwrap();
@@ -137,7 +137,7 @@ fn several_that_make_a_stream_at_once_all_find_it_made() {
 }
 
 #[test]
-fn what_kinesis_cannot_do_is_told_before_it_is_asked() {
+fn what_kinesis_cannot_do_is_reported_before_it_is_asked() {
     let needs = StreamNeeds {
         name: "orders",
         target: "orders",

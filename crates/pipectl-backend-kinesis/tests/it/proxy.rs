@@ -41,7 +41,7 @@ struct Faults {
     cut: AtomicBool,
     expire: AtomicBool,
     refuse_large: AtomicBool,
-    dice: AtomicU32,
+    rng: AtomicU32,
     done: AtomicU32,
     hidden: Mutex<Range<u32>>,
     subscriptions: Mutex<VecDeque<Subscription>>,
@@ -50,7 +50,7 @@ struct Faults {
 
 impl Faults {
     fn strikes(&self, fault: &AtomicBool) -> bool {
-        let strikes = fault.load(Ordering::Relaxed) && self.dice.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY);
+        let strikes = fault.load(Ordering::Relaxed) && self.rng.fetch_add(1, Ordering::Relaxed).is_multiple_of(EVERY);
         if strikes {
             self.done.fetch_add(1, Ordering::Relaxed);
         }

@@ -20,17 +20,17 @@ fn a_restart_goes_on_inside_an_aggregated_record() {
             (0..300).map(|n| ("k".to_owned(), format!("k:{n}{}", " ".repeat(8_000)))).collect();
         bench.put(&refs(&records)).await;
         assert!(bench.connection.calls().of("PutRecords") < 60, "{:?}", bench.connection.calls());
-        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
+        let mut subtasks = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
         let mut seen = Seen::default();
-        read_until(&mut lanes[0], &mut seen, |seen| !seen.rows.is_empty()).await;
-        let position = lanes[0].position();
+        read_until(&mut subtasks[0], &mut seen, |seen| !seen.rows.is_empty()).await;
+        let position = subtasks[0].position();
         assert!(seen.rows.len() < 300, "one batch has all");
         let last = seen.rows.last().unwrap();
         let marked = position["shards"]["0"]["at"].as_str().unwrap();
         assert!(marked == format!("after:{}", last.position) || last.position.starts_with(&marked["after:".len()..]));
-        drop(lanes);
-        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![position] }, StartAt::Earliest).await;
-        let rest = drain(&mut lanes[0]).await;
+        drop(subtasks);
+        let mut subtasks = bench.consumer(1, Ownership::Owned { positions: vec![position] }, StartAt::Earliest).await;
+        let rest = drain(&mut subtasks[0]).await;
         seen.rows.extend(rest.rows);
         let numbers: Vec<i64> = seen.rows.iter().map(|row| row.offset).collect();
         assert_eq!(numbers, (0..300).collect::<Vec<_>>(), "records keep their numbers across restarts");
@@ -66,18 +66,18 @@ fn enhanced_fan_out_reads_all_and_goes_on_where_it_was() {
         let bench = Bench::new(kinesis.endpoint(), dynamo.endpoint(), 2, json!({ "fan_out": true })).await;
         let records = numbered(400, 20);
         bench.put(&refs(&records[..200])).await;
-        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
+        let mut subtasks = bench.consumer(1, Ownership::Owned { positions: vec![] }, StartAt::Earliest).await;
         let mut seen = Seen::default();
-        read_until(&mut lanes[0], &mut seen, |seen| seen.rows.len() == 200).await;
+        read_until(&mut subtasks[0], &mut seen, |seen| seen.rows.len() == 200).await;
         let (polls, subscriptions) =
             (bench.connection.calls().of("GetRecords"), bench.connection.calls().of("SubscribeToShard"));
         assert_eq!(polls, 0, "it was subscribed to");
         assert_eq!(subscriptions, 2);
-        let position = lanes[0].position();
-        drop(lanes);
+        let position = subtasks[0].position();
+        drop(subtasks);
         bench.put(&refs(&records[200..])).await;
-        let mut lanes = bench.consumer(1, Ownership::Owned { positions: vec![position] }, StartAt::Earliest).await;
-        let rest = drain(&mut lanes[0]).await;
+        let mut subtasks = bench.consumer(1, Ownership::Owned { positions: vec![position] }, StartAt::Earliest).await;
+        let rest = drain(&mut subtasks[0]).await;
         seen.rows.extend(rest.rows);
         assert_complete(&seen, 400, 20);
         // The consumer is part of the stream and goes with it.

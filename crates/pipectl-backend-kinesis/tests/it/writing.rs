@@ -1,4 +1,4 @@
-//! Writing: what comes back is what went in, keys in order, and what cannot be written is told.
+//! Writing: what comes back is what went in, keys in order, and what cannot be written is reported.
 
 use pipectl_contract::{Ownership, StartAt};
 use serde_json::json;
@@ -41,7 +41,7 @@ fn unordered_records_fill_requests() {
 }
 
 #[test]
-fn what_kinesis_never_takes_is_told_and_the_rest_goes() {
+fn what_kinesis_never_takes_is_reported_and_the_rest_goes() {
     let (kinesis, dynamo) = peers!();
     run(async {
         let bench = Bench::new(kinesis.endpoint(), dynamo.endpoint(), 1, json!({})).await;
@@ -55,9 +55,9 @@ fn what_kinesis_never_takes_is_told_and_the_rest_goes() {
         ];
         let mut producer = bench.producer().await;
         let rejected = producer.write(&batch(&records)).await.unwrap();
-        let told: Vec<_> = rejected.iter().map(|rejection| (rejection.row, rejection.reason.as_str())).collect();
+        let reported: Vec<_> = rejected.iter().map(|rejection| (rejection.row, rejection.reason.as_str())).collect();
         assert_eq!(
-            told,
+            reported,
             [
                 (1, "its key has 257 characters; Kinesis accepts at most 256"),
                 (2, "it has 1048577 bytes with its key; the stream accepts at most 1048576 (`max_record`)"),

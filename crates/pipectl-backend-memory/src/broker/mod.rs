@@ -11,12 +11,11 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use pipectl_contract::{Connection, ConnectorError, ErrorKind};
+use pipectl_contract::{ConnectorError, ErrorKind};
 use pipectl_host::Host;
 use tokio::sync::watch;
 
 use self::stream::Stream;
-use crate::{MemoryOptions, connection::MemoryConnection};
 
 static NAMED: Mutex<BTreeMap<String, Broker>> = Mutex::new(BTreeMap::new());
 
@@ -80,11 +79,6 @@ impl Broker {
     /// The broker of this name, made if there is none yet.
     pub fn named(name: &str) -> Self {
         lock(&NAMED).entry(name.to_owned()).or_default().clone()
-    }
-
-    /// A connection to it, with the limits that the options set.
-    pub fn connect(&self, options: &MemoryOptions, host: Host) -> Arc<dyn Connection> {
-        Arc::new(MemoryConnection { broker: self.clone(), max_record: options.capabilities().max_record, host })
     }
 
     /// For tests: while it is down, everything that is asked of it waits, and what waits too long is refused. What it

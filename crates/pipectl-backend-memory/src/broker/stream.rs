@@ -68,7 +68,7 @@ impl Stream {
         self.logs.iter().filter(|log| log.open).count() as u32
     }
 
-    /// Splits the widest partitions or merges the narrowest neighbours until `wanted` of them take records. The order of
+    /// Splits the widest partitions or merges the narrowest neighbors until `wanted` of them take records. The order of
     /// each key holds across it, because a reader finishes parents first.
     pub(crate) fn reshard(&mut self, wanted: u32) {
         while self.open_partitions() < wanted.max(1) && self.split() {}

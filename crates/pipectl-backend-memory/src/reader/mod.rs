@@ -1,7 +1,7 @@
-//! Reads a stream of a broker: the lanes of one consumer and what they share.
+//! Reads a stream of a broker: the subtasks of one consumer and what they share.
 
 mod batch;
-mod lane;
+mod subtask;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use pipectl_data::Micros;
 use pipectl_host::Host;
 use serde_json::Value;
 
-use self::lane::Lane;
+use self::subtask::Subtask;
 use crate::{
     Broker,
     broker::{Cell, lock},
@@ -52,7 +52,7 @@ pub(crate) enum Mode {
     Look,
 }
 
-/// What the lanes of a consumer share.
+/// What the subtasks of a consumer share.
 #[derive(Debug)]
 pub(crate) struct Team {
     pub(crate) broker: Broker,
@@ -60,7 +60,7 @@ pub(crate) struct Team {
     pub(crate) host: Host,
     pub(crate) node: String,
     pub(crate) group: String,
-    pub(crate) lanes: u32,
+    pub(crate) subtasks: u32,
     pub(crate) mode: Mode,
     /// Where each partition that existed at the opening begins.
     pub(crate) begin: BTreeMap<u32, i64>,
@@ -99,7 +99,7 @@ pub(crate) fn open(
     host: &Host,
     context: ConsumerContext,
 ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
-    let lanes = context.lanes.max(1);
+    let subtasks = context.subtasks.max(1);
     let mut restored = None;
     if let Ownership::Owned { positions } = &context.ownership
         && !positions.is_empty()
@@ -153,7 +153,7 @@ pub(crate) fn open(
         host: host.clone(),
         node: context.node,
         group: context.group,
-        lanes,
+        subtasks,
         mode,
         done: Mutex::new(begin.clone()),
         begin,
@@ -161,5 +161,5 @@ pub(crate) fn open(
         not_before,
     });
     cell.ring();
-    Ok((0..lanes).map(|number| Box::new(Lane::new(Arc::clone(&team), number)) as Box<dyn SourceReader>).collect())
+    Ok((0..subtasks).map(|number| Box::new(Subtask::new(Arc::clone(&team), number)) as Box<dyn SourceReader>).collect())
 }

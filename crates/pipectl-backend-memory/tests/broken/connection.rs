@@ -44,7 +44,7 @@ impl BrokenConnection {
 fn jump(positions: &mut [Value], state: &StreamState) {
     for partition in &state.partitions {
         let number = |text: &Option<String>| text.as_ref().unwrap().parse::<i64>().unwrap();
-        let marks = positions.iter_mut().filter_map(|lane| lane.get_mut(partition.number.to_string()));
+        let marks = positions.iter_mut().filter_map(|subtask| subtask.get_mut(partition.number.to_string()));
         for mark in marks.filter(|mark| mark["next"].as_i64().unwrap() < number(&partition.earliest)) {
             mark["next"] = Value::from(number(&partition.end));
         }
@@ -150,8 +150,8 @@ impl Connection for BrokenConnection {
         Ok(broken.collect())
     }
 
-    async fn examine(&self, streams: &[StreamTarget]) -> Vec<Finding> {
-        let findings = self.inner.examine(streams).await;
+    async fn preflight(&self, streams: &[StreamTarget]) -> Vec<Finding> {
+        let findings = self.inner.preflight(streams).await;
         if self.fault == Fault::ExaminesByCreating {
             for stream in streams {
                 self.inner.create(stream).await.unwrap();

@@ -21,7 +21,7 @@ pub(crate) struct MemoryHarness {
 }
 
 impl MemoryHarness {
-    /// A broker of its own, on the clock of `host`. The secret stands for what a real service would be told.
+    /// A broker of its own, on the clock of `host`. The secret stands for what a real service would be reported.
     pub(crate) fn new(host: Host, secret: &str, wrap: Wrap) -> Self {
         let options = MemoryOptions { broker: Some("conformance".into()), max_record: Some(Size(1 << 20)) };
         Self { broker: Broker::new(), host, options, secret: secret.to_owned(), wrap }

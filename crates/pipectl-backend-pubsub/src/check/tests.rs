@@ -31,13 +31,13 @@ fn of_stream(own: serde_json::Value) -> Vec<String> {
 }
 
 #[test]
-fn the_defaults_are_fine_and_lanes_are_what_was_asked_for() {
-    let lanes = |partitions| {
+fn the_defaults_are_fine_and_subtask_are_what_was_asked_for() {
+    let subtasks = |partitions| {
         let needs = StreamNeeds { partitions, ..needs() };
         stream(&PubSubOptions::default(), &PubSubStreamOptions::default(), needs).facts.unwrap()
     };
-    assert_eq!(lanes(None), StreamFacts::durable(4));
-    assert_eq!(lanes(Some(7)).partitions, 7);
+    assert_eq!(subtasks(None), StreamFacts::durable(4));
+    assert_eq!(subtasks(Some(7)).partitions, 7);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn retention_is_from_ten_minutes_to_thirty_one_days() {
 }
 
 #[test]
-fn what_the_service_would_refuse_is_told_before() {
+fn what_the_service_would_refuse_is_reported_before() {
     for bad in [
         json!({ "subscription": "1st" }),
         json!({ "filter": "region = 'eu'" }),
@@ -102,7 +102,7 @@ fn what_the_service_would_refuse_is_told_before() {
 }
 
 #[test]
-fn options_that_would_change_what_exists_are_told() {
+fn options_that_would_change_what_exists_are_reported() {
     let there = StreamNeeds { existing: true, ..needs() };
     let check = |own| faults(&PubSubOptions::default(), own, there);
     assert_eq!(check(json!({ "region": "europe-west3" })).len(), 1);

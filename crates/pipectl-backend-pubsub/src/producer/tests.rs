@@ -42,7 +42,7 @@ async fn refused_among_others(key: &str, target: StreamTarget, options: PubSubOp
     let rows: Vec<&[u8]> = refused.iter().map(|refused| refused.batch.payload.as_ref().unwrap().value(0)).collect();
     assert_eq!(rows, [b"7", b"8"]);
     assert!(refused[0].reason.contains("Some messages are empty"), "{}", refused[0].reason);
-    assert!(producer.refused().is_empty(), "each is told once");
+    assert!(producer.refused().is_empty(), "each is reported once");
     // The key goes on.
     assert_eq!(producer.write(&batch(20, 10, key.as_bytes())).await.unwrap(), []);
     producer.checkpoint().await.unwrap();
@@ -51,7 +51,7 @@ async fn refused_among_others(key: &str, target: StreamTarget, options: PubSubOp
     let context = ConsumerContext {
         node: "in".into(),
         group: target.name.clone(),
-        lanes: 1,
+        subtasks: 1,
         ownership: Ownership::Look,
         start: StartAt::Earliest,
         memory: 1 << 20,
@@ -75,7 +75,7 @@ async fn refused_among_others(key: &str, target: StreamTarget, options: PubSubOp
 }
 
 #[test]
-fn the_others_arrive_in_order_and_the_refused_are_told() {
+fn the_others_arrive_in_order_and_the_refused_are_reported() {
     let server = pipectl_peers::need!(pipectl_peers::PubSub::shared());
     if !server.is_emulator {
         eprintln!("skipped: Google's fake for tests (pstest) cannot be administered: it speaks no REST");

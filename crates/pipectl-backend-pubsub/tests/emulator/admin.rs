@@ -66,7 +66,7 @@ fn options_reach_the_service_and_can_be_changed_where_it_allows() {
             let differences = world.connection.differences(&world.target).await.unwrap();
             let differences: Vec<_> = differences
                 .iter()
-                .map(|found| (found.setting.as_str(), found.is.as_str(), found.wanted.as_str(), found.grave))
+                .map(|found| (found.setting.as_str(), found.is.as_str(), found.wanted.as_str(), found.blocking))
                 .collect();
             assert_eq!(
                 differences,
@@ -128,7 +128,7 @@ fn an_examination_tells_what_is_missing() {
         |_| {},
         async |world| {
             let absent = StreamTarget::existing("no-such-topic");
-            let found = world.connection.examine(&[world.target.clone(), absent]).await;
+            let found = world.connection.preflight(&[world.target.clone(), absent]).await;
             let of = |what: &str| found.iter().find(|finding| finding.what.contains(what)).unwrap();
             assert_eq!(of("reach http").outcome, FindingOutcome::Good);
             assert_eq!(of(&format!("topic {}", world.target.name)).outcome, FindingOutcome::Good);
@@ -139,7 +139,7 @@ fn an_examination_tells_what_is_missing() {
 }
 
 #[test]
-fn an_address_where_nobody_answers_is_told_within_the_bound() {
+fn an_address_where_nobody_answers_is_reported_within_the_bound() {
     on_topic(
         json!({}),
         |_| {},
@@ -158,7 +158,7 @@ fn an_address_where_nobody_answers_is_told_within_the_bound() {
             assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
             assert!(error.message.contains("check `endpoint`"), "{error}");
             assert!(world.host.now() - started < 30_000_000);
-            let found = connection.examine(&[]).await;
+            let found = connection.preflight(&[]).await;
             assert_eq!(found[0].outcome, FindingOutcome::Bad);
         },
     );

@@ -11,7 +11,7 @@ fn records_come_back_as_they_were_written() {
         json!({}),
         |_| {},
         async |world| {
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            let mut subtasks = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
             let before = world.host.now();
             let headers: [(&str, Option<&[u8]>); 4] =
                 [("z", Some(b"1")), ("bytes", Some(&[0xff, 0])), ("z", Some(b"2")), ("none", None)];
@@ -25,7 +25,7 @@ fn records_come_back_as_they_were_written() {
             world.write(&with_headers(batch(&records[..2]), &headers)).await;
             world.write(&batch(&records[2..])).await;
             // In the order of the three keys; that of the records within the first one is promised.
-            let mut seen = lanes.take(5).await;
+            let mut seen = subtasks.take(5).await;
             seen.sort_by_key(|record| record.key.as_ref().map_or(2, |key| usize::from(key.is_empty())));
             for (record, (key, payload)) in seen.iter().zip(records) {
                 assert_eq!(record.key.as_deref().map(str::as_bytes), key);
@@ -36,18 +36,18 @@ fn records_come_back_as_they_were_written() {
                 headers.iter().map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec))).collect();
             assert!(seen[..2].iter().all(|record| record.headers == expected), "{seen:?}");
             assert!(seen[2..].iter().all(|record| record.headers.is_empty()), "{seen:?}");
-            lanes.close().await;
+            subtasks.close().await;
         },
     );
 }
 
 #[test]
-fn each_key_keeps_its_order_and_its_lane() {
+fn each_key_keeps_its_order_and_its_subtask() {
     on_topic(
         json!({}),
         |_| {},
         async |world| {
-            let mut lanes = world.readers(3, Ownership::Shared, StartAt::Earliest).await;
+            let mut subtasks = world.readers(3, Ownership::Shared, StartAt::Earliest).await;
             let mut producer = world.producer().await;
             let all = numbered(3_000, 17);
             for start in (0..3_000).step_by(250) {
@@ -57,12 +57,12 @@ fn each_key_keeps_its_order_and_its_lane() {
             let mut seen = Vec::new();
             while seen.len() < 3_000 {
                 let before = seen.len();
-                seen.extend(lanes.until(|more| before + more.len() >= 3_000 || !more.is_empty()).await);
-                lanes.commit().await;
+                seen.extend(subtasks.until(|more| before + more.len() >= 3_000 || !more.is_empty()).await);
+                subtasks.commit().await;
             }
             assert_in_order(&seen);
-            assert!((0..3).all(|lane| seen.iter().any(|record| record.lane == lane)), "a lane got nothing");
-            lanes.close().await;
+            assert!((0..3).all(|subtask| seen.iter().any(|record| record.subtask == subtask)), "a subtask got nothing");
+            subtasks.close().await;
         },
     );
 }
@@ -73,7 +73,7 @@ fn what_can_never_be_written_is_answered_and_the_rest_goes() {
         json!({}),
         |_| {},
         async |world| {
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            let mut subtasks = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
             let long = vec![b'k'; 1_025];
             let large = vec![b'x'; 10_000_001];
             let records: [Pair<'_>; 4] = [
@@ -86,9 +86,9 @@ fn what_can_never_be_written_is_answered_and_the_rest_goes() {
             let rejected = producer.write(&batch(&records)).await.unwrap();
             assert_eq!(rejected.iter().map(|rejection| rejection.row).collect::<Vec<_>>(), [1, 2]);
             producer.checkpoint().await.unwrap();
-            let seen = lanes.take(2).await;
+            let seen = subtasks.take(2).await;
             assert_eq!(seen.iter().map(|record| record.payload.as_deref().unwrap()).collect::<Vec<_>>(), ["1", "4"]);
-            lanes.close().await;
+            subtasks.close().await;
         },
     );
 }
@@ -111,15 +111,15 @@ fn a_topic_that_is_gone_is_an_error_that_names_it() {
 }
 
 #[test]
-fn the_end_is_told_when_nothing_comes_and_nothing_waits() {
+fn the_end_is_reported_when_nothing_comes_and_nothing_waits() {
     on_topic(
         json!({}),
         |_| {},
         async |world| {
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            let mut subtasks = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
             world.write(&numbered(20, 2)).await;
-            lanes.take(20).await;
-            let reader = &mut lanes.readers[0];
+            subtasks.take(20).await;
+            let reader = &mut subtasks.readers[0];
             reader.writers_finished().await.unwrap();
             assert!(reader.wants_checkpoint(), "the end waits for it");
             for _ in 0..5 {
@@ -131,7 +131,7 @@ fn the_end_is_told_when_nothing_comes_and_nothing_waits() {
             while !matches!(reader.next().await.unwrap(), Read::End) {}
             let waited = world.host.now() - from;
             assert!((900_000..10_000_000).contains(&waited), "{waited}");
-            lanes.close().await;
+            subtasks.close().await;
         },
     );
 }

@@ -9,11 +9,11 @@ use crate::world::{Seen, World, assert_in_order, numbered, on_topic};
 
 /// Writes records, reads them as one who shares, and says that they are done.
 async fn handled(world: &World, count: usize) -> Vec<Seen> {
-    let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+    let mut subtasks = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
     world.write(&numbered(count, 1)).await;
-    let read = lanes.take(count).await;
-    lanes.commit().await;
-    lanes.close().await;
+    let read = subtasks.take(count).await;
+    subtasks.commit().await;
+    subtasks.close().await;
     read
 }
 
@@ -75,14 +75,14 @@ fn a_first_reader_begins_where_it_was_told_also_after_the_writers() {
         async |world| {
             world.write(&numbered(12, 3)).await;
             let owned = |positions| Ownership::Owned { positions };
-            let mut lanes = world.readers(2, owned(Vec::new()), StartAt::Earliest).await;
-            assert_in_order(&lanes.take(12).await);
-            let positions = lanes.commit().await;
-            lanes.close().await;
+            let mut subtasks = world.readers(2, owned(Vec::new()), StartAt::Earliest).await;
+            assert_in_order(&subtasks.take(12).await);
+            let positions = subtasks.commit().await;
+            subtasks.close().await;
             // With a checkpoint it goes on from there, whatever the beginning was.
-            let mut lanes = world.readers(2, owned(positions), StartAt::Earliest).await;
-            lanes.nothing_comes(Duration::from_secs(2)).await;
-            lanes.close().await;
+            let mut subtasks = world.readers(2, owned(positions), StartAt::Earliest).await;
+            subtasks.nothing_comes(Duration::from_secs(2)).await;
+            subtasks.close().await;
         },
     );
 }
@@ -96,15 +96,15 @@ fn an_owner_without_a_checkpoint_reads_everything_again() {
             world.write(&numbered(12, 3)).await;
             for _ in 0..2 {
                 let none = Ownership::Owned { positions: Vec::new() };
-                let mut lanes = world.readers(2, none, StartAt::Earliest).await;
-                assert_in_order(&lanes.take(12).await);
-                lanes.commit().await;
-                lanes.close().await;
+                let mut subtasks = world.readers(2, none, StartAt::Earliest).await;
+                assert_in_order(&subtasks.take(12).await);
+                subtasks.commit().await;
+                subtasks.close().await;
             }
             // Those who share go on where the group stands.
-            let mut lanes = world.readers(2, Ownership::Shared, StartAt::Earliest).await;
-            lanes.nothing_comes(Duration::from_secs(2)).await;
-            lanes.close().await;
+            let mut subtasks = world.readers(2, Ownership::Shared, StartAt::Earliest).await;
+            subtasks.nothing_comes(Duration::from_secs(2)).await;
+            subtasks.close().await;
         },
     );
 }
@@ -123,14 +123,14 @@ fn reading_begins_with_a_snapshot_if_the_stream_names_one() {
             // Of the same subscription: what a new one takes over from a snapshot, the emulator does not know.
             world.target.options = Some(json!({ "snapshot": snapshot }));
             let owned = |positions| Ownership::Owned { positions };
-            let mut lanes = world.readers(1, owned(Vec::new()), StartAt::Latest).await;
-            assert_eq!(lanes.take(7).await, read, "what was read after the snapshot, and not what was before it");
-            let positions = lanes.commit().await;
-            lanes.close().await;
+            let mut subtasks = world.readers(1, owned(Vec::new()), StartAt::Latest).await;
+            assert_eq!(subtasks.take(7).await, read, "what was read after the snapshot, and not what was before it");
+            let positions = subtasks.commit().await;
+            subtasks.close().await;
             // It is where reading begins, not where it goes on.
-            let mut lanes = world.readers(1, owned(positions), StartAt::Latest).await;
-            lanes.nothing_comes(Duration::from_secs(2)).await;
-            lanes.close().await;
+            let mut subtasks = world.readers(1, owned(positions), StartAt::Latest).await;
+            subtasks.nothing_comes(Duration::from_secs(2)).await;
+            subtasks.close().await;
         },
     );
 }
@@ -150,10 +150,10 @@ fn a_snapshot_brings_back_what_was_read_after_it() {
             let read = handled(&world, 7).await;
 
             world.connection.seek_to_snapshot(&world.target, &group, &snapshot).await.unwrap();
-            let mut lanes = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
-            let again = lanes.take(7).await;
+            let mut subtasks = world.readers(1, Ownership::Shared, StartAt::Earliest).await;
+            let again = subtasks.take(7).await;
             assert_eq!(again, read);
-            lanes.close().await;
+            subtasks.close().await;
             assert!(world.connection.delete_snapshot(&snapshot).await.unwrap());
             assert!(!world.connection.delete_snapshot(&snapshot).await.unwrap());
         },
@@ -170,8 +170,8 @@ fn what_cannot_be_begun_at_is_refused() {
             let context = world.context(1, Ownership::Look, start);
             let refused = world.connection.consumer(&world.target, context).await.map(drop).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::Invalid);
-            let lanes = Ownership::Owned { positions: vec![json!({})] };
-            let context = world.context(2, lanes, StartAt::Earliest);
+            let subtasks = Ownership::Owned { positions: vec![json!({})] };
+            let context = world.context(2, subtasks, StartAt::Earliest);
             let refused = world.connection.consumer(&world.target, context).await.map(drop).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::Conflict);
             // A subscription for a look is not left behind.

@@ -28,7 +28,7 @@ pub(crate) struct World {
 /// A record as tests look at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    pub(crate) lane: u32,
+    pub(crate) subtask: u32,
     pub(crate) key: Option<String>,
     pub(crate) payload: Option<String>,
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
@@ -117,11 +117,11 @@ impl World {
         assert!(producer.refused().is_empty());
     }
 
-    pub(crate) fn context(&self, lanes: u32, ownership: Ownership, start: StartAt) -> ConsumerContext {
+    pub(crate) fn context(&self, subtasks: u32, ownership: Ownership, start: StartAt) -> ConsumerContext {
         ConsumerContext {
             node: "in".into(),
             group: format!("tests.local.{}", self.target.name),
-            lanes,
+            subtasks,
             ownership,
             start,
             memory: 64 << 20,
@@ -129,9 +129,9 @@ impl World {
         }
     }
 
-    pub(crate) async fn readers(&self, lanes: u32, ownership: Ownership, start: StartAt) -> Lanes {
-        let context = self.context(lanes, ownership, start);
-        Lanes { readers: self.connection.consumer(&self.target, context).await.unwrap(), host: self.host.clone() }
+    pub(crate) async fn readers(&self, subtasks: u32, ownership: Ownership, start: StartAt) -> Subtasks {
+        let context = self.context(subtasks, ownership, start);
+        Subtasks { readers: self.connection.consumer(&self.target, context).await.unwrap(), host: self.host.clone() }
     }
 
     pub(crate) async fn settings(&self) -> std::collections::BTreeMap<String, String> {
@@ -140,13 +140,13 @@ impl World {
 }
 
 /// The readers of a consumer, driven as the runtime does.
-pub(crate) struct Lanes {
+pub(crate) struct Subtasks {
     pub(crate) readers: Vec<Box<dyn SourceReader>>,
     host: Host,
 }
 
-impl Lanes {
-    /// Reads all lanes in turns until `enough` says so; calls are cut off now and then, as a checkpoint does.
+impl Subtasks {
+    /// Reads all subtasks in turns until `enough` says so; calls are cut off now and then, as a checkpoint does.
     pub(crate) async fn until(&mut self, mut enough: impl FnMut(&[Seen]) -> bool) -> Vec<Seen> {
         let mut seen = Vec::new();
         let started = self.host.now();
@@ -209,7 +209,7 @@ fn records(batch: &Batch) -> Vec<Seen> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (0..batch.len())
         .map(|row| Seen {
-            lane: batch.partition,
+            subtask: batch.partition,
             key: batch.keys.as_ref().filter(|keys| keys.is_valid(row)).map(|keys| text(keys.value(row))),
             payload: batch.payload.as_ref().filter(|all| all.is_valid(row)).map(|all| text(all.value(row))),
             headers: batch.headers.as_ref().map_or_else(Vec::new, |headers| {
@@ -221,15 +221,15 @@ fn records(batch: &Batch) -> Vec<Seen> {
         .collect()
 }
 
-/// Whether the numbers of each key ascend, each key has one lane, and nothing is there twice.
+/// Whether the numbers of each key ascend, each key has one subtask, and nothing is there twice.
 pub(crate) fn assert_in_order(seen: &[Seen]) {
     let mut last: std::collections::BTreeMap<&str, (u32, i64)> = std::collections::BTreeMap::new();
     for record in seen {
         let (key, number) = record.payload.as_deref().unwrap().split_once(' ').unwrap();
         assert_eq!(record.key.as_deref(), Some(key));
         let number: i64 = number.parse().unwrap();
-        let (lane, before) = last.insert(key, (record.lane, number)).unwrap_or((record.lane, -1));
-        assert_eq!(lane, record.lane, "{key} is on two lanes");
+        let (subtask, before) = last.insert(key, (record.subtask, number)).unwrap_or((record.subtask, -1));
+        assert_eq!(subtask, record.subtask, "{key} is on two subtasks");
         assert_eq!(before + 1, number, "{key}");
     }
 }

@@ -9,7 +9,7 @@ use pipectl_ir::{
 };
 use pipectl_spec::model::{Name, Ordering, Start, TimeSpec};
 
-use super::{CheckedNode, Context, field, micros, open_to_the_end, take};
+use super::{CheckedNode, Context, field, micros, open_to_the_end, row_key, take};
 use crate::{
     names::{Role, list},
     time,
@@ -183,6 +183,12 @@ impl Context<'_> {
             }),
             _ => None,
         };
+        let producers: Vec<_> = self.links.producers(id).collect();
+        let row_key = match (producers.as_slice(), &schema) {
+            // Rows of several queries may have the same key.
+            ([only], Some(schema)) => row_key::after_columns(schema, self.nodes[only.0].row_key.as_ref()),
+            _ => None,
+        };
         CheckedNode {
             node,
             schema,
@@ -194,6 +200,7 @@ impl Context<'_> {
             kept,
             open_to_the_end,
             keys,
+            row_key,
             ..CheckedNode::default()
         }
     }

@@ -28,7 +28,7 @@ fn halves(lab: &Lab) -> (Vec<Sample>, Vec<Sample>) {
 }
 
 const WATCHFUL: Reading =
-    Reading { lanes: None, start: pipectl_contract::StartAt::Earliest, impatience: None, never_commits: true };
+    Reading { subtasks: None, start: pipectl_contract::StartAt::Earliest, impatience: None, never_commits: true };
 
 pub(super) async fn resumes_where_a_checkpoint_stood(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;

@@ -73,7 +73,7 @@ pub(super) async fn an_unknown_stream_is_not_found(lab: &Lab) -> Result<(), Stop
         let context = ConsumerContext {
             node: stream.name.clone(),
             group: format!("{}-unknown", stream.name),
-            lanes: 1,
+            subtasks: 1,
             ownership: Ownership::Look,
             start: StartAt::Earliest,
             memory: 1 << 20,
@@ -103,15 +103,15 @@ fn expect_not_found(what: &str, result: Result<(), ConnectorError>) -> Result<()
     }
 }
 
-pub(super) async fn examines_without_changing(lab: &Lab) -> Result<(), Stop> {
+pub(super) async fn preflight_changes_nothing(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
-    let findings = lab.connection.examine(std::slice::from_ref(&stream)).await;
+    let findings = lab.connection.preflight(std::slice::from_ref(&stream)).await;
     ensure(!findings.is_empty(), || "a preflight check returns no findings".to_owned())?;
     let bad = findings.iter().find(|finding| finding.outcome == FindingOutcome::Bad);
     ensure(bad.is_none(), || format!("what works is found to be bad: {bad:?}"))?;
     let mut missing = lab.target(1);
     missing.existing = true;
-    let findings = lab.connection.examine(std::slice::from_ref(&missing)).await;
+    let findings = lab.connection.preflight(std::slice::from_ref(&missing)).await;
     let good = findings.iter().all(|finding| finding.outcome == FindingOutcome::Good);
     ensure(!good, || "an existing stream that is missing is found to be good".to_owned())?;
     let state = lab.connection.describe(&missing, None).await?;

@@ -1,9 +1,10 @@
 //! The cases: each says in one sentence what it proves.
 
 mod bytes;
+mod data_loss;
 mod delivery;
+mod describing;
 mod faults;
-mod gaps;
 mod lifecycle;
 mod limits;
 mod order;
@@ -11,7 +12,6 @@ mod reshard;
 mod secrets;
 mod sharing;
 mod start;
-mod telling;
 
 use futures::future::BoxFuture;
 use pipectl_contract::{Capabilities, Order, Partitions};
@@ -62,7 +62,7 @@ cases! {
         "Deleting removes the stream and reports it. Deleting it again reports that it did not exist.",
     Beta lifecycle::an_unknown_stream_is_not_found unless never:
         "Every operation on a stream that does not exist reports that it does not exist.",
-    Beta lifecycle::examines_without_changing unless never:
+    Beta lifecycle::preflight_changes_nothing unless never:
         "A preflight check finds no problem in a working setup, reports a missing stream, and creates no stream.",
     Beta bytes::brings_back_every_byte unless never:
         "Keys and empty, binary and large payloads are read back byte for byte.",
@@ -96,11 +96,11 @@ cases! {
         "A reader that starts at a time reads the records that the service received at that time or later.",
     Beta start::starts_at_positions unless no_positions:
         "A reader that starts at positions reads from these records on.",
-    Beta telling::describes_a_stream unless never:
+    Beta describing::describes_a_stream unless never:
         "A description shows the partitions, their ends and the consumer lag of a group.",
-    Beta telling::tells_of_partitions_and_idleness unless no_partitions:
+    Beta describing::tells_of_partitions_and_idleness unless no_partitions:
         "Readers report which partitions they read and, repeatedly, which of them they have read to the end.",
-    Beta telling::a_look_leaves_no_trace unless never:
+    Beta describing::a_look_leaves_no_trace unless never:
         "A peek at a stream does not affect its groups.",
     Beta sharing::hands_over_without_loss unless no_sharing:
         "When a worker joins or leaves, no record is lost and no committed record is read again.",
@@ -116,7 +116,7 @@ cases! {
         "Records with the same key stay in order while the service rejects some requests.",
     Stable faults::records_that_fail_are_sent_again unless never:
         "When the service accepts only part of a request, the rest is sent again and arrives.",
-    Stable gaps::a_gap_is_told unless no_positions:
+    Stable data_loss::data_loss_is_reported unless no_positions:
         "When the service removes records before they are read, the reader stops with an error, or warns and continues with exactly the remaining records.",
     Stable secrets::shows_no_secret unless never:
         "No log line and no error contains a secret.",

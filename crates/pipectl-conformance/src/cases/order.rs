@@ -11,7 +11,7 @@ use crate::{
 pub(super) async fn keeps_the_order_of_each_key(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     lab.announce(&stream, "order", owned()).await?;
-    let reading = Reading { lanes: Some(lab.budget.partitions.max(2)), ..Reading::default() };
+    let reading = Reading { subtasks: Some(lab.budget.partitions.max(2)), ..Reading::default() };
     let mut worker = lab.worker(&stream, "order", owned(), reading).await?;
     // Three writers at a time, each with keys of its own, each in many small batches.
     let samples = lab.samples(1.0, 12);

@@ -27,21 +27,21 @@ pub(super) async fn shows_no_secret(lab: &Lab) -> Result<(), Stop> {
     worker.until("a few records", |seen| seen.distinct() >= 8).await?;
     worker.checkpoint_and_commit().await?;
     lab.keep(worker.close().await?);
-    let mut told = String::new();
-    for finding in lab.connection.examine(std::slice::from_ref(&stream)).await {
+    let mut reported = String::new();
+    for finding in lab.connection.preflight(std::slice::from_ref(&stream)).await {
         // Writing to a text cannot fail.
-        let _infallible = writeln!(told, "{finding:?}");
+        let _infallible = writeln!(reported, "{finding:?}");
     }
     if let Some(state) = lab.connection.describe(&stream, None).await? {
-        let _infallible = writeln!(told, "{state:?}");
+        let _infallible = writeln!(reported, "{state:?}");
     }
     if let Some(error) = lab.harness.connect_denied().await {
-        let _infallible = writeln!(told, "{}", whole(&error));
+        let _infallible = writeln!(reported, "{}", whole(&error));
     }
     tracing::trace!(lines = watch::lines() - before, "the log was searched for secrets");
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        ensure(!told.contains(secret.as_str()), || {
-            let line = told.lines().find(|line| line.contains(secret.as_str())).unwrap_or_default();
+        ensure(!reported.contains(secret.as_str()), || {
+            let line = reported.lines().find(|line| line.contains(secret.as_str())).unwrap_or_default();
             format!("an answer or error shows a secret: {}", watch::hide(line, &secrets))
         })?;
     }

@@ -16,7 +16,7 @@ async fn joins(lab: &Lab, stream: &pipectl_contract::StreamTarget) -> Result<Wor
     let connection = lab.harness.connect().await?;
     let mut worker = lab.worker_of(&connection, stream, "shared", Ownership::Shared, Reading::default()).await?;
     if lab.capabilities.consumption == Consumption::Lease {
-        // Nothing tells when it is a member, but it is when it has waited in vain. What is written meanwhile goes to the
+        // Nothing reports when it is a member, but it is when it has waited in vain. What is written meanwhile goes to the
         // others, and so may all records of those keys until theirs are acknowledged.
         worker.until("its first wait", |seen| !seen.quiet.is_empty()).await?;
     }

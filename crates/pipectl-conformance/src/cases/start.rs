@@ -42,7 +42,7 @@ pub(super) async fn starts_at_the_latest(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     let (first, second) = parts(lab);
     lab.write(&stream, &first).await?;
-    lab.gap().await;
+    lab.pause().await;
     let reading = Reading { start: StartAt::Latest, ..Reading::default() };
     let mut worker = lab.worker(&stream, "start", owned(), reading).await?;
     worker.until("quiet readers", |seen| seen.quiet.len() == 2).await?;
@@ -69,7 +69,7 @@ pub(super) async fn starts_at_a_time(lab: &Lab) -> Result<(), Stop> {
     lab.announce(&stream, "look", owned()).await?;
     let (first, second) = parts(lab);
     lab.write(&stream, &first).await?;
-    lab.gap().await;
+    lab.pause().await;
     lab.write(&stream, &second).await?;
     // The service's own clock counts, so its arrival times say which moment lies between.
     let looked = lab.look(&stream, first.len() + second.len()).await?;

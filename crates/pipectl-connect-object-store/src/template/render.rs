@@ -150,7 +150,7 @@ impl<T> Last<T> {
 }
 
 impl Piece<'_> {
-    /// Whether it is the same for every row, as far as that can be told without reading single values.
+    /// Whether it is the same for every row, as far as that can be reported without reading single values.
     fn is_constant(&self) -> bool {
         match self {
             Self::Literal(_) => true,

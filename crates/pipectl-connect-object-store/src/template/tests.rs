@@ -129,6 +129,15 @@ fn both_ends_of_the_range_can_be_in_a_prefix() {
     assert_eq!(split("{day:%Y-%m}/", &batch).last().expect("some").0, "9999-12/");
     assert_eq!(split_in("{at:%Y-%m-%d %Z}/", &batch, "America/New_York").last().expect("some").0, "9999-12-31 EST/");
 
+    // The zone's clock leaves the range before UTC's does.
+    for (zone, row) in [("Europe/Berlin", 3), ("Pacific/Auckland", 2)] {
+        let zone = TimeZone::get(zone).expect(zone);
+        let renderer = Renderer::new(Template::parse("{at:%Y-%m-%d}").expect("the prefix is right"), zone);
+        let last = renderer.split(&batch.slice(row, 1).expect("slices")).expect("splits");
+        let reason = last.first().expect("a group").prefix.clone();
+        assert_eq!(reason.is_err(), row == 3, "{reason:?}");
+    }
+
     let outside = columns(vec![i64::MAX, -62_167_219_200_000_001], vec![i32::MAX, i32::MIN]);
     for (prefix, column) in [("{at}", "at"), ("{at:%Y}", "at"), ("{day}", "day"), ("{day:%Y}", "day")] {
         let renderer = Renderer::new(Template::parse(prefix).expect("the prefix is right"), TimeZone::UTC);

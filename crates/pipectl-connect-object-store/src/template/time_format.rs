@@ -89,6 +89,10 @@ impl TimeFormat {
 
     /// Appends a time.
     pub(crate) fn write(&self, micros: i64, zone: &TimeZone, out: &mut String) -> Result<(), CivilError> {
+        // Readers of partitions know no year 10000, and none with a sign, which a zone's clock can show at both ends.
+        if !civil::local(micros, zone).is_some_and(civil::in_range) {
+            return Err(CivilError::Range);
+        }
         civil::write(&self.strftime, micros, zone, out)
     }
 

@@ -430,7 +430,7 @@ fn columns_of_the_path_are_left_out_of_parquet_files() {
     assert_eq!(parquet("device={device}/", Some(PartitionColumns::Keep)), ["id", "device"]);
     assert_eq!(parquet("{device}/", None), ["id", "device"]);
     assert_eq!(parquet("device={device}-x/", None), ["id"], "the check warns");
-    assert_eq!(parquet("Device={arrival:%H}/", None), ["id"], "readers do not tell names apart by case");
+    assert_eq!(parquet("Device={arrival:%H}/", None), ["id"], "readers do not distinguish names by case");
     assert_eq!(parquet("device={arrival:%H}/", Some(PartitionColumns::Keep)), ["id", "device"]);
     assert_eq!(parquet("device={device}/id={id}/", None), ["id", "device"], "a file needs a column");
     let lines = written(Format::Json, "device={device}/", None);
@@ -533,7 +533,14 @@ fn options_mean_what_they_say() {
     let check = |json: serde_json::Value| {
         let options: ObjectStoreOptions = serde_json::from_value(json).expect("has the right shape");
         let schema = schema();
-        let node = NodeContext { pipeline: "lab", output: "out/lab", node: "raw", input: Some(&schema), keys: &[] };
+        let node = NodeContext {
+            pipeline: "lab",
+            output: "out/lab",
+            node: "raw",
+            input: Some(&schema),
+            keys: &[],
+            row_key: None,
+        };
         Sink::check(&ObjectStore, &options, &ObjectStoreBinding::default(), node)
     };
     let facts = check(serde_json::json!({ "prefix": "{device}/{event:%Y}/{gone}/" })).facts.expect("is right");

@@ -23,9 +23,9 @@ struct Product {
 
 impl Orders {
     pub(super) fn new(options: &SimulateOptions, share: Share) -> Self {
-        let catalogue = Key::new(options.seed, "simulate/orders/catalogue");
+        let catalog = Key::new(options.seed, "simulate/orders/catalogue");
         let product = |local| {
-            let mut draw = catalogue.at(share.key(local));
+            let mut draw = catalog.at(share.key(local));
             let full = 60 + draw.below(90);
             Product { price: 99 + 100 * draw.low_below(200) as i64, full, stock: full }
         };

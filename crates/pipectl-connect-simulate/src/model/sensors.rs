@@ -4,7 +4,7 @@ use pipectl_host::Micros;
 
 use super::{Generator, Slot, digits};
 use crate::{
-    draw::{Chance, Draw, Key},
+    draw::{Draw, Key, Probability},
     options::SimulateOptions,
     schedule::Share,
     text,
@@ -21,7 +21,7 @@ pub(super) struct Sensors {
     readings: Key,
     levels: Key,
     drifts: Key,
-    anomalies: Chance,
+    anomalies: Probability,
 }
 
 /// The values of a reading, in hundredths.
@@ -39,7 +39,7 @@ impl Sensors {
             readings: Key::new(options.seed, "simulate/sensors/readings"),
             levels: Key::new(options.seed, "simulate/sensors/levels"),
             drifts: Key::new(options.seed, "simulate/sensors/drifts"),
-            anomalies: Chance::new(options.anomalies.unwrap_or(0.001)),
+            anomalies: Probability::new(options.anomalies.unwrap_or(0.001)),
         }
     }
 

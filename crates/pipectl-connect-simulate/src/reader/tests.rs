@@ -313,11 +313,11 @@ fn faults_come_as_often_as_asked_for() {
 }
 
 #[test]
-fn all_problems_are_told_at_once() {
+fn all_problems_are_reported_at_once() {
     let value = json!({
         "model": "orders", "devices": 3, "anomalies": 2.0, "late": -0.5, "start": "noon", "partitions": 40,
     });
-    let node = NodeContext { pipeline: "p", output: "out/p", node: "n", input: None, keys: &[] };
+    let node = NodeContext { pipeline: "p", output: "out/p", node: "n", input: None, keys: &[], row_key: None };
     let checked = Simulate.check(&options(value), node);
     assert!(checked.facts.is_none());
     let titles: Vec<String> =

@@ -45,4 +45,8 @@ crate::codes::codes! {
         cause: "A sink writes a file that a source of the same run reads: the sink would destroy the input, or the source would read the output in an endless loop.";
         example: "sources:\n  logs: { tail: { path: \"logs/*.log\" } }\nsinks:\n  out: { from: logs, file: { path: logs/out.log } }\n";
         fix: "Let the sink write to a location that no source reads, or narrow the pattern of the source.";
+    TWO_INPUTS = "PC0312", "two-inputs";
+        cause: "A processor has both `from` and a query, and they name different inputs.";
+        example: "processors:\n  large: { from: orders, sql: \"SELECT * FROM refunds\" }\n";
+        fix: "Remove `from`: a query names its input after FROM. To read several inputs, let them write `to` one stream.";
 }

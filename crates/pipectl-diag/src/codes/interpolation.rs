@@ -2,7 +2,7 @@
 
 crate::codes::codes! {
     UNSET_VARIABLE = "PC0201", "unset-variable";
-        cause: "`${NAME}` refers to an environment variable that is not set and has no default, or `${NAME:?text}` refers to a variable that is not set or empty.";
+        cause: "`${NAME}` refers to an environment variable that is not set and has no default, or to one that is empty where a number or one of several words is needed; or `${NAME:?text}` refers to a variable that is not set or empty.";
         example: "file: { path: \"${INPUT}/clicks.jsonl\" }\n";
         fix: "Set the variable, or give a default as in a shell: `${INPUT:-data}` applies if the variable is not set or empty, `${INPUT-data}` only if it is not set. Write `$${` for a literal `${`.";
     BAD_REFERENCE = "PC0202", "bad-reference";

@@ -1,4 +1,4 @@
-//! The catalogue of codes: one file per family, one entry per code. A code is never given a second meaning.
+//! The catalog of codes: one file per family, one entry per code. A code is never given a second meaning.
 //!
 //! The families and their numbers are in [`FAMILIES`].
 
@@ -34,7 +34,7 @@ pub struct CodeInfo {
 }
 
 impl Code {
-    /// Makes a code of its entry; used by the catalogue only.
+    /// Makes a code of its entry; used by the catalog only.
     pub(crate) const fn new(info: &'static CodeInfo) -> Self {
         Self(info)
     }

@@ -53,4 +53,8 @@ crate::codes::codes! {
         cause: "Two documents of the same kind have the same `metadata.name`. pipectl keeps checkpoints and output under this name, so they would mix.";
         example: "apiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n---\napiVersion: pipectl/v1\nkind: Pipeline\nmetadata: { name: lab }\n";
         fix: "Give each document its own name, or pass only one of the files.";
+    RENAMED_KEY = "PC0114", "renamed-key";
+        cause: "A key is written by its former name. The former name works until the next minor version.";
+        example: "streams:\n  clicks: { kafka: { on_gap: continue } }\n";
+        fix: "Write the name that the message gives.";
 }

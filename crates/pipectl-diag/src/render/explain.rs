@@ -1,4 +1,4 @@
-//! The catalogue as text: `pipectl explain`, and the page of all codes.
+//! The catalog as text: `pipectl explain`, and the page of all codes.
 
 use crate::{
     Code, CodeInfo,

@@ -34,7 +34,7 @@ pub enum Format {
 /// How the text form looks; the other forms ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RenderOptions {
-    /// Whether to use ANSI colours. The caller knows whether this is a terminal and whether `NO_COLOR` is set.
+    /// Whether to use ANSI colors. The caller knows whether this is a terminal and whether `NO_COLOR` is set.
     pub color: bool,
     /// Columns to fill at most with lines of a file; what is shown never gets narrower than 40.
     pub width: usize,

@@ -54,7 +54,7 @@ fn shown(format: Format) -> String {
 }
 
 #[test]
-fn text_shows_places_relations_and_the_mend() {
+fn text_shows_places_relations_and_the_fix() {
     insta::assert_snapshot!(shown(Format::Text), @r#"
     warning[PC0601]: unknown key `partitons`
      --> pipelines/lab.yaml:7:5
@@ -219,7 +219,7 @@ fn github_escapes_properties_and_text() {
 }
 
 #[test]
-fn colour_only_when_asked_for() {
+fn color_only_when_asked_for() {
     let (found, map) = sample();
     assert!(!shown(Format::Text).contains('\u{1b}'));
     let colored = render(&found, &map, Format::Text, RenderOptions { color: true, width: 100 });
@@ -275,7 +275,7 @@ fn sarif_has_what_the_standard_requires() {
 }
 
 #[test]
-fn a_node_without_a_place_is_told_by_its_path() {
+fn a_node_without_a_place_is_reported_by_its_path() {
     let path = Path::document(0).key("spec").key("sinks");
     let found = Diagnostic::error(code(), "nothing goes out").at(&path, "empty").into();
     insta::assert_snapshot!(render(&found, &SourceMap::default(), Format::Text, RenderOptions::default()), @r#"
@@ -343,7 +343,7 @@ fn a_long_line_is_cut_around_the_place() {
 }
 
 #[test]
-fn a_huge_line_is_told_rather_than_drawn() {
+fn a_huge_line_is_reported_rather_than_drawn() {
     let text = format!("{}wrong{}", "é".repeat(50_000), "x".repeat(50_000));
     let mut map = SourceMap::default();
     let file = map.add_file("huge.json", text.as_str());
@@ -450,7 +450,7 @@ fn no_span_and_no_text_makes_any_form_fail() {
 }
 
 #[test]
-fn explain_and_the_page_tell_every_code() {
+fn explain_and_the_page_show_every_code() {
     let page = codes_page();
     for code in codes::all() {
         assert!(page.contains(&format!("### {code} {}", code.info().name)));

@@ -16,9 +16,9 @@ use crate::{Diagnostic, FileId, Place, Severity, SourceMap};
 const GAP: usize = 30;
 /// A range of more lines than this is marked on its first line only.
 const TALL: usize = 6;
-/// An excerpt of more bytes than this is not drawn; the place and a few words around it are told instead.
+/// An excerpt of more bytes than this is not drawn; the place and a few words around it are reported instead.
 const HUGE: usize = 64 * 1024;
-/// A replacement in a line of more bytes than this is told rather than drawn.
+/// A replacement in a line of more bytes than this is reported rather than drawn.
 const WIDE: usize = 200;
 /// Bytes to quote on each side of a place in a huge line.
 const AROUND: usize = 30;
@@ -148,7 +148,7 @@ fn draw<'a>(excerpt: &Excerpt<'a>) -> Vec<Element<'a>> {
     let Some(file) = excerpt.marks.first().map(|mark| mark.place.file) else { return Vec::new() };
     let window = file.line_range(excerpt.lines.start).start..file.line_range(excerpt.lines.end).end;
     if window.len() > HUGE {
-        return excerpt.marks.iter().flat_map(tell).collect();
+        return excerpt.marks.iter().flat_map(marked).collect();
     }
     let snippet = Snippet::source(&file.text[window.clone()])
         .line_start(excerpt.lines.start)
@@ -163,7 +163,7 @@ fn draw<'a>(excerpt: &Excerpt<'a>) -> Vec<Element<'a>> {
 }
 
 /// The place and what stands around it, for lines that are too long to draw.
-fn tell<'a>(mark: &Mark<'a>) -> Vec<Element<'a>> {
+fn marked<'a>(mark: &Mark<'a>) -> Vec<Element<'a>> {
     let region = mark.place.region();
     let origin =
         Origin::path(normalize_untrusted_str(&mark.place.file.name)).line(region.line).char_column(region.column);

@@ -39,7 +39,7 @@ pub trait Checkpoints: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If it cannot be written.
-    async fn note_published(&self, id: u64) -> Result<(), RunError>;
+    async fn note_committed(&self, id: u64) -> Result<(), RunError>;
 
     /// Notes what was decided at the start of a run without a checkpoint. It survives a crash of the machine, and stays until
     /// the checkpoints are forgotten.
@@ -58,5 +58,5 @@ pub trait Checkpoints: std::fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// If the note is out of reach.
-    async fn is_published(&self, id: u64) -> Result<bool, RunError>;
+    async fn is_committed(&self, id: u64) -> Result<bool, RunError>;
 }

@@ -66,8 +66,8 @@ impl Checkpoints for OnDisk {
         self.ask(move |store| store.write(&checkpoint)).await
     }
 
-    async fn note_published(&self, id: u64) -> Result<(), RunError> {
-        self.ask(move |store| store.note_published(id)).await
+    async fn note_committed(&self, id: u64) -> Result<(), RunError> {
+        self.ask(move |store| store.note_committed(id)).await
     }
 
     async fn note_begun(&self, note: Vec<u8>) -> Result<(), RunError> {
@@ -78,8 +78,8 @@ impl Checkpoints for OnDisk {
         self.ask(Store::begun).await
     }
 
-    async fn is_published(&self, id: u64) -> Result<bool, RunError> {
-        Ok(self.ask(move |store| store.is_published(id)).await)
+    async fn is_committed(&self, id: u64) -> Result<bool, RunError> {
+        Ok(self.ask(move |store| store.is_committed(id)).await)
     }
 }
 
@@ -145,12 +145,12 @@ impl Store {
         self.files()?.iter().rev().nth(1).map(|path| Self::read(path)).transpose()
     }
 
-    fn note_published(&self, id: u64) -> Result<(), RunError> {
+    fn note_committed(&self, id: u64) -> Result<(), RunError> {
         let path = self.directory.join(PUBLISHED);
         fs::write(&path, id.to_string()).map_err(|error| failed("write", &path, &error))
     }
 
-    fn is_published(&self, id: u64) -> bool {
+    fn is_committed(&self, id: u64) -> bool {
         fs::read_to_string(self.directory.join(PUBLISHED)).is_ok_and(|text| text.trim() == id.to_string())
     }
 
@@ -248,13 +248,13 @@ mod tests {
         assert_eq!(store.latest().unwrap(), Some(checkpoint(4)));
         assert_eq!(store.files().unwrap().len(), KEPT);
         assert_eq!(store.before_latest().unwrap(), Some(checkpoint(3)));
-        store.note_published(4).unwrap();
+        store.note_committed(4).unwrap();
         store.write_durably(BEGUN, b"note").unwrap();
         assert_eq!(store.begun().unwrap().as_deref(), Some(&b"note"[..]));
-        assert!(store.is_published(4) && !store.is_published(3));
+        assert!(store.is_committed(4) && !store.is_committed(3));
         store.clear().unwrap();
         assert_eq!(store.latest().unwrap(), None);
-        assert!(!store.is_published(4), "a later run's fourth is another one");
+        assert!(!store.is_committed(4), "a later run's fourth is another one");
         assert_eq!(store.begun().unwrap(), None);
     }
 

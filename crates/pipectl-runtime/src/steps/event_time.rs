@@ -20,7 +20,7 @@ pub(crate) struct EventTimeStep {
     /// `None` holds the watermark back until the input ends.
     lateness: Option<Micros>,
     max_ahead: Option<Micros>,
-    apart: bool,
+    per_partition: bool,
     partitions: BTreeMap<u32, Track>,
     /// The newest event time of partitions that are gone.
     newest_gone: Micros,
@@ -42,7 +42,7 @@ struct Track {
     idle: bool,
 }
 
-/// What a reader tells of a partition, as far as time is concerned.
+/// What a reader reports of a partition, as far as time is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PartitionChange {
     /// Records of it may come: the watermark waits for it.
@@ -64,11 +64,11 @@ pub(crate) enum Timed {
 }
 
 impl EventTimeStep {
-    /// For this declaration. `apart` keeps the partitions of the input apart; only the readers of a durable stream tell
+    /// For this declaration. `per_partition` keeps the partitions of the input apart; only the readers of a durable stream tell
     /// when one of them is idle, so everywhere else the input counts as one.
-    pub(crate) fn new(time: &EventTime, apart: bool) -> Self {
+    pub(crate) fn new(time: &EventTime, per_partition: bool) -> Self {
         Self {
-            apart,
+            per_partition,
             field: time.field.clone(),
             lateness: match time.lateness {
                 Lateness::For(lateness) => Some(lateness),
@@ -131,7 +131,7 @@ impl EventTimeStep {
         if rest.is_empty() { Ok(()) } else { Err(broken()) }
     }
 
-    /// The watermark as it was told last.
+    /// The watermark as it was reported last.
     pub(crate) fn watermark(&self) -> Micros {
         self.emitted
     }
@@ -184,7 +184,7 @@ impl EventTimeStep {
         })
     }
 
-    /// The watermark that would be told now, with this partition's newest event time.
+    /// The watermark that would be reported now, with this partition's newest event time.
     fn would_be(&self, others: Option<Micros>, newest: Micros) -> Micros {
         let Some(lateness) = self.lateness else { return self.emitted };
         others.map_or(newest, |others| others.min(newest)).saturating_sub(lateness).max(self.emitted)
@@ -248,7 +248,7 @@ impl EventTimeStep {
             return Ok(());
         }
         batch.event_time = Some(times.clone());
-        let partition = if self.apart { batch.partition } else { 0 };
+        let partition = if self.per_partition { batch.partition } else { 0 };
         let others = self.partitions.iter().filter(|(number, track)| **number != partition && !track.idle);
         let others = others.map(|(_, track)| track.newest).min();
         let mut newest = self.partitions.get(&partition).map_or(START_OF_TIME, |track| track.newest);

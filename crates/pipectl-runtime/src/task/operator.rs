@@ -5,7 +5,7 @@ use crate::{
     gate::{Event, Gate},
     message::Message,
     state::TaskState,
-    task::{Line, TaskEvent},
+    task::{TaskEvent, TaskHandle},
 };
 
 /// The parts of the task.
@@ -14,8 +14,8 @@ pub(crate) struct OperatorTask {
     pub(crate) gate: Gate,
     /// What is done with it.
     pub(crate) chain: Chain,
-    /// The line to the coordinator.
-    pub(crate) line: Line,
+    /// The handle to the coordinator.
+    pub(crate) handle: TaskHandle,
 }
 
 impl OperatorTask {
@@ -38,11 +38,11 @@ impl OperatorTask {
                         parts,
                     };
                     self.chain.broadcast(&Message::Barrier(id)).await?;
-                    self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
+                    self.handle.report(TaskEvent::Snapshot { task: self.handle.task, id, state: state.encode()? });
                 }
                 Event::End(end) => {
                     self.chain.end(end).await?;
-                    self.line.tell(TaskEvent::Ended { task: self.line.task, end });
+                    self.handle.report(TaskEvent::Ended { task: self.handle.task, end });
                 }
                 Event::Closed => return Ok(()),
             }

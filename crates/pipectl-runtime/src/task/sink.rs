@@ -18,7 +18,7 @@ use crate::{
     route::RouteSender,
     state::TaskState,
     steps::broken,
-    task::{Command, Line, TaskEvent},
+    task::{Command, TaskEvent, TaskHandle},
 };
 
 /// The parts of the task.
@@ -39,8 +39,8 @@ pub(crate) struct SinkTask {
     pub(crate) host: Host,
     /// What the coordinator says.
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-    /// The line to the coordinator.
-    pub(crate) line: Line,
+    /// The handle to the coordinator.
+    pub(crate) handle: TaskHandle,
     /// Whether the writer was opened with the state of a checkpoint.
     pub(crate) restored: bool,
     /// Whether a call that failed for now is made again. A stream's producer has tried for as long as its options say
@@ -80,7 +80,7 @@ impl SinkTask {
                 Turn::Command(Some(Command::Committed(id))) => {
                     self.publish().await?;
                     held = false;
-                    self.line.tell(TaskEvent::Published { task: self.line.task, id });
+                    self.handle.report(TaskEvent::Committed { task: self.handle.task, id });
                 }
                 Turn::Command(Some(
                     Command::Barrier(_) | Command::Stop | Command::WritersFinished | Command::IdleTime(_),
@@ -93,7 +93,7 @@ impl SinkTask {
                 Turn::Event(Event::Barrier(id)) => {
                     asked = false;
                     self.barrier(id).await?;
-                    held = self.writer.decides();
+                    held = self.writer.is_two_phase();
                 }
                 Turn::Event(Event::End(end)) => {
                     retrying!(self, self.writer.finish());
@@ -101,12 +101,12 @@ impl SinkTask {
                     if let Some(route) = &self.dead_letters {
                         route.broadcast(&Message::End(end)).await?;
                     }
-                    self.line.tell(TaskEvent::Ended { task: self.line.task, end });
+                    self.handle.report(TaskEvent::Ended { task: self.handle.task, end });
                 }
             }
             if !asked && self.writer.wants_checkpoint() {
                 asked = true;
-                self.line.tell(TaskEvent::WantsCheckpoint);
+                self.handle.report(TaskEvent::WantsCheckpoint);
             }
         }
     }
@@ -174,7 +174,7 @@ impl SinkTask {
         if let Some(route) = &self.dead_letters {
             route.broadcast(&Message::Barrier(id)).await?;
         }
-        self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
+        self.handle.report(TaskEvent::Snapshot { task: self.handle.task, id, state: state.encode()? });
         Ok(())
     }
 }
@@ -259,7 +259,7 @@ mod tests {
                 counts: TaskCounts::new(Arc::clone(&counters), None),
                 host: host.clone(),
                 commands: receive_commands,
-                line: Line { task: 0, events },
+                handle: TaskHandle { task: 0, events },
                 restored: false,
                 again: true,
                 keeps: true,

@@ -12,7 +12,7 @@ use crate::{
     message::{End, Frontier, IdleTime, Message},
     state::TaskState,
     steps::PartitionChange,
-    task::{Command, Line, TaskEvent},
+    task::{Command, TaskEvent, TaskHandle},
 };
 
 /// The parts of the task.
@@ -35,8 +35,8 @@ pub(crate) struct SourceTask {
     pub(crate) host: Host,
     /// What the coordinator says.
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
-    /// The line to the coordinator.
-    pub(crate) line: Line,
+    /// The handle to the coordinator.
+    pub(crate) handle: TaskHandle,
     /// Whether the coordinator waits until positions are written.
     pub(crate) answers: bool,
 }
@@ -126,8 +126,8 @@ impl SourceTask {
                     self.end(End::Stopped).await?;
                 }
                 Turn::Command(Some(Command::WritersFinished)) => {
-                    let told = self.reader.writers_finished().await;
-                    told.map_err(|error| RunError::connector(&self.name, &error))?;
+                    let reported = self.reader.writers_finished().await;
+                    reported.map_err(|error| RunError::connector(&self.name, &error))?;
                 }
                 Turn::Command(Some(Command::IdleTime(elapsed))) => {
                     let now = self.host.now();
@@ -152,7 +152,7 @@ impl SourceTask {
                         }
                     }
                     if self.answers {
-                        self.line.tell(TaskEvent::Acknowledged { id });
+                        self.handle.report(TaskEvent::Acknowledged { id });
                     }
                 }
                 Turn::Read(Read::Records(batch)) => {
@@ -179,7 +179,7 @@ impl SourceTask {
                         idle = true;
                         self.chain.broadcast(&Message::Idle).await?;
                     }
-                    // Of a durable stream, only its partitions tell whether they are read to their ends.
+                    // Of a durable stream, only its partitions report whether they are read to their ends.
                     if !self.durable {
                         self.report_idle(&mut reported_idle, last_record);
                     }
@@ -210,7 +210,7 @@ impl SourceTask {
             }
             if !asked && !ended && self.reader.wants_checkpoint() {
                 asked = true;
-                self.line.tell(TaskEvent::WantsCheckpoint);
+                self.handle.report(TaskEvent::WantsCheckpoint);
             }
         }
     }
@@ -218,7 +218,7 @@ impl SourceTask {
     /// Lets the coordinator know that records may come again, if it thinks that none do.
     fn report_active(&self, reported: &mut bool) {
         if std::mem::take(reported) {
-            self.line.tell(TaskEvent::Idle { task: self.line.task, since: None });
+            self.handle.report(TaskEvent::Idle { task: self.handle.task, since: None });
         }
     }
 
@@ -227,13 +227,13 @@ impl SourceTask {
         let limit = self.idle_after.unwrap_or(IDLE_AFTER);
         if !*reported && self.host.now().saturating_sub(since) >= limit {
             *reported = true;
-            self.line.tell(TaskEvent::Idle { task: self.line.task, since: Some(since) });
+            self.handle.report(TaskEvent::Idle { task: self.handle.task, since: Some(since) });
         }
     }
 
     async fn end(&mut self, end: End) -> Result<(), Halt> {
         self.chain.end(end).await?;
-        self.line.tell(TaskEvent::Ended { task: self.line.task, end });
+        self.handle.report(TaskEvent::Ended { task: self.handle.task, end });
         Ok(())
     }
 
@@ -247,7 +247,7 @@ impl SourceTask {
             ..TaskState::default()
         };
         self.chain.broadcast(&Message::Barrier(id)).await?;
-        self.line.tell(TaskEvent::Snapshot { task: self.line.task, id, state: state.encode()? });
+        self.handle.report(TaskEvent::Snapshot { task: self.handle.task, id, state: state.encode()? });
         Ok(())
     }
 }

@@ -93,7 +93,7 @@ fn a_broken_node_leaves_the_others_standing() {
 
 /// So that what stands behind the node is checked in the same run.
 #[test]
-fn a_misspelt_key_is_told_and_read_as_what_it_means_if_its_value_fits() {
+fn a_misspelt_key_is_reported_and_read_as_what_it_means_if_its_value_fits() {
     let (loaded, problems, map) = read_one(&EXAMPLE.replace("partitions: 4", "partitons: 4"));
     assert_eq!(lines(&problems, &map), ["error[PC0102] 23:7: unknown key `partitons`"]);
     let pipeline = &loaded.pipelines[0];
@@ -203,7 +203,7 @@ fn a_variable_cannot_change_the_shape() {
 }
 
 #[test]
-fn what_an_alias_repeats_is_told_once_with_its_use() {
+fn what_an_alias_repeats_is_reported_once_with_its_use() {
     let text = EXAMPLE.replace("size: 1MiB }", "size: 1XB }");
     let (_, problems, map) = read_one(&text);
     assert_eq!(lines(&problems, &map), ["error[PC0111] 5:38: `size` takes a size such as `64MiB`"]);

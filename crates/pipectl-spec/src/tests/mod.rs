@@ -60,6 +60,14 @@ struct File {
 }
 
 #[derive(JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Tail {
+    #[schemars(extend("x-former-name" = "paths"))]
+    path: Option<Vec<String>>,
+}
+
+#[derive(JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(dead_code, reason = "only its schema is used")]
 enum Format {
@@ -146,7 +154,11 @@ fn options<T: JsonSchema>() -> Value {
 fn kinds() -> Kinds {
     let kind = |name: &str, options: Value| Kind { name: name.to_owned(), options };
     Kinds {
-        sources: vec![kind("simulate", options::<Simulate>()), kind("file", options::<File>())],
+        sources: vec![
+            kind("simulate", options::<Simulate>()),
+            kind("file", options::<File>()),
+            kind("tail", options::<Tail>()),
+        ],
         processors: vec![kind("parse", options::<Empty>())],
         sinks: vec![
             kind("object_store", options::<ObjectStore>()),

@@ -98,7 +98,7 @@ fn aliases_and_merges_keep_both_places() {
 }
 
 #[test]
-fn documents_are_told_apart() {
+fn documents_are_distinguished() {
     let mut map = SourceMap::default();
     let mut problems = Diagnostics::new();
     let text = "\u{feff}# head\n---\na: 1\n...\n---\n# nothing\n---\nb: '\n---\nc: 3\n--- {d: 4}\n";

@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl Walker<'_> {
-    /// Picks by the type of the value; among words by the word, among mappings by the key that tells them apart.
+    /// Picks by the type of the value; among words by the word, among mappings by the key that distinguishes them.
     pub(super) fn choose(&mut self, node: &Node, branches: &[Branch<'_>], path: &Path) -> Value {
         let schemas: Vec<_> = branches.iter().map(|branch| branch.schema).collect();
         if let Some(problem) = Self::wrong_type(node, &schemas, path) {

@@ -2,13 +2,14 @@
 //!
 //! A validator for JSON Schema can only say that "no alternative matches". This one picks the alternative as a reader
 //! would (by the kind key, else by the type of the value) and complains about what is wrong there. It reads the part of
-//! JSON Schema that schemars writes, and a few `x-` words of ours: `x-kinds`, `x-noun`, `x-name`, `x-secret`.
+//! JSON Schema that schemars writes, and a few `x-` words of ours: `x-kinds`, `x-noun`, `x-name`, `x-secret`, `x-former-name`.
 
 mod ask;
 mod choose;
 mod object;
 mod scalar;
 
+use ask::{Branch, types};
 pub(crate) use object::heading;
 pub(crate) use scalar::shown;
 
@@ -81,11 +82,41 @@ impl Walker<'_> {
             self.findings.broken.insert(path.clone());
             return Value::Null;
         }
+        if let Origin::Variable { written, text } = &node.origin
+            && node.kind == Kind::Null
+            && !branches.is_empty()
+        {
+            return self.without_value(node, &branches, (written, text), path);
+        }
         match branches.as_slice() {
             [] => self.raw(node, path),
             [branch] => self.single(node, branch.schema, path),
             _ => self.choose(node, &branches, path),
         }
+    }
+
+    /// A variable that is set but empty is an empty string; elsewhere it is no value, and not a key that is not written.
+    fn without_value(
+        &mut self,
+        node: &Node,
+        branches: &[Branch<'_>],
+        (written, text): (&str, &str),
+        path: &Path,
+    ) -> Value {
+        let string = branches.iter().find(|branch| {
+            let types = types(branch.schema);
+            types.is_empty() || types.contains(&"string")
+        });
+        if let Some(branch) = string {
+            let node = Node { kind: Kind::Str(text.to_owned()), ..node.clone() };
+            return self.scalar(&node, branch.schema, path);
+        }
+        let name = quoted(path);
+        let what = if text.is_empty() { "is empty" } else { "holds no value" };
+        let title = format!("{name} has no value: `{written}` {what}");
+        let help = format!("set the variable, or remove {name}; `${{NAME:-10}}` gives a default");
+        self.report(Diagnostic::error(interpolation::UNSET_VARIABLE, title).at(path, "").help(help), path);
+        Value::Null
     }
 
     /// Checks against one alternative.
@@ -139,11 +170,11 @@ impl Walker<'_> {
     /// Takes a problem of the node at `path`, and adds through which aliases the node came here.
     fn report(&mut self, problem: Diagnostic, path: &Path) {
         self.findings.broken.insert(path.clone());
-        self.tell(problem);
+        self.notice(problem);
     }
 
     /// Takes a problem that leaves the node such that it can still be relied on.
-    fn tell(&mut self, problem: Diagnostic) {
+    fn notice(&mut self, problem: Diagnostic) {
         let place = |span: &Range<usize>| Place::Span(Span { file: self.file, start: span.start, end: span.end });
         let problem =
             self.through.iter().rev().take(3).fold(problem, |problem, span| problem.related(place(span), "used here"));

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     formats,
+    schema::RENAMED,
     tree::{Entry, Kind, Node, Origin},
 };
 
@@ -30,7 +31,8 @@ impl Walker<'_> {
             let inner = path.key(&entry.key);
             if let Some(schema) = properties.get(&entry.key) {
                 let value = self.entry(entry, schema, &inner);
-                object.insert(entry.key.clone(), value);
+                let name = self.present_name(entry, node, schema, &inner).unwrap_or(&entry.key);
+                object.insert(name.to_owned(), value);
             } else if entry.key.starts_with("x-") && (closed || names.is_some()) {
                 // Free for the user.
             } else if closed {
@@ -43,7 +45,7 @@ impl Walker<'_> {
                 let problem = Self::unknown_key(entry, node, &keys, &kinds, schema, &inner);
                 let meant = self.meant(entry, &keys, properties, &inner).filter(|(key, _)| !kinds.contains(key));
                 if let Some((key, value)) = meant {
-                    self.tell(problem);
+                    self.notice(problem);
                     object.entry(key).or_insert(value);
                 } else {
                     self.report(problem, &inner);
@@ -85,6 +87,23 @@ impl Walker<'_> {
         Value::Object(object)
     }
 
+    /// The name that a key has now, where it is written by its former one, which is reported.
+    fn present_name<'s>(&mut self, entry: &Entry, node: &Node, schema: &'s Value, path: &Path) -> Option<&'s str> {
+        let name = schema.get(RENAMED)?.as_str()?;
+        let former = &entry.key;
+        if node.get(name).is_some() {
+            let title = format!("`{former}` is the former name of `{name}`, which is set too");
+            let problem = Diagnostic::error(shape::RENAMED_KEY, title).at_key(path, "");
+            self.report(problem.help(format!("remove `{former}`")), path);
+        } else {
+            let problem = Diagnostic::warning(shape::RENAMED_KEY, format!("`{former}` is now named `{name}`"))
+                .at_key(path, "the former name will be removed")
+                .fix(Place::Node(path.clone(), Part::Key), name);
+            self.notice(problem);
+        }
+        Some(name)
+    }
+
     fn entry(&mut self, entry: &Entry, schema: &Value, path: &Path) -> Value {
         let Some(merged) = &entry.merged else { return self.value(&entry.value, schema, path) };
         self.through.push(merged.clone());
@@ -97,8 +116,9 @@ impl Walker<'_> {
     fn candidates<'s>(node: &Node, properties: &'s Map<String, Value>, kinds: &[&str]) -> Vec<&'s str> {
         let has_kind = kinds.iter().any(|kind| node.get(kind).is_some());
         properties
-            .keys()
-            .map(String::as_str)
+            .iter()
+            .filter(|(_, schema)| schema.get(RENAMED).is_none())
+            .map(|(key, _)| key.as_str())
             .filter(|key| node.get(key).is_none() && !(has_kind && kinds.contains(key)))
             .collect()
     }
@@ -135,7 +155,17 @@ impl Walker<'_> {
         let key = entry.key.as_str();
         let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
         let near = near_key(key, known);
+        // A list where one name goes: its key alone would be no fix.
+        let (is_list, is_query) = (matches!(entry.value.kind, Kind::Seq(_)), node.get("sql").is_some());
         let problem = match near {
+            Some("from") if is_query => {
+                return problem.at_key(path, "").help("remove it: a query names its input after FROM");
+            }
+            Some("from") if is_list => {
+                return problem.at_key(path, "did you mean `from`?").help(
+                    "write `from: NAME` with one name; to read several inputs, let them write `to` one stream and read that",
+                );
+            }
             Some(near) => {
                 problem.at_key(path, format!("did you mean `{near}`?")).fix(Place::Node(path.clone(), Part::Key), near)
             }

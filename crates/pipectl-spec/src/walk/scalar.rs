@@ -45,7 +45,8 @@ impl Walker<'_> {
         let place = || Place::Node(path.clone(), Part::Value);
         let unit = schemas.iter().find_map(|schema| match schema.get("format").and_then(Value::as_str) {
             Some("duration") => Some("s"),
-            Some("size") => Some("B"),
+            // A number alone hardly counts bytes.
+            Some("size") => Some("MiB"),
             Some("rate") => Some("/s"),
             _ => None,
         });

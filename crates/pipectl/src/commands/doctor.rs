@@ -1,4 +1,4 @@
-//! `pipectl doctor`: reaches every outside part of an Environment and says what to mend.
+//! `pipectl doctor`: reaches every outside part of an Environment and says what to fix.
 
 use std::fmt::Write as _;
 
@@ -20,23 +20,23 @@ use crate::{
 
 pub(super) fn run(arguments: &DoctorArguments, global: &Global) -> Exit {
     match Reach::load(&arguments.place, registry(), global) {
-        Ok(reach) => run_plain(examine(&reach, arguments)),
+        Ok(reach) => run_plain(preflight(&reach, arguments)),
         Err(exit) => exit,
     }
 }
 
-async fn examine(reach: &Reach, arguments: &DoctorArguments) -> Exit {
+async fn preflight(reach: &Reach, arguments: &DoctorArguments) -> Exit {
     let host = Host::real();
     let mut all: Vec<(String, Vec<Finding>)> = Vec::new();
     for (name, backend) in reach.backends() {
         let findings = if reach.is_inside(backend) { inside() } else { of_service(reach, name, backend, &host).await };
-        if let Err(exit) = told(arguments, &mut all, format!("{name} ({})", backend.name), findings) {
+        if let Err(exit) = reported(arguments, &mut all, format!("{name} ({})", backend.name), findings) {
             return exit;
         }
     }
     if let Some(state) = &arguments.state {
         let findings = vec![of_state(state, arguments, &host).await];
-        if let Err(exit) = told(arguments, &mut all, format!("state ({state})"), findings) {
+        if let Err(exit) = reported(arguments, &mut all, format!("state ({state})"), findings) {
             return exit;
         }
     }
@@ -54,7 +54,7 @@ async fn examine(reach: &Reach, arguments: &DoctorArguments) -> Exit {
 }
 
 /// Shows what was found as it comes: the next part may take its time.
-fn told(
+fn reported(
     arguments: &DoctorArguments,
     all: &mut Vec<(String, Vec<Finding>)>,
     part: String,
@@ -110,8 +110,8 @@ async fn of_service(reach: &Reach, name: &str, backend: &KindUse, host: &Host) -
         Err(error) => return bad("connect", &error),
     };
     let streams = reach.streams_of(name);
-    let examined = async { Ok(connection.examine(&streams).await) };
-    patience.answer("checking", examined).await.unwrap_or_else(|error| bad("check", &error))
+    let checked = async { Ok(connection.preflight(&streams).await) };
+    patience.answer("checking", checked).await.unwrap_or_else(|error| bad("check", &error))
 }
 
 fn text(all: &[(String, Vec<Finding>)]) -> String {

@@ -53,7 +53,8 @@ pub(super) fn run(arguments: &FmtArguments, global: &Global) -> Exit {
     }
 }
 
-/// Writes a file whole or not at all: beside it first, with its permissions, and then in its place. A link stays a link.
+/// Writes a file whole or not at all: beside it first, with its permissions, and then in its place. A link stays a link:
+/// a file of several names is written in place, while the whole text is beside it.
 fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let path = std::fs::canonicalize(path)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -63,11 +64,28 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         file.write_all(bytes)?;
         file.set_permissions(std::fs::metadata(&path)?.permissions())?;
         file.sync_all()?;
-        std::fs::rename(&beside, &path)
+        if names(&path)? > 1 {
+            std::fs::write(&path, bytes)?;
+            std::fs::remove_file(&beside)
+        } else {
+            std::fs::rename(&beside, &path)
+        }
     })();
     if written.is_err() {
-        // The error tells what matters; what is left beside the file is harmless.
+        // The error reports what matters; what is left beside the file is harmless.
         drop(std::fs::remove_file(&beside));
     }
     written
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn names(path: &Path) -> std::io::Result<u64> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(std::fs::metadata(path)?.nlink())
+}
+
+#[cfg(not(unix))]
+fn names(_: &Path) -> std::io::Result<u64> {
+    Ok(1)
 }

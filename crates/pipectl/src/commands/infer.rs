@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Read},
+    io::{BufRead, BufReader, Read},
     path::Path,
 };
 
@@ -31,14 +31,20 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const SAMPLE_LIMIT: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
-    let (name, lines) = match (&arguments.stream, &arguments.file) {
+    let (format, delimiter) = match sample_format(arguments) {
+        Ok(format) => format,
+        Err(problem) => {
+            view::problem(*problem, global);
+            return Exit::Wrong;
+        }
+    };
+    let (name, sample) = match (&arguments.stream, &arguments.file) {
         (Some(stream), _) => match of_stream(stream, arguments, global) {
-            Ok(lines) => (stream.clone(), lines),
+            Ok(lines) => (stream.clone(), Sample { lines, layout: None }),
             Err(exit) => return exit,
         },
-        // A header counts for none.
-        (None, Some(file)) => match sample(file, arguments.records.saturating_add(1)) {
-            Ok(lines) => (file.display().to_string(), lines),
+        (None, Some(file)) => match of_file(file, format, arguments.records) {
+            Ok(sample) => (file.display().to_string(), sample),
             Err(error) => {
                 let title = format!("cannot read `{}`: {error}", file.display());
                 view::problem(Diagnostic::error(codes::command::CANNOT_READ, title), global);
@@ -47,27 +53,10 @@ pub(super) fn run(arguments: &InferArguments, global: &Global) -> Exit {
         },
         (None, None) => return Exit::Wrong,
     };
-    let (format, delimiter) = match sample_format(arguments) {
-        Ok(format) => format,
-        Err(problem) => {
-            view::problem(*problem, global);
-            return Exit::Wrong;
-        }
-    };
-    let lines = match (format, &arguments.file) {
-        (SampleFormat::Json, Some(file)) if file != Path::new("-") && !is_line(lines.first()) => {
-            match documents(file, arguments.records) {
-                Some((layout, documents)) => {
-                    view::note(&format!(
-                        "`{name}` does not have one record per line: write `layout: {layout}` in its source"
-                    ));
-                    documents
-                }
-                None => lines,
-            }
-        }
-        _ => lines,
-    };
+    if let Some(layout) = sample.layout {
+        view::note(&format!("`{name}` does not have one record per line: write `layout: {layout}` in its source"));
+    }
+    let lines = sample.lines;
     let schema = match format {
         SampleFormat::Json => pipectl_spec::infer(lines.iter().map(Vec::as_slice)).map_err(|error| error.to_string()),
         SampleFormat::Csv => of_csv(&lines, delimiter),
@@ -176,17 +165,45 @@ fn open(path: &Path) -> std::io::Result<Box<dyn Read + Send>> {
 
 /// Whether a line is a JSON object by itself.
 fn is_line(line: Option<&Vec<u8>>) -> bool {
-    let is_object = |line: &Vec<u8>| serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).is_ok();
-    line.is_none_or(is_object)
+    // Values are not read: a number that is too large is one all the same.
+    type Object<'a> = std::collections::BTreeMap<String, &'a serde_json::value::RawValue>;
+    line.is_none_or(|line| serde_json::from_slice::<Object<'_>>(line).is_ok())
 }
 
-/// The first records of a file that holds one array, or documents over several lines, and the `layout` of such a file;
-/// nothing if it is none, or too large to be looked at whole.
-fn documents(file: &Path, count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> {
+/// Records of a sample.
+struct Sample {
+    lines: Vec<Vec<u8>>,
+    /// The `layout` of a file that does not have one record per line.
+    layout: Option<&'static str>,
+}
+
+/// The first records of a file or of standard input, which is read no further than it has to be: it may have no end.
+fn of_file(file: &Path, format: SampleFormat, records: usize) -> std::io::Result<Sample> {
+    let mut input = BufReader::new(open(file)?);
+    let mut read = Vec::new();
+    // A header counts for none.
+    let found = lines(&mut input, records.saturating_add(1), &mut read);
+    let looks_whole = read.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&read).trim_ascii_start().starts_with(b"[");
+    let is_json = format == SampleFormat::Json;
+    // A line that is too long is no error where the file is one array: it is looked at whole.
+    if is_json && (looks_whole || found.as_ref().is_ok_and(|lines| !is_line(lines.first()))) {
+        input.take(SAMPLE_LIMIT.saturating_sub(read.len() as u64)).read_to_end(&mut read)?;
+        if let Some((layout, lines)) = documents(&read, records) {
+            return Ok(Sample { lines, layout: Some(layout) });
+        }
+    }
+    let mut lines = found?;
+    // A mark in front of UTF-8 is no part of the first record.
+    if let Some(first) = lines.first_mut().filter(|first| first.starts_with(BYTE_ORDER_MARK)) {
+        first.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(Sample { lines, layout: None })
+}
+
+/// The first records of what holds one array, or documents over several lines, and its `layout`; nothing if it is none.
+fn documents(bytes: &[u8], count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> {
     use serde_json::value::RawValue;
-    let mut bytes = Vec::new();
-    open(file).ok()?.take(SAMPLE_LIMIT).read_to_end(&mut bytes).ok()?;
-    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes).trim_ascii_start();
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).trim_ascii_start();
     let raw = |value: &RawValue| value.get().as_bytes().to_vec();
     if text.starts_with(b"[") {
         let values: Vec<&RawValue> = serde_json::from_slice(text).ok()?;
@@ -197,29 +214,15 @@ fn documents(file: &Path, count: usize) -> Option<(&'static str, Vec<Vec<u8>>)> 
     (!values.is_empty()).then_some(("concatenated", values))
 }
 
-/// The first lines of a file. A line that is too long is no error where the file is one array: it is looked at whole.
-fn sample(file: &Path, count: usize) -> std::io::Result<Vec<Vec<u8>>> {
-    let mut found = open(file).and_then(|input| lines(input, count));
-    if found.is_err() && file != Path::new("-") && documents(file, 1).is_some_and(|(layout, _)| layout == "array") {
-        found = Ok(vec![b"[".to_vec()]);
-    }
-    // A mark in front of UTF-8 is no part of the first record.
-    if let Some(first) = found.as_mut().ok().and_then(|lines| lines.first_mut())
-        && first.starts_with(BYTE_ORDER_MARK)
-    {
-        first.drain(..BYTE_ORDER_MARK.len());
-    }
-    found
-}
-
-fn lines(input: Box<dyn Read + Send>, count: usize) -> std::io::Result<Vec<Vec<u8>>> {
-    let mut input = BufReader::new(input);
+/// The first lines that hold anything; all that was read of the input is added to `read`.
+fn lines(input: &mut impl BufRead, count: usize, read: &mut Vec<u8>) -> std::io::Result<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
     while lines.len() < count {
         let mut line = Vec::new();
         if input.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut line)? == 0 {
             break;
         }
+        read.extend_from_slice(&line);
         if line.len() as u64 == LINE_LIMIT {
             return Err(std::io::Error::other(format!("line {} is longer than 16 MiB", lines.len() + 1)));
         }

@@ -16,11 +16,11 @@ pub(super) struct Card {
     pub(super) kind: String,
     /// Partitions of a stream, or the key by which records are gathered here.
     pub(super) detail: Option<String>,
-    /// Decides shape and colour.
+    /// Decides shape and color.
     pub(super) role: Role,
 }
 
-/// The four roles, as colours and shapes tell them apart.
+/// The four roles, as colors and shapes distinguish them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Source,

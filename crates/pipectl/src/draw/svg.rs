@@ -1,4 +1,4 @@
-//! A picture in one file: cards from left to right, a colour for each role, columns as tooltips.
+//! A picture in one file: cards from left to right, a color for each role, columns as tooltips.
 
 use pipectl_ir::{Dag, dag::Node};
 
@@ -81,7 +81,7 @@ fn width(card: &Card) -> i64 {
     name.max(rest) + 2 * INSET + 4
 }
 
-/// Each line over a broader one in the colour of the ground, so that where two cross one visibly passes over the other.
+/// Each line over a broader one in the color of the ground, so that where two cross one visibly passes over the other.
 fn wires(layout: &Layout) -> Vec<String> {
     let mut out = Vec::new();
     let mut start = 0;

@@ -242,7 +242,7 @@ fn svg_is_closed_escaped_and_complete() {
 }
 
 #[test]
-fn colour_only_when_asked_for_and_closed_on_each_line() {
+fn color_only_when_asked_for_and_closed_on_each_line() {
     assert!(!draw(&lab(), DrawFormat::Text, false).contains('\u{1b}'));
     let colored = draw(&lab(), DrawFormat::Text, true);
     let last = |line: &str| line.rsplit_once("\u{1b}[").is_none_or(|(_, last)| last.starts_with("0m"));

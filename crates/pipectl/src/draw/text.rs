@@ -174,7 +174,7 @@ impl Cell {
     }
 }
 
-/// The ANSI colour of a role: the sixteen colours that every terminal has.
+/// The ANSI color of a role: the sixteen colors that every terminal has.
 fn style(role: Option<Role>) -> &'static str {
     match role {
         Some(Role::Source) => "\u{1b}[32m",

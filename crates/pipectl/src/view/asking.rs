@@ -10,7 +10,7 @@ use super::note;
 pub(crate) struct Asking {
     line: Option<ProgressBar>,
     text: String,
-    told: Cell<bool>,
+    reported: Cell<bool>,
 }
 
 impl Asking {
@@ -26,12 +26,12 @@ impl Asking {
             line.enable_steady_tick(Duration::from_millis(250));
             line
         });
-        Self { line, text, told: Cell::new(false) }
+        Self { line, text, reported: Cell::new(false) }
     }
 
     /// Says that there is no answer yet.
     pub(crate) fn still(&self) {
-        if self.line.is_none() && !self.told.replace(true) {
+        if self.line.is_none() && !self.reported.replace(true) {
             note(&format!("{}, no response yet", self.text));
         }
     }

@@ -77,7 +77,7 @@ pub(crate) fn verdict(dag: &Dag) -> String {
         let count = dag.nodes().filter(|(_, node)| matches(&node.kind)).count();
         counted(count as u64, word)
     };
-    let weak = guarantee::told(dag).map(|told| format!("  {told}\n"));
+    let weak = guarantee::weak_outputs(dag).map(|reported| format!("  {reported}\n"));
     let fine = format!(
         "{}: {}, {}, {}, {}: fine\n",
         dag.settings().pipeline,

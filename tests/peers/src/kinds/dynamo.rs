@@ -5,7 +5,7 @@ use std::process::Command;
 use super::npm;
 use crate::{
     Fault, Kind, ask,
-    peer::{Launch, Place, startable},
+    peer::{Launch, LaunchSite, startable},
     shell::toolchain,
 };
 
@@ -26,7 +26,7 @@ impl Kind for Dynamo {
         vec![("DYNAMODB_ENDPOINT", endpoint.to_owned())]
     }
 
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;
         let package = npm("dynalite", VERSION)?;
         let port = place.port()?;

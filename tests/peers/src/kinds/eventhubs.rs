@@ -10,7 +10,7 @@ use std::{
 use crate::{
     Fault, Kind, Skip, ask,
     cache::installed,
-    peer::{Launch, Place, startable},
+    peer::{Launch, LaunchSite, startable},
     shell::{run, toolchain},
 };
 
@@ -31,7 +31,7 @@ impl Kind for EventHubs {
         vec![("EVENTHUBS_ENDPOINT", format!("amqp://{endpoint}")), ("EVENTHUBS_MANAGEMENT", self.control.clone())]
     }
 
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;
         let server = server()?;
         let (port, control) = (place.port()?, place.port()?);

@@ -15,7 +15,7 @@ use crate::{
     Fault, Kind, Peer, Skip, ask,
     cache::installed,
     fault::or_skip,
-    peer::{Launch, Place, startable},
+    peer::{Launch, LaunchSite, startable},
     proxy::{self, Tcp},
     shell::{run, toolchain},
 };
@@ -45,7 +45,7 @@ impl Kind for Kafka {
         vec![("KAFKA_BROKERS", endpoint.to_owned())]
     }
 
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault> {
         prepare(place, None, None)
     }
 }
@@ -145,7 +145,7 @@ impl Kafka {
 
 /// `proxied` is a port at which the broker says that it is elsewhere, and where.
 fn prepare(
-    place: &mut Place,
+    place: &mut LaunchSite,
     secured: Option<Secured>,
     proxied: Option<(u16, String)>,
 ) -> Result<Launch<Kafka>, Fault> {

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     Fault,
-    peer::Place,
+    peer::LaunchSite,
     proxy::Kafka as Proxy,
     shell::{run, system},
 };
@@ -63,7 +63,7 @@ pub(super) struct Listener<'a> {
 
 impl Secured {
     /// Makes the certificates and finds the ports. Who meets SASL/PLAIN comes through the proxy if there is one.
-    pub(super) fn prepare(place: &mut Place, proxy: Option<&Proxy>) -> Result<Self, Fault> {
+    pub(super) fn prepare(place: &mut LaunchSite, proxy: Option<&Proxy>) -> Result<Self, Fault> {
         let openssl = system("openssl", "openssl")?;
         let folder = place.folder.join("certificates");
         fs::create_dir_all(&folder).map_err(|error| Fault::Broken(format!("{}: {error}", folder.display())))?;

@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use super::npm;
 use crate::{
     Fault, Kind, ask,
-    peer::{Launch, Place, startable},
+    peer::{Launch, LaunchSite, startable},
     shell::toolchain,
 };
 
@@ -44,7 +44,7 @@ impl Kind for Kinesis {
         vec![("KINESIS_ENDPOINT", endpoint.to_owned())]
     }
 
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault> {
         let node = toolchain("node")?;
         let package = npm("kinesis-local", VERSION)?;
         let (plain, tls) = (place.port()?, place.port()?);

@@ -10,7 +10,7 @@ use crate::{
     Fault, Kind, Peer, Skip, ask,
     cache::installed,
     fault::or_skip,
-    peer::{Launch, Place, startable},
+    peer::{Launch, LaunchSite, startable},
     shell::{find, run, toolchain},
 };
 
@@ -38,7 +38,7 @@ impl Kind for PubSub {
         vec![("PUBSUB_ENDPOINT", format!("http://{endpoint}"))]
     }
 
-    fn prepare(place: &mut Place) -> Result<Launch<Self>, Fault> {
+    fn prepare(place: &mut LaunchSite) -> Result<Launch<Self>, Fault> {
         match (emulator(), find("java")) {
             (Some(jar), Some(java)) => {
                 let port = place.port()?;
@@ -79,7 +79,7 @@ fn emulator() -> Option<PathBuf> {
     folders.flatten().filter_map(Result::ok).map(|entry| entry.path()).filter(|path| named(path)).max()
 }
 
-fn fake(place: &mut Place) -> Result<Launch<PubSub>, Fault> {
+fn fake(place: &mut LaunchSite) -> Result<Launch<PubSub>, Fault> {
     let program = built()?;
     let port = place.port()?;
     let mut command = Command::new(program);

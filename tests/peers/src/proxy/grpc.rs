@@ -39,7 +39,7 @@ pub mod code {
 pub enum Spoil {
     /// The first of every so many; it never reaches the server.
     Before(u64),
-    /// The first of every so many; the server does it, and the client is told that it failed.
+    /// The first of every so many; the server does it, and the client is reported that it failed.
     After(u64),
 }
 

@@ -58,7 +58,7 @@ pub struct Kafka {
 }
 
 impl Kafka {
-    /// A proxy that leads nowhere yet: connections end at once until it is told where to.
+    /// A proxy that leads nowhere yet: connections end at once until it is reported where to.
     ///
     /// # Panics
     ///

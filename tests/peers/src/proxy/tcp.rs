@@ -38,7 +38,7 @@ enum Mode {
 struct State {
     mode: Mode,
     upstream: Option<SocketAddr>,
-    /// Goes up when all connections of now shall be reset.
+    /// Goes up when all connections of now must be reset.
     cuts: u64,
     open: usize,
     accepted: u64,
@@ -99,7 +99,7 @@ impl Tcp {
         Ok(proxy)
     }
 
-    /// A proxy that leads nowhere yet: connections wait until it is told where to.
+    /// A proxy that leads nowhere yet: connections wait until it is reported where to.
     pub fn listen() -> Result<Self, Skip> {
         let port = Port::reserve()?;
         let state = State { mode: Mode::Pass, upstream: None, cuts: 0, open: 0, accepted: 0, listening: false };
@@ -287,7 +287,7 @@ fn is_cut(state: &State, cuts: u64) -> bool {
     state.cuts != cuts || matches!(state.mode, Mode::Refuse | Mode::Over)
 }
 
-/// Moves bytes one way. True if the sender ended properly and the receiver was told so.
+/// Moves bytes one way. True if the sender ended properly and the receiver was reported so.
 fn copy(from: &TcpStream, to: &TcpStream, shared: &Shared, cuts: u64, broken: &AtomicBool) -> bool {
     let ended = moved(from, to, shared, cuts, broken).is_some();
     if !ended {

@@ -55,7 +55,7 @@ fn what_is_ready_goes_along_with_what_is_due() {
 }
 
 #[test]
-fn a_lane_that_comes_back_behind_a_younger_one_is_not_late() {
+fn a_queue_that_comes_back_behind_a_younger_one_is_not_late() {
     let mut queue = queue();
     queue.push(item("a", 0), true);
     queue.push(item("a", 10_000), true);
@@ -69,7 +69,7 @@ fn a_lane_that_comes_back_behind_a_younger_one_is_not_late() {
 }
 
 #[test]
-fn a_lane_that_comes_back_late_goes_at_once() {
+fn a_queue_that_comes_back_late_goes_at_once() {
     let mut queue = queue();
     queue.push(item("a", 0), true);
     queue.push(item("a", 1_000), true);

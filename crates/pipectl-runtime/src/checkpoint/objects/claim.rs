@@ -206,7 +206,7 @@ impl Checkpoints for InObjects {
         Ok(())
     }
 
-    async fn note_published(&self, id: u64) -> Result<(), RunError> {
+    async fn note_committed(&self, id: u64) -> Result<(), RunError> {
         let region = self.region.clone();
         self.claim.change(|head| head.regions.entry(region).or_default().published = Some(id)).await
     }
@@ -227,7 +227,7 @@ impl Checkpoints for InObjects {
         }
     }
 
-    async fn is_published(&self, id: u64) -> Result<bool, RunError> {
+    async fn is_committed(&self, id: u64) -> Result<bool, RunError> {
         Ok(self.names().await.2 == Some(id))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! One object for each pipeline, its *head*, says who owns the pipeline and which checkpoints count. It is only ever
 //! replaced on the condition that it has not changed since it was read (`If-Match`, which S3, Blob storage and Cloud Storage
-//! all honour), so that an owner that was thought dead can neither make a checkpoint count nor keep its right: its next
+//! all honor), so that an owner that was thought dead can neither make a checkpoint count nor keep its right: its next
 //! change is refused. Checkpoints are objects of their own, written before the head names them.
 
 mod claim;

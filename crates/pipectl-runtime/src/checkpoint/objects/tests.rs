@@ -40,7 +40,7 @@ fn a_silent_owner_is_followed_and_can_do_no_harm_any_more() {
         // It was only slow, and goes on as if nothing had been.
         let refused = former.region("raw").write(checkpoint(2)).await.unwrap_err();
         assert!(refused.message.contains("has taken over this pipeline"), "{refused}");
-        assert!(former.region("raw").note_published(1).await.is_err());
+        assert!(former.region("raw").note_committed(1).await.is_err());
         assert!(former.release().await.is_err());
         assert_eq!(latter.region("raw").latest().await.unwrap(), Some(checkpoint(1)));
         let mut other = checkpoint(2);
@@ -89,9 +89,9 @@ fn two_checkpoints_stay_and_one_that_does_not_count_is_replaced() {
             raw.write(checkpoint(id)).await.unwrap();
         }
         other.write(checkpoint(9)).await.unwrap();
-        raw.note_published(3).await.unwrap();
-        assert!(raw.is_published(3).await.unwrap() && !raw.is_published(4).await.unwrap());
-        assert!(!other.is_published(3).await.unwrap());
+        raw.note_committed(3).await.unwrap();
+        assert!(raw.is_committed(3).await.unwrap() && !raw.is_committed(4).await.unwrap());
+        assert!(!other.is_committed(3).await.unwrap());
         let objects_of = async || {
             use futures::TryStreamExt as _;
             let found: Vec<_> = objects.store.list(None).try_collect().await.unwrap();
@@ -122,11 +122,11 @@ fn a_change_whose_answer_was_lost_is_not_taken_for_another_owner() {
     in_simulation(async |objects, host| {
         let owner = ask(&objects, &host, &mut Seen::default()).await.unwrap();
         let before = owner.held.lock().await.clone();
-        owner.region("raw").note_published(7).await.unwrap();
+        owner.region("raw").note_committed(7).await.unwrap();
         // The client never learnt of it and sends the same again.
         *owner.held.lock().await = before;
-        owner.region("raw").note_published(7).await.unwrap();
-        assert!(owner.region("raw").is_published(7).await.unwrap());
+        owner.region("raw").note_committed(7).await.unwrap();
+        assert!(owner.region("raw").is_committed(7).await.unwrap());
         owner.region("raw").write(checkpoint(1)).await.unwrap();
     });
 }

@@ -37,8 +37,8 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     }
     let mut pipelines: Vec<Vec<PhysicalPlan>> = Vec::new();
     for compiled in &compiled {
-        if let Some(told) = guarantee::told(&compiled.dag) {
-            tracing::info!(pipeline = compiled.dag.settings().pipeline, "{told}");
+        if let Some(reported) = guarantee::weak_outputs(&compiled.dag) {
+            tracing::info!(pipeline = compiled.dag.settings().pipeline, "{reported}");
         }
         match lower_regions(&compiled.dag) {
             Ok(plans) => pipelines.push(plans),

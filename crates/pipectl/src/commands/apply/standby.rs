@@ -7,7 +7,7 @@ use pipectl_runtime::RunError;
 
 use super::{
     Set,
-    start::{options, tell_start},
+    start::{options, report_start},
 };
 use crate::{
     state::{Asked, Asking},
@@ -51,7 +51,7 @@ impl Set<'_> {
             if let Err(error) = worker.job.add(plans, &self.connectors, &self.host, options).await {
                 return Some((index, error));
             }
-            tell_start(worker);
+            report_start(worker);
         }
         None
     }

@@ -125,7 +125,7 @@ impl Set<'_> {
         };
         self.running.push(worker);
         if let Some(worker @ Worker { standby: None, .. }) = self.running.last() {
-            tell_start(worker);
+            report_start(worker);
         }
         Ok(())
     }
@@ -140,7 +140,7 @@ pub(super) fn options(
 ) -> Result<RunOptions, RunError> {
     let (store, number) = arguments.state.checkpoints(plan, right, host, arguments.fresh)?;
     if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
-        sink.set_apart(&format!("worker-{number}"));
+        sink.set_suffix(&format!("worker-{number}"));
     }
     Ok(run_options(arguments, Some(store)))
 }
@@ -185,7 +185,7 @@ pub(super) fn to_make(plans: &[PhysicalPlan]) -> String {
     names.join(", ")
 }
 
-/// The streams that are read by a consumer group, with its name, under which a service tells how far it is.
+/// The streams that are read by a consumer group, with its name, under which a service reports how far it is.
 fn groups(plans: &[PhysicalPlan]) -> Vec<(String, String)> {
     let all = plans.iter().flat_map(|plan| {
         reads(plan).into_iter().map(|stream| (stream.name.clone(), consumer_group(plan, &stream.name)))
@@ -193,7 +193,7 @@ fn groups(plans: &[PhysicalPlan]) -> Vec<(String, String)> {
     all.collect()
 }
 
-pub(super) fn tell_start(Worker { job, groups, .. }: &Worker) {
+pub(super) fn report_start(Worker { job, groups, .. }: &Worker) {
     let name = job.pipeline();
     for (stream, group) in groups {
         tracing::info!(pipeline = name, stream, group, "reading as a consumer group");

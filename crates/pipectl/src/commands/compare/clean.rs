@@ -45,7 +45,7 @@ impl Cleaning {
         }
     }
 
-    /// Removes them, and tells which may still be there.
+    /// Removes them, and reports which may still be there.
     pub(super) async fn carry_out(
         mut self,
         registry: &Registry,

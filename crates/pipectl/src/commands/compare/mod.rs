@@ -2,7 +2,7 @@
 
 mod clean;
 mod one_run;
-mod place;
+mod run_target;
 
 use pipectl_compare::{Run, Settings, Verdict, judge};
 
@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) fn run(arguments: &CompareArguments, global: &Global) -> Exit {
     let registry = registry();
-    let places = match place::places(arguments) {
+    let places = match run_target::places(arguments) {
         Ok(places) => places,
         Err(problem) => {
             view::problem(problem, global);
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &CompareArguments, global: &Global) -> Exit {
     // All are checked before the first one runs and makes streams.
     let (mut sets, mut environments) = (Vec::new(), Vec::new());
     for place in &places {
-        let (source, compiled) = place::compile_for(place, arguments, &registry);
+        let (source, compiled) = run_target::compile_for(place, arguments, &registry);
         view::diagnostics(&source, global);
         match compiled {
             Some(compiled) if !source.diagnostics.has_errors() => sets.push(compiled),
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &CompareArguments, global: &Global) -> Exit {
         }
         environments.push(source.environment);
     }
-    let names = place::names(&places, &environments);
+    let names = run_target::names(&places, &environments);
     stop::run(None, async |signals| {
         let mut runs: Vec<Vec<Run>> = Vec::new();
         for (name, pipelines) in names.iter().zip(sets) {

@@ -18,7 +18,7 @@ use pipectl_runtime::{
 
 use super::{
     clean::{Cleaning, Patience},
-    place::Compiled,
+    run_target::Compiled,
 };
 use crate::{
     cli::CompareArguments,

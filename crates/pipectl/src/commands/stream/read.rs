@@ -109,7 +109,7 @@ pub(in crate::commands) async fn take(
     let context = ConsumerContext {
         node: target.name.clone(),
         group: "pipectl.by-hand".to_owned(),
-        lanes: 1,
+        subtasks: 1,
         ownership: Ownership::Look,
         start,
         memory: MEMORY,

@@ -32,7 +32,7 @@ pub(super) enum Ports {
 pub(super) struct Spacing {
     /// Between two boxes of a rank.
     pub(super) boxes: i64,
-    /// Between a line that passes a rank and its neighbour.
+    /// Between a line that passes a rank and its neighbor.
     pub(super) passing: i64,
     /// Breadth that a passing line takes up.
     pub(super) line: i64,

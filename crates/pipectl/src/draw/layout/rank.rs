@@ -46,7 +46,7 @@ impl Ranked {
         let mut ranked = Self { items, ranks: vec![Vec::new(); count] };
         ranked.first_order();
         ranked.untangle();
-        ranked.sort_neighbours();
+        ranked.sort_neighbors();
         ranked
     }
 
@@ -66,7 +66,7 @@ impl Ranked {
         }
     }
 
-    /// Sorts each rank by the mean place of its neighbours, forth and back, and keeps the best order seen.
+    /// Sorts each rank by the mean place of its neighbors, forth and back, and keeps the best order seen.
     fn untangle(&mut self) {
         let mut best = (self.crossings(), self.ranks.clone());
         for sweep in 0..SWEEPS {
@@ -127,7 +127,7 @@ impl Ranked {
         crossings
     }
 
-    fn sort_neighbours(&mut self) {
+    fn sort_neighbors(&mut self) {
         let places = self.places();
         for item in &mut self.items {
             item.ins.sort_by_key(|index| places[*index]);

@@ -25,7 +25,7 @@ impl Net {
     }
 
     /// The order in which nets choose: of those that go on, the last first; of those that go back, the first first.
-    /// Then neighbours do not cross without need.
+    /// Then neighbors do not cross without need.
     fn turn(&self) -> (bool, i64) {
         let (low, high) = self.span();
         let goes_on = high - self.source >= self.source - low;

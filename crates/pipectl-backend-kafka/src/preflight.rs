@@ -24,7 +24,7 @@ fn bad(what: String, problem: &ConnectorError) -> Finding {
 }
 
 /// Looks at the brokers and at each stream.
-pub(crate) async fn examine(connection: &KafkaConnection, streams: &[StreamTarget]) -> Vec<Finding> {
+pub(crate) async fn preflight(connection: &KafkaConnection, streams: &[StreamTarget]) -> Vec<Finding> {
     let brokers = connection.options.brokers.join(", ");
     let what = format!("reach {brokers}");
     let started = connection.host.now();
@@ -50,7 +50,7 @@ pub(crate) async fn examine(connection: &KafkaConnection, streams: &[StreamTarge
     }
     findings.push(identity(connection));
     for stream in streams {
-        examine_stream(connection, stream, &mut findings).await;
+        preflight_stream(connection, stream, &mut findings).await;
     }
     findings
 }
@@ -73,7 +73,7 @@ fn identity(connection: &KafkaConnection) -> Finding {
     finding("connection".into(), FindingOutcome::Good, detail, None)
 }
 
-async fn examine_stream(connection: &KafkaConnection, stream: &StreamTarget, findings: &mut Vec<Finding>) {
+async fn preflight_stream(connection: &KafkaConnection, stream: &StreamTarget, findings: &mut Vec<Finding>) {
     let name = &stream.name;
     let what = format!("topic {name}");
     let seen = match connection.see(name).await {

@@ -9,7 +9,7 @@ use futures::{StreamExt as _, stream::BoxStream};
 use google_cloud_pubsub::subscriber::handler::Handler;
 use pipectl_contract::ConnectorError;
 
-use super::{Delivered, Hub};
+use super::{Delivered, Demultiplexer};
 use crate::emulator::Way;
 
 /// How long the end may take: the last acknowledgements are sent, everything else is given back.
@@ -20,8 +20,8 @@ const READ_OUT: Duration = Duration::from_secs(2);
 const ONE_CALL: usize = 900;
 const FLUSH: Duration = Duration::from_millis(150);
 
-impl Hub {
-    /// A lane is closed and gives back what it can no longer acknowledge, in the order of its records. With the last one
+impl Demultiplexer {
+    /// A subtask is closed and gives back what it can no longer acknowledge, in the order of its records. With the last one
     /// the stream ends: acknowledgements that wait are sent, and everything else is given back, so that others get it at
     /// once.
     pub(crate) async fn close(&self, handlers: Vec<Handler>) -> Result<(), ConnectorError> {
@@ -90,7 +90,7 @@ impl Hub {
     /// Takes what is not acknowledged.
     fn all(&self) -> Vec<Handler> {
         let mut all = std::mem::take(&mut *self.returned.lock().unwrap_or_else(PoisonError::into_inner));
-        for (queue, _) in &self.lanes {
+        for (queue, _) in &self.subtasks {
             let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
             all.extend(queue.drain(..).map(|delivery| delivery.handler));
         }

@@ -2,7 +2,7 @@
 
 use pipectl_contract::{ErrorKind, Finding, FindingOutcome as Outcome, StreamTarget};
 
-use crate::{blobs::Blobs, connection::Hubs, error::Failure};
+use crate::{blobs::Blobs, error::Failure, hubs::Hubs};
 
 /// A hub that nobody has.
 const NOBODYS: &str = "pipectl-asks-for-nothing";

@@ -9,7 +9,7 @@ use crate::{
     watch,
 };
 
-pub(super) async fn a_gap_is_told(lab: &Lab) -> Result<(), Stop> {
+pub(super) async fn data_loss_is_reported(lab: &Lab) -> Result<(), Stop> {
     let stream = lab.stream().await?;
     let first = Sample::range(0, 64, 16);
     lab.write(&stream, &first).await?;
@@ -18,7 +18,7 @@ pub(super) async fn a_gap_is_told(lab: &Lab) -> Result<(), Stop> {
     let checkpoint = worker.checkpoint_and_commit().await?;
     lab.keep(worker.close().await?);
     lab.write(&stream, &Sample::range(64, 128, 16)).await?;
-    lab.gap().await;
+    lab.pause().await;
     lab.pulled(lab.harness.age_out(lab.connection.as_ref(), &stream).await?)?;
     let rest = Sample::range(128, 192, 16);
     lab.write(&stream, &rest).await?;
@@ -38,8 +38,10 @@ pub(super) async fn a_gap_is_told(lab: &Lab) -> Result<(), Stop> {
         Ok(seen) => {
             expect(&rest, &seen, "behind a gap")?;
             lab.keep(seen);
-            let told = watch::warned_of(&stream.name);
-            ensure(told, || "records are gone, the reader goes on, and neither an error nor a warning says so".into())
+            let reported = watch::warned_of(&stream.name);
+            ensure(reported, || {
+                "records are gone, the reader goes on, and neither an error nor a warning says so".into()
+            })
         }
     }
 }

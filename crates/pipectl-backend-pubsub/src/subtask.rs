@@ -14,7 +14,7 @@ use pipectl_data::{Batch, HeadersBuilder, Micros, PayloadFormat};
 use serde_json::Value;
 
 use crate::{
-    hub::{Delivery, Hub},
+    demultiplexer::{Delivery, Demultiplexer},
     ids::{Ids, Position, Seen},
     packed::Id,
 };
@@ -23,13 +23,13 @@ use crate::{
 const BATCH_BYTES: usize = 1 << 20;
 /// And this many records.
 const BATCH_RECORDS: usize = 4_096;
-/// After so long without a record a lane says that it has read what there is. The service cannot tell; it pushes what
+/// After so long without a record a subtask says that it has read what there is. The service cannot tell; it pushes what
 /// it has within milliseconds.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a commit waits for the service's confirmations; those that come later count as they come.
 const CONFIRM: Duration = Duration::from_secs(5);
 
-/// What does not change while a lane runs.
+/// What does not change while a subtask runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Manner {
     /// The stream's name in the Pipeline.
@@ -48,13 +48,13 @@ pub(crate) struct Manner {
 type Confirmation = BoxFuture<'static, (Option<Id>, usize, bool)>;
 
 /// The reader.
-pub(crate) struct Lane {
+pub(crate) struct Subtask {
     number: u32,
-    hub: Arc<Hub>,
+    demultiplexer: Arc<Demultiplexer>,
     manner: Manner,
     ids: Ids<Handler>,
     confirmations: FuturesUnordered<Confirmation>,
-    told: bool,
+    reported: bool,
     /// Whether it has said that it is caught up, and says next that there is nothing for now.
     caught_up: bool,
     /// Since when nothing came, though it was waited for.
@@ -65,17 +65,17 @@ pub(crate) struct Lane {
     warned: bool,
 }
 
-impl Lane {
-    pub(crate) fn new(number: u32, hub: Arc<Hub>, manner: Manner, ids: Ids<Handler>) -> Self {
-        let since = hub.host.now();
+impl Subtask {
+    pub(crate) fn new(number: u32, demultiplexer: Arc<Demultiplexer>, manner: Manner, ids: Ids<Handler>) -> Self {
+        let since = demultiplexer.host.now();
         let confirmations = FuturesUnordered::new();
         Self {
             number,
-            hub,
+            demultiplexer,
             manner,
             ids,
             confirmations,
-            told: false,
+            reported: false,
             caught_up: false,
             since,
             handed: true,
@@ -88,7 +88,7 @@ impl Lane {
     fn collect(&mut self) -> Option<Batch> {
         let mut columns = Columns::default();
         while columns.bytes < BATCH_BYTES && columns.offsets.len() < BATCH_RECORDS {
-            let Some(Delivery { record, size, handler }) = self.hub.pop(self.number) else { break };
+            let Some(Delivery { record, size, handler }) = self.demultiplexer.pop(self.number) else { break };
             let id = Id::new(&record.id);
             match self.ids.look(&id, record.arrival, handler) {
                 (Seen::New, Some(handler)) if self.manner.from.is_some_and(|from| record.arrival < from) => {
@@ -100,11 +100,11 @@ impl Lane {
                 }
                 (Seen::New, Some(handler)) => {
                     columns.push(self.ids.take(id, record.arrival, size, handler), &record);
-                    self.hub.hand(size);
+                    self.demultiplexer.hand(size);
                 }
                 // The lease had ended, or the service repeats itself.
                 (Seen::Done, Some(handler)) => self.acknowledge(Some(id), vec![handler], size, false),
-                (_, None) | (Seen::Waiting, Some(_)) => self.hub.settle(size, false),
+                (_, None) | (Seen::Waiting, Some(_)) => self.demultiplexer.settle(size, false),
             }
         }
         columns.finish(self.number)
@@ -121,13 +121,13 @@ impl Lane {
         }
         if exact.is_empty() {
             if let Some(id) = id {
-                self.ids.confirm(id, self.hub.served.now());
+                self.ids.confirm(id, self.demultiplexer.active_time.now());
             }
-            self.hub.settle(size, was_handed);
+            self.demultiplexer.settle(size, was_handed);
             return;
         }
         if !was_handed {
-            self.hub.hand(size);
+            self.demultiplexer.hand(size);
         }
         self.confirmations.push(Box::pin(async move {
             let answers = futures::future::join_all(exact.into_iter().map(ExactlyOnce::confirmed_ack)).await;
@@ -137,24 +137,24 @@ impl Lane {
     }
 
     fn confirmed(&mut self, (id, size, taken): (Option<Id>, usize, bool)) {
-        let now = self.hub.served.now();
+        let now = self.demultiplexer.active_time.now();
         match id {
             Some(id) if taken => self.ids.confirm(id, now),
             Some(id) => self.ids.doubt(id, now),
             None => {}
         }
-        self.hub.settle(size, true);
+        self.demultiplexer.settle(size, true);
     }
 
     /// Whether nothing has come for so long that the stream counts as read to its end.
     fn is_over(&self, now: Micros) -> bool {
         let Some(since) = self.finishing else { return false };
         let quiet = i64::try_from(self.manner.quiet.as_micros()).unwrap_or(i64::MAX);
-        self.hub.is_settled() && now.saturating_sub(since.max(self.hub.last())) >= quiet
+        self.demultiplexer.is_settled() && now.saturating_sub(since.max(self.demultiplexer.last())) >= quiet
     }
 
     fn expire(&mut self) {
-        if self.ids.expire(self.hub.served.now()) && !self.warned {
+        if self.ids.expire(self.demultiplexer.active_time.now()) && !self.warned {
             self.warned = true;
             tracing::warn!(
                 node = self.manner.node,
@@ -165,17 +165,17 @@ impl Lane {
 }
 
 #[async_trait]
-impl SourceReader for Lane {
+impl SourceReader for Subtask {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
-        if !self.told {
-            self.told = true;
+        if !self.reported {
+            self.reported = true;
             return Ok(Read::Opened(self.number));
         }
         if std::mem::take(&mut self.caught_up) {
             return Ok(Read::Quiet);
         }
         if std::mem::take(&mut self.handed) {
-            self.since = self.hub.host.now();
+            self.since = self.demultiplexer.host.now();
         }
         loop {
             if let Some(batch) = self.collect() {
@@ -187,9 +187,9 @@ impl SourceReader for Lane {
             tokio::select! {
                 biased;
                 Some(confirmation) = self.confirmations.next() => self.confirmed(confirmation),
-                read = self.hub.wait(self.number) => read?,
-                () = self.hub.host.sleep_until(pause) => {
-                    let now = self.hub.host.now();
+                read = self.demultiplexer.wait(self.number) => read?,
+                () = self.demultiplexer.host.sleep_until(pause) => {
+                    let now = self.demultiplexer.host.now();
                     self.since = now;
                     if self.is_over(now) {
                         return Ok(Read::End);
@@ -209,11 +209,11 @@ impl SourceReader for Lane {
     }
 
     fn wants_checkpoint(&self) -> bool {
-        self.hub.is_half_full() || (self.finishing.is_some() && !self.hub.is_settled())
+        self.demultiplexer.is_half_full() || (self.finishing.is_some() && !self.demultiplexer.is_settled())
     }
 
     async fn writers_finished(&mut self) -> Result<(), ConnectorError> {
-        self.finishing = Some(self.hub.host.now());
+        self.finishing = Some(self.demultiplexer.host.now());
         Ok(())
     }
 
@@ -222,11 +222,11 @@ impl SourceReader for Lane {
             let message = format!("`{}`: {position} is not a position of a Pub/Sub reader", self.manner.node);
             return Err(ConnectorError::new(ErrorKind::Invalid, message));
         };
-        for (id, handlers, size) in self.ids.commit(before, self.hub.served.now()) {
+        for (id, handlers, size) in self.ids.commit(before, self.demultiplexer.active_time.now()) {
             self.acknowledge(Some(id), handlers, size, true);
         }
         self.expire();
-        let host = self.hub.host.clone();
+        let host = self.demultiplexer.host.clone();
         let late = host.sleep(CONFIRM);
         tokio::pin!(late);
         loop {
@@ -242,7 +242,7 @@ impl SourceReader for Lane {
     }
 
     async fn close(&mut self) -> Result<(), ConnectorError> {
-        self.hub.close(self.ids.give_back()).await
+        self.demultiplexer.close(self.ids.give_back()).await
     }
 }
 
@@ -274,12 +274,12 @@ impl Columns {
         self.positions.append_value(&record.id);
     }
 
-    fn finish(mut self, lane: u32) -> Option<Batch> {
+    fn finish(mut self, subtask: u32) -> Option<Batch> {
         if self.offsets.is_empty() {
             return None;
         }
         let (offsets, arrivals) = (Int64Array::from(self.offsets), Int64Array::from(self.arrivals));
-        let mut batch = Batch::raw(lane, offsets, arrivals, self.payload.finish(), PayloadFormat::Json);
+        let mut batch = Batch::raw(subtask, offsets, arrivals, self.payload.finish(), PayloadFormat::Json);
         batch.keys = self.has_keys.then(|| self.keys.finish());
         batch.headers = self.headers.finish();
         batch.positions = Some(self.positions.finish());
@@ -287,7 +287,7 @@ impl Columns {
     }
 }
 
-/// A position that a lane goes on from.
+/// A position that a subtask goes on from.
 pub(crate) fn restored(node: &str, position: &Value) -> Result<Position, ConnectorError> {
     serde::Deserialize::deserialize(position).map_err(|error| {
         let message = format!(

@@ -14,14 +14,14 @@ use pipectl_peers::{
 };
 
 /// A folder that goes away, and where the peers are.
-pub(crate) struct Place {
+pub(crate) struct Testbed {
     folder: tempfile::TempDir,
     variables: Vec<(&'static str, String)>,
     /// The backends whose peers could be had, with their sizes: how many records the peer carries in a few seconds.
     pub(crate) backends: Vec<(&'static str, u32)>,
 }
 
-impl Place {
+impl Testbed {
     /// With no peer at all.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
@@ -76,7 +76,7 @@ impl Place {
             Err(why) => println!("{why}"),
         }
         if let Ok(only) = std::env::var("PIPECTL_TEST_BACKENDS") {
-            // For who mends one of them.
+            // For who fixes one of them.
             place.backends.retain(|(kind, _)| only.split(',').any(|wanted| wanted == *kind));
         }
         place
@@ -297,7 +297,7 @@ fn noticed(server: &str) -> String {
     endpoint.recv().expect("a way")
 }
 
-/// How many keys the numbers of [`Place::fill`] have.
+/// How many keys the numbers of [`Testbed::fill`] have.
 pub(crate) const KEYS: u64 = 64;
 
 /// The numbers in lines of JSON; the last line may still be on its way.

@@ -1,4 +1,4 @@
-//! What a person is told of the errors of libraries and services: each cause once, on one line that can be read.
+//! What a person is reported the errors of libraries and services: each cause once, on one line that can be read.
 
 use std::error::Error;
 
@@ -46,10 +46,10 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_is_told_once() {
-        let told = |texts: &[&'static str]| chained(&*chain(texts).unwrap());
-        assert_eq!(told(&["cannot connect", "refused", "os error 111"]), "cannot connect: refused: os error 111");
-        assert_eq!(told(&["cannot connect: refused", "refused"]), "cannot connect: refused");
+    fn each_cause_is_reported_once() {
+        let reported = |texts: &[&'static str]| chained(&*chain(texts).unwrap());
+        assert_eq!(reported(&["cannot connect", "refused", "os error 111"]), "cannot connect: refused: os error 111");
+        assert_eq!(reported(&["cannot connect: refused", "refused"]), "cannot connect: refused");
     }
 
     #[test]

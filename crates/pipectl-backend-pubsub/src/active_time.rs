@@ -9,12 +9,12 @@ use pipectl_data::Micros;
 const SILENCE: Micros = 60_000_000;
 
 /// The clock.
-pub(crate) struct Served {
+pub(crate) struct ActiveTime {
     came: AtomicI64,
     now: AtomicI64,
 }
 
-impl Served {
+impl ActiveTime {
     /// Begins at this moment.
     pub(crate) fn since(now: Micros) -> Self {
         Self { came: AtomicI64::new(now), now: AtomicI64::new(now) }
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn an_outage_hardly_counts() {
-        let clock = Served::since(0);
+        let clock = ActiveTime::since(0);
         for second in 1..=120 {
             clock.note(second * 1_000_000);
         }

@@ -25,18 +25,18 @@ use crate::{
 /// A shard that has nothing new is asked again after this.
 const IDLE: Duration = Duration::from_millis(250);
 /// How often a shard without anything new is told to be caught up, and a reader to be quiet.
-const TELL: Micros = 1_000_000;
+const CAUGHT_UP_INTERVAL: Micros = 1_000_000;
 /// A shard whose records are not known yet is read as if they were this large.
-const GUESS: usize = 1_024;
-/// How long one lane leaves listing the shards to another.
+const ASSUMED_RECORD_BYTES: usize = 1_024;
+/// How long one subtask leaves listing the shards to another.
 const LISTING: Micros = 2_000_000;
 /// How often the children of a closed shard are looked for before it is believed that there are none.
-const LOOKS: u32 = 20;
+const CHILD_SEARCHES: u32 = 20;
 
-/// What a lane waits for.
+/// What a subtask waits for.
 enum Done {
     Listed(Result<(), ConnectorError>),
-    Read { shard: u32, life: u64, step: Result<Step, ConnectorError> },
+    Read { shard: u32, generation: u64, step: Result<Step, ConnectorError> },
 }
 
 /// A shard that is read.
@@ -45,8 +45,8 @@ struct Reader {
     /// After what was fetched; what was handed on may be behind it.
     mark: Mark,
     next: Option<Next>,
-    /// Tells the answers of this reader from those of a former one of the same shard.
-    life: u64,
+    /// Reports the answers of this reader from those of a former one of the same shard.
+    generation: u64,
     busy: bool,
     /// Bytes that the step under way may bring.
     expected: usize,
@@ -55,14 +55,14 @@ struct Reader {
     consumer: Option<Arc<str>>,
     /// When the last step began that found nothing more.
     drained: Micros,
-    told: Micros,
+    reported: Micros,
 }
 
 impl Reader {
-    /// From now on it asks for records instead of listening for them; what still arrives of its former life is left out
+    /// From now on it asks for records instead of listening for them; what still arrives of its former generation is left out
     /// and asked for again.
-    fn ask(&mut self, life: u64, now: Micros) {
-        self.life = life;
+    fn ask(&mut self, generation: u64, now: Micros) {
+        self.generation = generation;
         (self.consumer, self.next, self.busy, self.not_before) = (None, None, false, now);
     }
 }
@@ -82,7 +82,7 @@ struct Ready {
     bytes: usize,
 }
 
-pub(super) struct Lane {
+pub(super) struct Subtask {
     pub(super) group: Arc<Group>,
     index: u32,
     /// How far each shard was handed on.
@@ -94,14 +94,14 @@ pub(super) struct Lane {
     ready: VecDeque<Ready>,
     ready_bytes: usize,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
-    lives: u64,
+    generations: u64,
     pub(super) finishing: Option<Micros>,
     quiet_at: Micros,
 }
 
-impl Lane {
+impl Subtask {
     pub(super) fn new(group: Arc<Group>, index: u32, marks: BTreeMap<u32, Mark>) -> Self {
-        let quiet_at = group.api.host.now() + TELL;
+        let quiet_at = group.api.host.now() + CAUGHT_UP_INTERVAL;
         Self {
             group,
             index,
@@ -112,7 +112,7 @@ impl Lane {
             ready: VecDeque::new(),
             ready_bytes: 0,
             work: FuturesUnordered::new(),
-            lives: 0,
+            generations: 0,
             finishing: None,
             quiet_at,
         }
@@ -140,13 +140,13 @@ impl Lane {
                 return Ok(Read::End);
             }
             if now >= self.quiet_at {
-                self.quiet_at = now + TELL;
+                self.quiet_at = now + CAUGHT_UP_INTERVAL;
                 return Ok(Read::Quiet);
             }
             tokio::select! {
                 Some(done) = self.work.next(), if !self.work.is_empty() => match done {
                     Done::Listed(listed) => listed?,
-                    Done::Read { shard, life, step } => self.arrived(shard, life, step)?,
+                    Done::Read { shard, generation, step } => self.arrived(shard, generation, step)?,
                 },
                 () = &mut changed => {}
                 () = group.api.host.sleep_until(wake) => {}
@@ -168,7 +168,7 @@ impl Lane {
             self.group.changed.notify_waiters();
         }
         if let Read::Records(_) = ready.read {
-            self.quiet_at = self.group.api.host.now() + TELL;
+            self.quiet_at = self.group.api.host.now() + CAUGHT_UP_INTERVAL;
         }
         Some(ready.read)
     }
@@ -180,7 +180,7 @@ impl Lane {
     }
 
     fn is_mine(&self, shard: u32) -> bool {
-        shard % self.group.lanes == self.index
+        shard % self.group.subtasks == self.index
     }
 
     /// Follows what has changed (shards that came, leases that went) and starts what can be started; answers when to
@@ -206,8 +206,8 @@ impl Lane {
                 && reader.consumer.is_some()
                 && reader.drained > Micros::MIN
             {
-                self.lives += 1;
-                reader.ask(self.lives, now);
+                self.generations += 1;
+                reader.ask(self.generations, now);
             }
             let held = state.held.get(&number).cloned();
             let may_read = match group.mode {
@@ -232,20 +232,20 @@ impl Lane {
             }
             let mark = held.map_or_else(|| known.unwrap_or_default(), |held| held.mark);
             self.marks.insert(number, mark.clone());
-            self.lives += 1;
+            self.generations += 1;
             let next = state.pinned.remove(&number).filter(|_| matches!(mark.at, At::Time(_))).map(Next::Iterator);
             let reader = Reader {
                 shard,
                 mark,
                 consumer: group.fan_out.clone().filter(|_| next.is_none() && self.finishing.is_none()),
                 next,
-                life: self.lives,
+                generation: self.generations,
                 busy: false,
                 expected: 0,
                 not_before: now,
-                record_size: GUESS,
+                record_size: ASSUMED_RECORD_BYTES,
                 drained: Micros::MIN,
-                told: Micros::MIN,
+                reported: Micros::MIN,
             };
             self.readers.insert(number, reader);
         }
@@ -270,13 +270,14 @@ impl Lane {
                 continue;
             }
             let children: Vec<u32> = state.children(shard).collect();
-            if children.is_empty() && ending.looks < LOOKS {
+            if children.is_empty() && ending.looks < CHILD_SEARCHES {
                 (ending.looks, ending.since) = (ending.looks + 1, now);
                 continue;
             }
-            let told =
-                |child: &u32| state.announced.contains(child) || state.finished.contains(&(child % self.group.lanes));
-            if matches!(self.group.mode, Mode::Shared { .. }) || children.iter().all(told) {
+            let reported = |child: &u32| {
+                state.announced.contains(child) || state.finished.contains(&(child % self.group.subtasks))
+            };
+            if matches!(self.group.mode, Mode::Shared { .. }) || children.iter().all(reported) {
                 closed.push((shard, ending.mark.clone()));
             }
         }
@@ -286,7 +287,7 @@ impl Lane {
         closed
     }
 
-    /// Gives up what is another worker's, or shall be.
+    /// Gives up what is another worker's, or must be.
     fn follow_leases(&mut self) {
         let group = Arc::clone(&self.group);
         let fences: Vec<(u32, Option<u64>)> = self.marks.iter().map(|(shard, mark)| (*shard, mark.fence)).collect();
@@ -310,7 +311,7 @@ impl Lane {
         self.ending.remove(&shard);
         self.leaving.remove(&shard);
         self.group.state().announced.remove(&shard);
-        // One that was read to its end has been told of already.
+        // One that was read to its end has been reported already.
         if self.marks.remove(&shard).is_some_and(|mark| mark.at != At::End) {
             self.push(shard, Read::Lost(shard), None);
         }
@@ -324,7 +325,7 @@ impl Lane {
 
     /// Starts the next step of each shard for which there is memory; answers when one more can be.
     fn start(&mut self, now: Micros) -> Micros {
-        let share = usize::try_from(self.group.memory / u64::from(self.group.lanes)).unwrap_or(usize::MAX);
+        let share = usize::try_from(self.group.memory / u64::from(self.group.subtasks)).unwrap_or(usize::MAX);
         let mut expected: usize =
             self.readers.values().filter(|reader| reader.busy).map(|reader| reader.expected).sum();
         let each = share / self.readers.len().max(1);
@@ -354,22 +355,29 @@ impl Lane {
                 consumer: reader.consumer.clone(),
                 limit,
             };
-            let life = reader.life;
-            self.work.push(Box::pin(async move { Done::Read { shard: number, life, step: job.run().await } }));
+            let generation = reader.generation;
+            self.work.push(Box::pin(async move { Done::Read { shard: number, generation, step: job.run().await } }));
         }
         wake
     }
 
-    fn arrived(&mut self, number: u32, life: u64, step: Result<Step, ConnectorError>) -> Result<(), ConnectorError> {
+    fn arrived(
+        &mut self,
+        number: u32,
+        generation: u64,
+        step: Result<Step, ConnectorError>,
+    ) -> Result<(), ConnectorError> {
         let now = self.group.api.host.now();
-        let strays = self.group.options.strays();
-        let Some(reader) = self.readers.get_mut(&number).filter(|reader| reader.life == life) else { return Ok(()) };
+        let misrouted = self.group.options.misrouted();
+        let Some(reader) = self.readers.get_mut(&number).filter(|reader| reader.generation == generation) else {
+            return Ok(());
+        };
         reader.busy = false;
         let fetched = match step? {
             Step::Records(fetched) => fetched,
             Step::Gone(why) => {
                 let at = reader.mark.at.clone();
-                self.group.gap(number, &at, &why)?;
+                self.group.data_loss(number, &at, &why)?;
                 let listed = self.group.state().shards.contains_key(&number);
                 if listed && at != At::Start {
                     // The place is gone, the shard is not: on with the oldest that it has.
@@ -377,7 +385,7 @@ impl Lane {
                 } else {
                     let mark = Mark { at: At::End, ..reader.mark.clone() };
                     self.readers.remove(&number);
-                    self.ending.insert(number, Ending { since: now, looks: LOOKS, mark });
+                    self.ending.insert(number, Ending { since: now, looks: CHILD_SEARCHES, mark });
                 }
                 return Ok(());
             }
@@ -388,15 +396,15 @@ impl Lane {
             reader.record_size = bytes / last + 1;
         }
         let empty = fetched.records.is_empty();
-        let batches = decode::batches(&fetched.records, &reader.shard, &mut reader.mark, strays);
+        let batches = decode::batches(&fetched.records, &reader.shard, &mut reader.mark, misrouted);
         let mark = reader.mark.clone();
-        let tell = fetched.caught_up() && (!empty || now - reader.told.max(0) >= TELL);
+        let report = fetched.caught_up() && (!empty || now - reader.reported.max(0) >= CAUGHT_UP_INTERVAL);
         if fetched.caught_up() {
             reader.drained = fetched.began;
             reader.not_before = if reader.consumer.is_some() { now } else { now + IDLE.as_micros() as Micros };
         }
-        if tell {
-            reader.told = now;
+        if report {
+            reader.reported = now;
         }
         let ended = fetched.next.is_none();
         reader.next = fetched.next;
@@ -408,8 +416,8 @@ impl Lane {
             let mark = Mark { at: At::End, ..mark };
             self.ending.insert(number, Ending { since: now, looks: 0, mark });
             self.group.state().relist = true;
-        } else if tell {
-            // Strays that were left out are behind it too.
+        } else if report {
+            // Misrouted that were left out are behind it too.
             self.push(number, Read::CaughtUp(number), Some(mark));
         }
         Ok(())
@@ -422,8 +430,8 @@ impl Lane {
         self.finishing = Some(now);
         self.group.state().relist = true;
         for reader in self.readers.values_mut().filter(|reader| reader.consumer.is_some()) {
-            self.lives += 1;
-            reader.ask(self.lives, now);
+            self.generations += 1;
+            reader.ask(self.generations, now);
         }
         self.group.changed.notify_waiters();
     }

@@ -1,4 +1,4 @@
-//! A partition of a lane: what its pump has read, how far that was handed on, and where it ends.
+//! A partition of a subtask: what its pump has read, how far that was handed on, and where it ends.
 
 use std::{future::Future, pin::Pin, task::Context};
 
@@ -15,7 +15,7 @@ const BATCH: usize = 1 << 20;
 
 pub(crate) type Pump = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-pub(crate) struct Part {
+pub(crate) struct PartitionState {
     number: u32,
     pub(crate) inbox: SharedInbox,
     pub(crate) pump: Option<Pump>,
@@ -27,7 +27,7 @@ pub(crate) struct Part {
     from: Option<Micros>,
 }
 
-impl Part {
+impl PartitionState {
     pub(crate) fn new(number: u32, plan: Plan) -> Self {
         let (mark, from) = match &plan.start {
             Start::After(mark) => (Some(mark.clone()), None),
@@ -54,7 +54,7 @@ impl Part {
         }
     }
 
-    /// Tells the pump to leave; whoever gets it waits for that.
+    /// Reports the pump to leave; whoever gets it waits for that.
     pub(crate) fn stop(&mut self) -> Option<Pump> {
         self.inbox.lock().stop = true;
         self.pump.take()

@@ -1,9 +1,9 @@
-//! One stream of deliveries for all lanes of a consumer.
+//! One stream of deliveries for all subtasks of a consumer.
 //!
-//! A subscription has no partitions, so the lanes share one streaming pull, and each record goes to the lane of its key
-//! by pipectl's fixed hash (a record without a key: by its id). Records of one key are therefore never on two lanes, a
-//! redelivery comes to the lane that knows the record, and both stay so across restarts. Nobody is spawned for it:
-//! whichever lane waits reads for all.
+//! A subscription has no partitions, so the subtasks share one streaming pull, and each record goes to the subtask of its key
+//! by pipectl's fixed hash (a record without a key: by its id). Records of one key are therefore never on two subtasks, a
+//! redelivery comes to the subtask that knows the record, and both stay so across restarts. Nobody is spawned for it:
+//! whichever subtask waits reads for all.
 
 mod ending;
 
@@ -25,25 +25,25 @@ use pipectl_data::{Micros, key_hash};
 use pipectl_host::Host;
 use tokio::sync::Notify;
 
-use crate::{emulator::Way, errors, message::Record, names, served::Served};
+use crate::{active_time::ActiveTime, emulator::Way, errors, message::Record, names};
 
 /// How many deliveries that are there already are taken at once.
 const AT_ONCE: usize = 1_000;
 
 /// `None` at the end of the stream.
 type Delivered = Option<google_cloud_pubsub::Result<(Message, Handler)>>;
-/// What is left to do when all lanes are closed.
+/// What is left to do when all subtasks are closed.
 type Farewell = BoxFuture<'static, Result<(), ConnectorError>>;
 
-/// A record on its way to a lane.
+/// A record on its way to a subtask.
 pub(crate) struct Delivery {
     pub(crate) record: Record,
     pub(crate) size: usize,
     pub(crate) handler: Handler,
 }
 
-/// What all lanes share.
-pub(crate) struct Hub {
+/// What all subtasks share.
+pub(crate) struct Demultiplexer {
     pub(crate) host: Host,
     subscription: String,
     /// `None` when it is closed.
@@ -53,7 +53,7 @@ pub(crate) struct Hub {
     /// Whether the stream has been read: it is opened by its first reader.
     begun: AtomicBool,
     shutdown: ShutdownToken,
-    lanes: Vec<(Mutex<VecDeque<Delivery>>, Notify)>,
+    subtasks: Vec<(Mutex<VecDeque<Delivery>>, Notify)>,
     /// Told when acknowledgements make room.
     room: Notify,
     limits: (usize, usize),
@@ -64,21 +64,21 @@ pub(crate) struct Hub {
     /// When something came or was acknowledged last.
     last: AtomicI64,
     /// By which ids are kept.
-    pub(crate) served: Served,
+    pub(crate) active_time: ActiveTime,
     failed: AtomicBool,
     open: AtomicUsize,
-    /// What lanes that are closed have handed on and cannot acknowledge any more.
+    /// What subtasks that are closed have handed on and cannot acknowledge any more.
     returned: Mutex<Vec<Handler>>,
     farewell: Mutex<Option<Farewell>>,
 }
 
-impl Hub {
-    /// `limits`: records and bytes that may be outstanding. `farewell` is run when the last lane is closed.
+impl Demultiplexer {
+    /// `limits`: records and bytes that may be outstanding. `farewell` is run when the last subtask is closed.
     pub(crate) fn new(
         host: &Host,
         subscription: &str,
         (stream, way): (MessageStream, Option<Way>),
-        lanes: u32,
+        subtasks: u32,
         limits: (usize, usize),
         farewell: Option<Farewell>,
     ) -> Self {
@@ -95,30 +95,30 @@ impl Hub {
             way,
             begun: AtomicBool::new(false),
             shutdown,
-            lanes: (0..lanes).map(|_| (Mutex::default(), Notify::new())).collect(),
+            subtasks: (0..subtasks).map(|_| (Mutex::default(), Notify::new())).collect(),
             room: Notify::new(),
             limits,
             outstanding: (AtomicUsize::new(0), AtomicUsize::new(0)),
             handed: (AtomicUsize::new(0), AtomicUsize::new(0)),
             last: AtomicI64::new(host.now()),
-            served: Served::since(host.now()),
+            active_time: ActiveTime::since(host.now()),
             failed: AtomicBool::new(false),
-            open: AtomicUsize::new(lanes as usize),
+            open: AtomicUsize::new(subtasks as usize),
             returned: Mutex::default(),
             farewell: Mutex::new(farewell),
         }
     }
 
-    /// Takes the next delivery for a lane, if one is there.
-    pub(crate) fn pop(&self, lane: u32) -> Option<Delivery> {
-        let (queue, _) = self.lanes.get(lane as usize)?;
+    /// Takes the next delivery for a subtask, if one is there.
+    pub(crate) fn pop(&self, subtask: u32) -> Option<Delivery> {
+        let (queue, _) = self.subtasks.get(subtask as usize)?;
         queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    /// Waits until deliveries for this lane may be there, reading for all lanes meanwhile. Cancel-safe: what is read is
+    /// Waits until deliveries for this subtask may be there, reading for all subtasks meanwhile. Cancel-safe: what is read is
     /// in a queue before anything is awaited.
-    pub(crate) async fn wait(&self, lane: u32) -> Result<(), ConnectorError> {
-        let Some((_, mine)) = self.lanes.get(lane as usize) else { return Ok(()) };
+    pub(crate) async fn wait(&self, subtask: u32) -> Result<(), ConnectorError> {
+        let Some((_, mine)) = self.subtasks.get(subtask as usize) else { return Ok(()) };
         tokio::select! {
             biased;
             () = mine.notified() => Ok(()),
@@ -173,16 +173,16 @@ impl Hub {
         let now = self.host.now();
         let record = Record::of(message, now);
         let by = record.key.as_deref().unwrap_or(&record.id);
-        let lane = key_hash::partition(by.as_bytes(), self.lanes.len() as u32) as usize;
+        let subtask = key_hash::partition(by.as_bytes(), self.subtasks.len() as u32) as usize;
         let size = record.size();
         self.last.store(now, SeqCst);
-        self.served.note(now);
+        self.active_time.note(now);
         self.outstanding.0.fetch_add(1, SeqCst);
         self.outstanding.1.fetch_add(size, SeqCst);
-        if let Some((queue, told)) = self.lanes.get(lane) {
+        if let Some((queue, reported)) = self.subtasks.get(subtask) {
             let delivery = Delivery { record, size, handler };
             queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(delivery);
-            told.notify_one();
+            reported.notify_one();
         }
     }
 

@@ -40,7 +40,7 @@ struct Cursor {
 }
 
 /// A reader.
-pub(crate) struct Lane {
+pub(crate) struct Subtask {
     team: Arc<Team>,
     number: u32,
     cursors: BTreeMap<u32, Cursor>,
@@ -51,12 +51,12 @@ pub(crate) struct Lane {
     finished: bool,
 }
 
-impl Lane {
+impl Subtask {
     pub(crate) fn new(team: Arc<Team>, number: u32) -> Self {
         let changed = team.cell.listen();
         let mut cursors = BTreeMap::new();
         if !matches!(team.mode, Mode::Shared { .. }) {
-            let mine = team.begin.iter().filter(|(partition, _)| *partition % team.lanes == number);
+            let mine = team.begin.iter().filter(|(partition, _)| *partition % team.subtasks == number);
             for (partition, next) in mine {
                 let fresh = team.unplaced.contains(partition);
                 let cursor = Cursor { next: *next, committed: *next, fresh, ..Cursor::default() };
@@ -77,7 +77,7 @@ impl Lane {
     fn refresh_owned(&mut self, stream: &Stream) {
         let known = stream.logs.len() as u32;
         let until = |partition: u32| self.finished.then(|| stream.logs[partition as usize].end());
-        for partition in (0..known).filter(|partition| partition % self.team.lanes == self.number) {
+        for partition in (0..known).filter(|partition| partition % self.team.subtasks == self.number) {
             let cursor = self
                 .cursors
                 .entry(partition)
@@ -97,7 +97,7 @@ impl Lane {
         stream.settle(&self.team.group, self.team.host.now());
         let known = stream.logs.len() as u32;
         let Some(group) = stream.groups.get_mut(&self.team.group) else { return };
-        for partition in (0..known).filter(|partition| partition % self.team.lanes == self.number) {
+        for partition in (0..known).filter(|partition| partition % self.team.subtasks == self.number) {
             let owner = group.owner(partition).filter(|owner| owner.member == member);
             if let Some(cursor) = self.cursors.get_mut(&partition) {
                 cursor.leaving = owner.is_some_and(|owner| owner.leaving);
@@ -118,7 +118,7 @@ impl Lane {
             }
             let Some(owner) = owner.filter(|_| !self.cursors.contains_key(&partition)) else { continue };
             if owner.leaving {
-                // It was given and taken back before this lane looked: nothing was read, so nothing is to be waited for.
+                // It was given and taken back before this subtask looked: nothing was read, so nothing is to be waited for.
                 group.release(partition, member, owner.epoch);
                 self.team.cell.ring();
             } else {
@@ -180,7 +180,7 @@ impl Lane {
         None
     }
 
-    /// Whether, after the writers have finished, everything of this lane is read.
+    /// Whether, after the writers have finished, everything of this subtask is read.
     fn is_at_end(&self, stream: &Stream) -> bool {
         let read = |(partition, cursor): (&u32, &Cursor)| {
             let end = cursor.until.unwrap_or_else(|| stream.logs[*partition as usize].end());
@@ -189,11 +189,11 @@ impl Lane {
         self.finished && self.cursors.iter().all(read) && !self.has_orphans(stream)
     }
 
-    /// Whether nobody reads a partition that this lane may be given: it must not leave before that is settled.
+    /// Whether nobody reads a partition that this subtask may be given: it must not leave before that is settled.
     fn has_orphans(&self, stream: &Stream) -> bool {
         let Mode::Shared { .. } = self.team.mode else { return false };
         let Some(group) = stream.groups.get(&self.team.group) else { return false };
-        let mut mine = (0..stream.logs.len() as u32).filter(|partition| partition % self.team.lanes == self.number);
+        let mut mine = (0..stream.logs.len() as u32).filter(|partition| partition % self.team.subtasks == self.number);
         mine.any(|partition| {
             let committed = group.committed.get(&partition).copied().unwrap_or(0);
             let empty = committed.max(stream.logs[partition as usize].first()) >= stream.logs[partition as usize].end();
@@ -213,7 +213,7 @@ impl Lane {
 }
 
 #[async_trait]
-impl SourceReader for Lane {
+impl SourceReader for Subtask {
     async fn next(&mut self) -> Result<Read, ConnectorError> {
         // Nothing is taken before the last await of a round, so a dropped future loses nothing.
         let mut waited = false;

@@ -5,18 +5,18 @@ use azure_messaging_eventhubs::models::EventHubPartitionProperties;
 use pipectl_contract::ErrorKind;
 use pipectl_data::{Micros, timestamp};
 
-use crate::{error::Failure, options::OnGap, position::Mark, pump::Plan};
+use crate::{error::Failure, options::OnDataLoss, position::Mark};
 
 /// What lies between a position and what the service holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Gap {
+pub(crate) enum DataLoss {
     /// So many records after the position are gone; the oldest that there is has this number.
     Removed { missing: i64, oldest: i64 },
     /// The position is of another hub that had this name, and how that shows.
     Anew(String),
 }
 
-impl Gap {
+impl DataLoss {
     /// Compares a position with a partition of a hub that was made at `created`.
     pub(crate) fn find(mark: &Mark, created: Option<Micros>, known: &EventHubPartitionProperties) -> Option<Self> {
         let end = known.last_enqueued_sequence_number.saturating_add(1);
@@ -50,8 +50,7 @@ impl Gap {
     }
 
     /// Goes on with a warning, or answers why not.
-    pub(crate) fn settle(&self, plan: &Plan, mark: &Mark) -> Result<(), Failure> {
-        let Plan { hub, partition, .. } = plan;
+    pub(crate) fn settle(&self, hub: &str, partition: &str, mark: &Mark, choice: OnDataLoss) -> Result<(), Failure> {
         let problem = match self {
             Self::Removed { missing, oldest } => format!(
                 "{missing} records of partition {partition} of hub `{hub}` are lost: the read position is {}, the oldest available record is {oldest}",
@@ -59,16 +58,18 @@ impl Gap {
             ),
             Self::Anew(how) => format!("partition {partition} of hub `{hub}` cannot be read further: {how}"),
         };
-        match plan.on_gap {
-            OnGap::Continue => {
+        match choice {
+            OnDataLoss::Continue => {
                 tracing::warn!("{problem}; continuing with the oldest record");
                 Ok(())
             }
-            OnGap::Fail => {
+            OnDataLoss::Fail => {
                 let also = if matches!(self, Self::Anew(_)) { ", or start over with `apply --fresh`" } else { "" };
                 Err(Failure::new(
                     ErrorKind::Conflict,
-                    format!("{problem}; set `on_gap: continue` on the stream to continue with the oldest record{also}"),
+                    format!(
+                        "{problem}; set `on_data_loss: continue` on the stream to continue with the oldest record{also}"
+                    ),
                 ))
             }
         }
@@ -77,7 +78,7 @@ impl Gap {
 
 #[cfg(test)]
 mod tests {
-    use super::{EventHubPartitionProperties, Gap, Mark};
+    use super::{DataLoss, EventHubPartitionProperties, Mark};
 
     fn known(first: i64, last: i64, is_empty: bool) -> EventHubPartitionProperties {
         EventHubPartitionProperties {
@@ -102,24 +103,28 @@ mod tests {
             (mark(3, None), known(4, 9, false)),
             (mark(9, Some(7)), known(4, 9, false)),
             (mark(9, Some(7)), known(0, 9, true)),
-            // What is told of the end may be older than what was read.
+            // What is reported the end may be older than what was read.
             (mark(9, Some(7)), known(4, 8, false)),
         ] {
-            assert_eq!(Gap::find(&mark, Some(7), &known), None, "{mark:?} {known:?}");
+            assert_eq!(DataLoss::find(&mark, Some(7), &known), None, "{mark:?} {known:?}");
         }
     }
 
     #[test]
     fn what_retention_removed_is_counted() {
-        let gap = |sequence, known| Gap::find(&mark(sequence, Some(7)), Some(7), &known);
-        assert_eq!(gap(3, known(10, 12, false)), Some(Gap::Removed { missing: 6, oldest: 10 }));
-        assert_eq!(gap(-1, known(5, 12, false)), Some(Gap::Removed { missing: 5, oldest: 5 }));
-        assert_eq!(gap(3, known(0, 9, true)), Some(Gap::Removed { missing: 6, oldest: 10 }), "nothing is left");
+        let data_loss = |sequence, known| DataLoss::find(&mark(sequence, Some(7)), Some(7), &known);
+        assert_eq!(data_loss(3, known(10, 12, false)), Some(DataLoss::Removed { missing: 6, oldest: 10 }));
+        assert_eq!(data_loss(-1, known(5, 12, false)), Some(DataLoss::Removed { missing: 5, oldest: 5 }));
+        assert_eq!(
+            data_loss(3, known(0, 9, true)),
+            Some(DataLoss::Removed { missing: 6, oldest: 10 }),
+            "nothing is left"
+        );
     }
 
     #[test]
-    fn another_hub_is_told_by_when_it_was_made_and_else_by_its_end() {
-        let anew = |mark, known| matches!(Gap::find(&mark, Some(8), &known), Some(Gap::Anew(_)));
+    fn another_hub_is_reported_by_when_it_was_made_and_else_by_its_end() {
+        let anew = |mark, known| matches!(DataLoss::find(&mark, Some(8), &known), Some(DataLoss::Anew(_)));
         assert!(anew(mark(3, Some(7)), known(0, 100, false)));
         assert!(anew(mark(-1, Some(7)), known(0, -1, true)));
         assert!(anew(mark(3, None), known(0, -1, true)));

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     read::{keyed, payloads, rows},
     support::{
-        CONTAINER, Got, connect, context, first_owner, forget, hub, lanes, options, order, put, read_until, run,
+        CONTAINER, Got, connect, context, first_owner, forget, hub, options, order, put, read_until, run, subtasks,
         with_checkpoints,
     },
 };
@@ -35,16 +35,16 @@ async fn from(
     positions: Vec<Value>,
 ) -> Result<(Vec<Got>, Value), ConnectorError> {
     let ownership = Ownership::Owned { positions };
-    let mut lanes = lanes(connection, target, context(ownership, 1, StartAt::Earliest)).await;
-    lanes[0].writers_finished().await?;
-    let got = read_until(&mut lanes[0], |_, read| matches!(read, Read::End)).await;
-    let position = lanes[0].position();
-    lanes[0].close().await?;
+    let mut subtasks = subtasks(connection, target, context(ownership, 1, StartAt::Earliest)).await;
+    subtasks[0].writers_finished().await?;
+    let got = read_until(&mut subtasks[0], |_, read| matches!(read, Read::End)).await;
+    let position = subtasks[0].position();
+    subtasks[0].close().await?;
     Ok((got?, position))
 }
 
 fn going_on(target: &StreamTarget) -> StreamTarget {
-    StreamTarget { options: Some(json!({ "on_gap": "continue" })), ..target.clone() }
+    StreamTarget { options: Some(json!({ "on_data_loss": "continue" })), ..target.clone() }
 }
 
 #[test]
@@ -68,19 +68,21 @@ fn what_retention_removed_stops_the_run_or_is_skipped_with_a_warning() {
 
         let error = from(&connection, &target, vec![position.clone()]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-        for part in ["6 records of partition 0", "read position is 4", "available record is 10", "`on_gap: continue`"] {
+        for part in
+            ["6 records of partition 0", "read position is 4", "available record is 10", "`on_data_loss: continue`"]
+        {
             assert!(error.message.contains(part), "{part}: {error}");
         }
         assert_eq!(warnings.about(&target.name), Vec::<String>::new());
         let (got, _) = from(&connection, &going_on(&target), vec![position]).await.unwrap();
         assert_eq!(payloads(&got), [10, 11]);
-        let told = warnings.about(&target.name);
-        assert!(told.len() == 1 && told[0].contains("6 records of partition 0"), "{told:?}");
+        let reported = warnings.about(&target.name);
+        assert!(reported.len() == 1 && reported[0].contains("6 records of partition 0"), "{reported:?}");
     });
 }
 
 #[test]
-fn a_reader_that_is_slower_than_retention_is_told_too() {
+fn a_reader_that_is_slower_than_retention_is_reported_too() {
     let warnings = Warnings::of_process();
     let service = need!(Service::start());
     run(async {
@@ -89,7 +91,7 @@ fn a_reader_that_is_slower_than_retention_is_told_too() {
             let made = hub(&connection, "slow", 1).await;
             let target = if goes_on { going_on(&made) } else { made };
             put(&connection, &target, &rows(&keyed(0, 3))).await;
-            let mut slow = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+            let mut slow = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
             read_until(&mut slow[0], |got, _| got.len() == 3).await.unwrap();
             // The link stays, and what comes meanwhile is gone before it goes out.
             order(&service, "/peer/faults", &json!({ "mute": 1 }));
@@ -100,8 +102,8 @@ fn a_reader_that_is_slower_than_retention_is_told_too() {
             let read = read_until(&mut slow[0], |got, _| got.len() == 2).await;
             if goes_on {
                 assert_eq!(payloads(&read.unwrap()), [7, 8]);
-                let told = warnings.about(&target.name);
-                assert!(told.len() == 1 && told[0].contains("4 records of partition 0"), "{told:?}");
+                let reported = warnings.about(&target.name);
+                assert!(reported.len() == 1 && reported[0].contains("4 records of partition 0"), "{reported:?}");
             } else {
                 let error = read.unwrap_err();
                 assert!(
@@ -139,7 +141,7 @@ fn a_hub_that_was_made_anew_loses_nothing_in_silence() {
             for position in [&position, &old].into_iter().take(if tells_by_end { 2 } else { 1 }) {
                 let error = from(&connection, &target, vec![position.clone()]).await.unwrap_err();
                 assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-                for part in ["created again", "`on_gap: continue`", "`apply --fresh`"] {
+                for part in ["created again", "`on_data_loss: continue`", "`apply --fresh`"] {
                     assert!(error.message.contains(part), "{part}: {error}");
                 }
                 let before = warnings.about(&target.name).len();
@@ -159,7 +161,7 @@ fn a_hub_that_was_made_anew_loses_nothing_in_silence() {
 }
 
 #[test]
-fn a_position_that_the_service_does_not_know_is_told_with_advice() {
+fn a_position_that_the_service_does_not_know_is_reported_with_advice() {
     let service = need!(Service::start());
     run(async {
         let connection = connect(&options(&service)).await;
@@ -170,7 +172,7 @@ fn a_position_that_the_service_does_not_know_is_told_with_advice() {
         position["partitions"]["0"]["sequence"] = json!(5000);
         let error = from(&connection, &target, vec![position.clone()]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
-        assert!(error.message.contains("'999999'") && error.message.contains("`on_gap: continue`"), "{error}");
+        assert!(error.message.contains("'999999'") && error.message.contains("`on_data_loss: continue`"), "{error}");
         let (got, _) = from(&connection, &going_on(&target), vec![position]).await.unwrap();
         assert_eq!(payloads(&got), (0..10).collect::<Vec<_>>());
     });
@@ -183,12 +185,12 @@ fn a_hub_that_is_made_anew_in_mid_run_is_noticed_when_the_connection_comes_back(
         let connection = connect(&options(&service)).await;
         for goes_on in [false, true] {
             let made = hub(&connection, "mid-run", 1).await;
-            let on_gap = if goes_on { "continue" } else { "fail" };
+            let on_data_loss = if goes_on { "continue" } else { "fail" };
             // A group that the new hub has, too.
-            let options = Some(json!({ "consumer_group": "$Default", "on_gap": on_gap }));
+            let options = Some(json!({ "consumer_group": "$Default", "on_data_loss": on_data_loss }));
             let target = StreamTarget { options, ..made };
             put(&connection, &target, &rows(&keyed(0, 10))).await;
-            let mut reading = lanes(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
+            let mut reading = subtasks(&connection, &target, context(first_owner(), 1, StartAt::Earliest)).await;
             read_until(&mut reading[0], |got, _| got.len() == 10).await.unwrap();
             // Readers come back only when all of it has happened.
             order(&service, "/peer/faults", &json!({ "management": 1_000_000 }));
@@ -233,12 +235,12 @@ fn workers_that_share_find_the_checkpoints_of_a_former_hub_out() {
         let group = "test.peers.stream";
         let open = |target: StreamTarget| {
             let connection = Arc::clone(&connection);
-            async move { lanes(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await.remove(0) }
+            async move { subtasks(&connection, &target, context(Ownership::Shared, 1, StartAt::Earliest)).await.remove(0) }
         };
-        let mut lane = open(target.clone()).await;
-        read_until(&mut lane, |got, _| got.len() == 5).await.unwrap();
-        lane.committed(&lane.position()).await.unwrap();
-        lane.close().await.unwrap();
+        let mut subtask = open(target.clone()).await;
+        read_until(&mut subtask, |got, _| got.len() == 5).await.unwrap();
+        subtask.committed(&subtask.position()).await.unwrap();
+        subtask.close().await.unwrap();
         // By somebody who knows nothing of the checkpoints.
         let mut other = options.clone();
         other.as_object_mut().unwrap().remove("checkpoints");
@@ -246,20 +248,20 @@ fn workers_that_share_find_the_checkpoints_of_a_former_hub_out() {
         put(&connection, &target, &rows(&keyed(100, 103))).await;
         let state = connection.describe(&target, Some(group)).await.unwrap().unwrap();
         assert_eq!(state.partitions[0].lag, Some(3), "what was committed was of the former hub");
-        let mut lane = open(target.clone()).await;
-        let error = read_until(&mut lane, |_, _| false).await.unwrap_err();
+        let mut subtask = open(target.clone()).await;
+        let error = read_until(&mut subtask, |_, _| false).await.unwrap_err();
         assert!(error.kind == ErrorKind::Conflict && error.message.contains("created again"), "{error}");
-        lane.close().await.unwrap();
-        let mut lane = open(going_on(&target)).await;
-        let got = read_until(&mut lane, |got, _| got.len() == 3).await.unwrap();
+        subtask.close().await.unwrap();
+        let mut subtask = open(going_on(&target)).await;
+        let got = read_until(&mut subtask, |got, _| got.len() == 3).await.unwrap();
         assert_eq!(payloads(&got), [100, 101, 102]);
-        lane.committed(&lane.position()).await.unwrap();
-        lane.close().await.unwrap();
+        subtask.committed(&subtask.position()).await.unwrap();
+        subtask.close().await.unwrap();
         let state = connection.describe(&target, Some(group)).await.unwrap().unwrap();
         assert_eq!(state.partitions[0].lag, Some(0), "the smaller number of the new hub was committed");
         put(&connection, &target, &rows(&keyed(103, 104))).await;
-        let mut lane = open(target.clone()).await;
-        let got = read_until(&mut lane, |got, _| got.len() == 1).await.unwrap();
+        let mut subtask = open(target.clone()).await;
+        let got = read_until(&mut subtask, |got, _| got.len() == 1).await.unwrap();
         assert_eq!(payloads(&got), [103]);
     });
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Where to run.
-pub(super) enum Place {
+pub(super) enum RunTarget {
     /// An Environment of a file, or by its name.
     Environment(String),
     /// A backend with its defaults.
@@ -32,7 +32,7 @@ pub(super) struct Compiled {
     pub(super) origins: Vec<(String, Origin)>,
 }
 
-impl Place {
+impl RunTarget {
     /// As it was given.
     pub(super) fn given(&self) -> &str {
         match self {
@@ -40,16 +40,16 @@ impl Place {
         }
     }
 
-    /// What tells whether two are the same place, however they are written.
+    /// What reports whether two are the same place, however they are written.
     fn identity(&self) -> PathBuf {
         std::fs::canonicalize(self.given()).unwrap_or_else(|_| PathBuf::from(self.given()))
     }
 }
 
 /// The places in the order in which they were given; the first is the reference.
-pub(super) fn places(arguments: &CompareArguments) -> Result<Vec<Place>, Diagnostic> {
-    let backends = arguments.backends.iter().cloned().map(Place::Backend);
-    let places: Vec<Place> = backends.chain(arguments.envs.iter().cloned().map(Place::Environment)).collect();
+pub(super) fn places(arguments: &CompareArguments) -> Result<Vec<RunTarget>, Diagnostic> {
+    let backends = arguments.backends.iter().cloned().map(RunTarget::Backend);
+    let places: Vec<RunTarget> = backends.chain(arguments.envs.iter().cloned().map(RunTarget::Environment)).collect();
     let mut seen = BTreeSet::new();
     if let Some(twice) = places.iter().find(|place| !seen.insert(place.identity())) {
         return Err(wrong(format!("`{}` is named twice: it would be compared with itself", twice.given()))
@@ -63,10 +63,10 @@ pub(super) fn places(arguments: &CompareArguments) -> Result<Vec<Place>, Diagnos
 }
 
 /// How the places are called in tables: as their Environments are, and by file where two are called the same.
-pub(super) fn names(places: &[Place], environments: &[Option<String>]) -> Vec<String> {
+pub(super) fn names(places: &[RunTarget], environments: &[Option<String>]) -> Vec<String> {
     let called = |index: usize| match &places[index] {
-        Place::Backend(kind) => kind.as_str(),
-        Place::Environment(given) => environments.get(index).and_then(Option::as_deref).unwrap_or(given),
+        RunTarget::Backend(kind) => kind.as_str(),
+        RunTarget::Environment(given) => environments.get(index).and_then(Option::as_deref).unwrap_or(given),
     };
     let all: Vec<&str> = (0..places.len()).map(called).collect();
     let name = |(index, name): (usize, &&str)| {
@@ -78,13 +78,13 @@ pub(super) fn names(places: &[Place], environments: &[Option<String>]) -> Vec<St
 
 /// Compiles all pipelines for a place; `None` beside what is wrong.
 pub(super) fn compile_for(
-    place: &Place,
+    place: &RunTarget,
     arguments: &CompareArguments,
     registry: &Registry,
 ) -> (Source, Option<Vec<Compiled>>) {
     let mut source = match place {
-        Place::Environment(env) => load_files(&arguments.files, Some(env), registry),
-        Place::Backend(kind) => {
+        RunTarget::Environment(env) => load_files(&arguments.files, Some(env), registry),
+        RunTarget::Backend(kind) => {
             let Some(environment) = environments::of(kind) else {
                 let mut source = Source::default();
                 let known: Vec<_> = environments::kinds().collect();
@@ -129,7 +129,7 @@ fn unknown_key(column: &str, all: &[Compiled]) -> Option<Diagnostic> {
     let mut columns = BTreeSet::new();
     for sink in sinks {
         if sink.schema.fields().is_empty() {
-            // Its records have a schema that nobody has told.
+            // Its records have a schema that nobody has reported.
             return None;
         }
         columns.extend(sink.schema.names());

@@ -1,4 +1,4 @@
-//! What a backend tells of its streams.
+//! What a backend reports of its streams.
 
 use std::collections::BTreeSet;
 
@@ -28,14 +28,14 @@ fn lag(state: &StreamState) -> Option<u64> {
 /// In how many of its partitions records wait for the group, where the service tells for how long they do; `None` where it
 /// does not.
 fn waiting(state: &StreamState) -> Option<usize> {
-    let told: Vec<_> = state.partitions.iter().filter_map(|partition| partition.behind).collect();
-    (!told.is_empty()).then(|| told.iter().filter(|behind| !behind.is_zero()).count())
+    let reported: Vec<_> = state.partitions.iter().filter_map(|partition| partition.behind).collect();
+    (!reported.is_empty()).then(|| reported.iter().filter(|behind| !behind.is_zero()).count())
 }
 
 pub(super) async fn describes_a_stream(lab: &Lab) -> Result<(), Stop> {
     let ownership = if lab.capabilities.sharing { Ownership::Shared } else { owned() };
     let stream = lab.stream().await?;
-    lab.announce(&stream, "tells", ownership.clone()).await?;
+    lab.announce(&stream, "describe", ownership.clone()).await?;
     let empty = described(lab, &stream, None).await?;
     ensure(empty.name == stream.name, || format!("{} is described as {}", stream.name, empty.name))?;
     if lab.has_partitions() {
@@ -56,9 +56,9 @@ pub(super) async fn describes_a_stream(lab: &Lab) -> Result<(), Stop> {
     let tells_ends = written.partitions.iter().any(|partition| partition.end.is_some());
     ensure(!tells_ends || moved > 0, || "no end has moved by what was written".to_owned())?;
     let mut worker =
-        lab.worker(&stream, "tells", ownership, Reading { never_commits: true, ..Reading::default() }).await?;
+        lab.worker(&stream, "describe", ownership, Reading { never_commits: true, ..Reading::default() }).await?;
     worker.until("all records", |seen| seen.distinct() >= samples.len()).await?;
-    let state = described(lab, &stream, Some("tells")).await?;
+    let state = described(lab, &stream, Some("describe")).await?;
     let behind = lag(&state);
     let count = samples.len() as u64;
     ensure(behind.is_none_or(|behind| behind == count), || {
@@ -66,7 +66,7 @@ pub(super) async fn describes_a_stream(lab: &Lab) -> Result<(), Stop> {
     })?;
     ensure(waiting(&state) != Some(0), || format!("nothing of {count} is committed, and none waits: {state:?}"))?;
     worker.checkpoint_and_commit().await?;
-    let state = described(lab, &stream, Some("tells")).await?;
+    let state = described(lab, &stream, Some("describe")).await?;
     let behind = lag(&state);
     ensure(behind.is_none_or(|behind| behind == 0), || format!("everything is committed, and the lag is {behind:?}"))?;
     ensure(waiting(&state).is_none_or(|waiting| waiting == 0), || {
@@ -91,8 +91,8 @@ pub(super) async fn tells_of_partitions_and_idleness(lab: &Lab) -> Result<(), St
         })
         .await?;
     let seen = worker.close().await?;
-    for (partition, lane) in &seen.open {
-        let foreign = seen.records.iter().any(|record| record.partition == *partition && record.lane != *lane);
+    for (partition, subtask) in &seen.open {
+        let foreign = seen.records.iter().any(|record| record.partition == *partition && record.subtask != *subtask);
         ensure(!foreign, || format!("records of partition {partition} came on more than one reader"))?;
     }
     expect(&samples, &seen, "while partitions were reported")?;

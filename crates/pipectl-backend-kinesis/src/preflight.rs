@@ -3,7 +3,7 @@
 use aws_sdk_kinesis::types::StreamStatus;
 use pipectl_contract::{ConnectorError, ErrorKind, Finding, FindingOutcome, StreamTarget};
 
-use crate::{admin, api::Api, clock::Dated, error::CallError, shards};
+use crate::{api::Api, clock::Dated, error::CallError, shards, summary};
 
 fn finding(what: impl Into<String>, outcome: FindingOutcome, detail: impl Into<String>) -> Finding {
     Finding { what: what.into(), outcome, detail: detail.into(), help: None }
@@ -20,7 +20,7 @@ fn failed(what: impl Into<String>, error: &ConnectorError) -> Finding {
     Finding { help: Some(help.to_owned()), ..finding(what, outcome, error.message.clone()) }
 }
 
-pub(crate) async fn examine(api: &Api, streams: &[StreamTarget]) -> Vec<Finding> {
+pub(crate) async fn preflight(api: &Api, streams: &[StreamTarget]) -> Vec<Finding> {
     let mut findings = Vec::new();
     let region = api.kinesis.config().region().map_or_else(String::new, ToString::to_string);
     let began = api.host.now();
@@ -67,7 +67,7 @@ pub(crate) async fn examine(api: &Api, streams: &[StreamTarget]) -> Vec<Finding>
 
 async fn look_at(api: &Api, stream: &StreamTarget) -> Finding {
     let what = format!("stream `{}`", stream.name);
-    match admin::summary(api, &stream.name).await {
+    match summary::summary(api, &stream.name).await {
         Err(error) => failed(what, &error),
         Ok(None) if stream.existing => Finding {
             help: Some("create it, or correct its name or region".to_owned()),
