@@ -231,6 +231,18 @@ impl Cut {
     }
 }
 
+/// The documents that are no JSON, such as one that the end of the file cuts off: copied as they are they would be
+/// records that nobody can read.
+fn broken_documents(bytes: &[u8], documents: &[Range<usize>]) -> Vec<(usize, String)> {
+    let problem = |document: &Range<usize>| {
+        let bytes = bytes.get(document.clone()).unwrap_or_default();
+        let error = serde_json::from_slice::<&serde_json::value::RawValue>(bytes).err()?;
+        Some(format!("the document is not valid JSON: {error}"))
+    };
+    let numbered = documents.iter().enumerate();
+    numbered.filter_map(|(number, document)| Some((number, problem(document)?))).collect()
+}
+
 /// Why the next block cannot be had.
 #[derive(Debug)]
 pub(crate) enum BlockError {
@@ -295,6 +307,9 @@ impl Blocks {
                     records.truncate(count);
                     open_line = 0;
                 }
+            }
+            if self.cut.layout != Layout::Lines {
+                records.rejected.extend(broken_documents(&self.rest, &records.ranges));
             }
             let bytes = self.take(records.end);
             let Records { ranges: records, rejected, .. } = records;

@@ -158,7 +158,7 @@ fn field_type(name: &str, data_type: DataType, has_format: bool) -> Option<Diagn
     }
     matches!(data_type, DataType::Bytes | DataType::Json | DataType::Interval).then(|| {
         Diagnostic::error(PREFIX_FIELD_TYPE, format!("column `{name}` of type {data_type} cannot be part of a prefix"))
-            .help("name a column of type string, int64, bool, timestamp or date, or compute one in a processor before")
+            .help("name a column of type string, int64, float64, bool, timestamp or date, or compute one in a processor before")
     })
 }
 

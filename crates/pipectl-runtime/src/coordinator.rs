@@ -169,7 +169,7 @@ impl Coordinator {
             let turn = tokio::select! {
                 biased;
                 event = self.events.recv() => Turn::Event(event),
-                Some(order) = self.stop.recv() => Turn::RunRequest(order),
+                Some(request) = self.stop.recv() => Turn::RunRequest(request),
                 () = self.host.sleep_until(wake), if wake < Micros::MAX => Turn::Time,
             };
             match turn {

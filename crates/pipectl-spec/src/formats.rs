@@ -71,6 +71,9 @@ pub(crate) fn column(name: &str, written: &str) -> Result<Field, (String, String
 
 /// Our word for a type that other systems call otherwise.
 fn foreign(word: &str) -> Option<&'static str> {
+    if word.ends_with("[]") {
+        return Some("json");
+    }
     let word = word.split(['(', '<', '[']).next().unwrap_or(word).trim();
     Some(match word {
         "int" | "integer" | "long" | "bigint" | "smallint" | "tinyint" | "short" | "int8" | "int16" | "int32"

@@ -111,7 +111,7 @@ fn foreign_reference_in_sql(sql: &str) -> Option<(Range<usize>, &str)> {
     None
 }
 
-/// The first `$NAME`, `%NAME%` or `{{ NAME }}`, and the name. In capitals, as variables are, but for the last form.
+/// The first `$NAME`, `$(NAME)`, `%NAME%`, `{{ NAME }}` or `~/`, and the name. In capitals, as variables are, but for the last form.
 fn foreign_reference(text: &str) -> Option<(Range<usize>, &str)> {
     let capital = |next: char| next.is_ascii_uppercase() || next.is_ascii_digit() || next == '_';
     let name_at = |at: usize, letter: &dyn Fn(char) -> bool| {
@@ -122,6 +122,13 @@ fn foreign_reference(text: &str) -> Option<(Range<usize>, &str)> {
         is_name.then_some(name)
     };
     text.char_indices().find_map(|(at, sign)| match sign {
+        // A shell makes the user's folder of it, and `$(NAME)` is what make and Azure's pipelines write.
+        '~' if at == 0 && text.starts_with("~/") => Some((0..1, "HOME")),
+        '$' if text.get(at..)?.starts_with("$(") => {
+            let name = name_at(at + 2, &capital)?;
+            let end = at + 2 + name.len();
+            text.get(end..)?.starts_with(')').then_some((at..end + 1, name))
+        }
         // `$$` is a dollar sign, and `${` ours.
         '$' if !text.get(..at).is_some_and(|before| before.ends_with('$')) => {
             let name = name_at(at + 1, &capital)?;

@@ -106,6 +106,17 @@ fn as_type(values: &ArrayRef, wanted: &Arrow) -> ArrayRef {
     }
 }
 
+/// Which rows are the first with their number, where numbers from `known` to `total` are new. They may come in any order:
+/// the table gives rows whose hashes collide their numbers later than others.
+fn first_sights(numbers: &[usize], known: usize, total: usize) -> Vec<bool> {
+    let mut seen = vec![false; total.saturating_sub(known)];
+    let mut first = |number: &usize| {
+        let new = number.checked_sub(known).and_then(|new| seen.get_mut(new));
+        new.is_some_and(|seen| !std::mem::replace(seen, true))
+    };
+    numbers.iter().map(&mut first).collect()
+}
+
 fn pairs(values: &[Arrow]) -> SchemaRef {
     let fields = std::iter::once(Field::new("group", Arrow::UInt64, false))
         .chain(values.iter().enumerate().map(|(index, kind)| Field::new(format!("value{index}"), kind.clone(), true)));
@@ -132,18 +143,9 @@ impl Aggregate for Distinct {
         let known = self.seen.len();
         let mut pairs = Vec::new();
         self.seen.intern(&columns, &mut pairs)?;
-        let mut next = known;
-        let first: BooleanArray = pairs
-            .iter()
-            .map(|pair| {
-                let new = *pair == next;
-                next += usize::from(new);
-                Some(new)
-            })
-            .collect();
-        let mut first = first.iter();
+        let mut first = first_sights(&pairs, known, self.seen.len()).into_iter();
         let mask: BooleanArray =
-            counts.iter().map(|counts| Some(counts == Some(true) && first.next().flatten() == Some(true))).collect();
+            counts.iter().map(|counts| Some(counts == Some(true) && first.next() == Some(true))).collect();
         self.inner.update(args, groups, Some(&mask), total)
     }
 
@@ -174,5 +176,17 @@ impl Aggregate for Distinct {
 
     fn size(&self) -> usize {
         self.seen.size() + self.inner.size()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_sights;
+
+    #[test]
+    fn first_sights_are_found_in_any_order_of_numbers() {
+        assert_eq!(first_sights(&[3, 4, 3, 5, 1], 3, 6), [true, true, false, true, false]);
+        assert_eq!(first_sights(&[5, 3, 5, 4, 3, 0], 3, 6), [true, true, false, true, false, false]);
+        assert_eq!(first_sights(&[0, 1], 2, 2), [false, false]);
     }
 }

@@ -17,7 +17,7 @@ impl Walker<'_> {
     /// Picks by the type of the value; among words by the word, among mappings by the key that distinguishes them.
     pub(super) fn choose(&mut self, node: &Node, branches: &[Branch<'_>], path: &Path) -> Value {
         let schemas: Vec<_> = branches.iter().map(|branch| branch.schema).collect();
-        if let Some(problem) = Self::wrong_type(node, &schemas, path) {
+        if let Some(problem) = self.wrong_type(node, &schemas, path) {
             self.report(problem, path);
             return Value::Null;
         }

@@ -121,7 +121,7 @@ impl Walker<'_> {
 
     /// Checks against one alternative.
     fn single(&mut self, node: &Node, schema: &Value, path: &Path) -> Value {
-        if let Some(problem) = Self::wrong_type(node, &[schema], path) {
+        if let Some(problem) = self.wrong_type(node, &[schema], path) {
             self.report(problem, path);
             return Value::Null;
         }

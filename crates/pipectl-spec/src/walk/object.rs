@@ -267,15 +267,19 @@ fn near_key<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
 
 /// The key of ours for one that other systems use in its place.
 fn meant_by_others<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let ours = match key {
-        "inputs" | "input" | "source" | "sources" | "upstream" | "reads" => "from",
-        "outputs" | "output" | "target" | "sink" | "sinks" => "to",
-        "query" | "statement" => "sql",
-        "columns" | "fields" => "schema",
-        "paths" | "include" | "filename" => "path",
+    let ours: &[&str] = match key {
+        "inputs" | "input" | "source" | "sources" | "upstream" | "reads" => &["from", "sources"],
+        "outputs" | "output" | "target" | "sink" | "destinations" => &["to", "sinks"],
+        "sinks" => &["to"],
+        "transforms" | "transform" | "operators" | "steps" | "queries" => &["processors"],
+        "topics" | "channels" | "queues" => &["streams"],
+        "query" | "statement" => &["sql"],
+        "columns" | "fields" => &["schema"],
+        "include" | "filename" => &["path"],
+        "console" | "print" => &["stdout"],
         _ => return None,
     };
-    known.iter().copied().find(|known| *known == ours)
+    known.iter().copied().find(|known| ours.contains(known))
 }
 
 /// The backend that an entry names, as other systems do: `type: kafka`, `kafka: { … }`.
@@ -295,7 +299,9 @@ fn names_backend(entry: &Entry, kinds: &[&str]) -> bool {
 /// What to write for a key that has its place elsewhere.
 fn elsewhere(entry: &Entry, kinds: &[&str], schema: &Value, path: &Path) -> Option<String> {
     let section = path.segments().iter().rev().find_map(|segment| match segment {
-        Segment::Key(key) if ["sources", "processors", "sinks"].contains(&key.as_str()) => Some(key.as_str()),
+        Segment::Key(key) if ["sources", "streams", "processors", "sinks"].contains(&key.as_str()) => {
+            Some(key.as_str())
+        }
         _ => None,
     })?;
     if let Some(backend) = backend_named(entry).filter(|_| !kinds.is_empty()) {
@@ -307,9 +313,28 @@ fn elsewhere(entry: &Entry, kinds: &[&str], schema: &Value, path: &Path) -> Opti
             "a Pipeline does not define which service carries a stream. {how}; define the service in a separate file: `kind: Environment`, `spec: {{ backends: {{ default: {{ {backend}: {{}} }} }} }}`, given with `--env`"
         ));
     }
+    if let Some(time) =
+        ["event_time", "timestamp", "time_field", "watermark", "lateness"].into_iter().find(|key| entry.key == *key)
+        && is_known(schema, "time")
+    {
+        let field = match &entry.value.kind {
+            Kind::Str(field) if !matches!(time, "watermark" | "lateness") => field,
+            _ => "NAME",
+        };
+        return Some(format!("write `time: {{ field: {field}, lateness: 5s }}`"));
+    }
+    let capability = match entry.key.as_str() {
+        "s3" | "gcs" | "blob" | "adls" | "minio" | "parquet" => "object_store",
+        "postgres" | "postgresql" | "mysql" | "sqlite" | "dynamodb" | "redis" | "mongodb" => "table",
+        _ => "",
+    };
+    if kinds.contains(&capability) {
+        return Some(format!("a Pipeline names what it needs, an Environment the service: write `{capability}: …`"));
+    }
     // The node's own keys, written among the options of its kind.
     let outside = match section {
         "sources" => ["schema", "to", "time", "idle_after"].as_slice(),
+        "streams" => &[],
         "processors" => ["from", "to", "time", "late", "at_end", "on_error"].as_slice(),
         _ => ["from"].as_slice(),
     };

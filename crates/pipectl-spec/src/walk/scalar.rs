@@ -1,6 +1,6 @@
 //! Single values: their type, the words they may be, ranges and formats.
 
-use pipectl_diag::{Diagnostic, Part, Path, Place, codes::shape, nearest};
+use pipectl_diag::{Diagnostic, Part, Path, Place, Segment, codes::shape, nearest};
 use serde_json::{Number, Value};
 
 use super::{
@@ -27,7 +27,7 @@ pub(crate) fn shown(node: &Node) -> String {
 
 impl Walker<'_> {
     /// The problem, if the node's type fits none of the schemas.
-    pub(super) fn wrong_type(node: &Node, schemas: &[&Value], path: &Path) -> Option<Diagnostic> {
+    pub(super) fn wrong_type(&self, node: &Node, schemas: &[&Value], path: &Path) -> Option<Diagnostic> {
         let takes = |schema: &&Value| {
             let types = types(schema);
             types.is_empty() || types.iter().any(|json_type| fits(node, json_type))
@@ -78,9 +78,11 @@ impl Walker<'_> {
                     && (takes("integer") || takes("number"))
                 {
                     problem = problem.help(format!("write `{text}` without quotes")).fix(place(), text.clone());
+                } else if matches!(path.segments().last(), Some(Segment::Key(key)) if key == "dead_letters") {
+                    problem = problem.help(format!("write `dead_letters: {{ file: {{ path: {text} }} }}`"));
                 } else if takes("array") {
                     problem = problem.help(format!("write a list, even of one: `[{text}]`"));
-                } else if let Some(key) = schemas.iter().find_map(|schema| taker(schema, text)) {
+                } else if let Some(key) = schemas.iter().find_map(|schema| self.taker(schema, text)) {
                     problem = problem.help(format!("write `{}: {{ {key}: {text} }}`", name.trim_matches('`')));
                 }
             }
@@ -95,6 +97,32 @@ impl Walker<'_> {
             problem = problem.help(format!("write, for example, `{}: {}`", name.trim_matches('`'), flow(example)));
         }
         Some(problem)
+    }
+
+    /// The key of a mapping that takes this text, if it is clear which: a path, the only one that is needed, one of whose
+    /// words it is, or the first whose format it has.
+    fn taker<'s>(&'s self, schema: &'s Value, text: &str) -> Option<&'s str> {
+        let properties = schema.get("properties")?.as_object()?;
+        let format =
+            |key: &str| properties.get(key).and_then(|property| property.get("format")).and_then(Value::as_str);
+        let required: Vec<&str> =
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        if properties.contains_key("path") && required.iter().all(|key| *key == "path") {
+            return Some("path");
+        }
+        if let [only] = required.as_slice() {
+            let property = properties.get(*only)?;
+            let fits =
+                format(only).and_then(|format| formats::check(format, text)).is_none_or(|checked| checked.is_ok());
+            return (types(property).contains(&"string") && fits).then_some(*only);
+        }
+        let has_format =
+            |key: &&String| matches!(format(key).and_then(|format| formats::check(format, text)), Some(Ok(())));
+        let has_word = |key: &&String| {
+            let branches = properties.get(*key).map(|property| self.branches(property)).unwrap_or_default();
+            branches.iter().any(|branch| words(branch.schema).iter().any(|word| word.as_str() == Some(text)))
+        };
+        properties.keys().find(has_format).or_else(|| properties.keys().find(has_word)).map(String::as_str)
     }
 
     /// Checks a single value whose type fits.
@@ -260,23 +288,6 @@ impl Walker<'_> {
         };
         self.report(problem.help(format!("write {}", formats::list(texts))), path);
     }
-}
-
-/// The key of a mapping that takes this text, if it is clear which: the only one that is needed, or the first whose
-/// format the text has.
-fn taker<'s>(schema: &'s Value, text: &str) -> Option<&'s str> {
-    let properties = schema.get("properties")?.as_object()?;
-    let format = |key: &str| properties.get(key).and_then(|property| property.get("format")).and_then(Value::as_str);
-    let required: Vec<&str> =
-        schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    if let [only] = required.as_slice() {
-        let property = properties.get(*only)?;
-        let fits = format(only).and_then(|format| formats::check(format, text)).is_none_or(|checked| checked.is_ok());
-        return (types(property).contains(&"string") && fits).then_some(*only);
-    }
-    let has_format =
-        |key: &&String| matches!(format(key).and_then(|format| formats::check(format, text)), Some(Ok(())));
-    properties.keys().find(has_format).map(String::as_str)
 }
 
 /// A name that cannot be one; the place is still to be added.

@@ -75,3 +75,23 @@ fn a_link_that_leads_nowhere_is_a_file_that_cannot_be_read() {
         }
     });
 }
+
+#[test]
+fn a_document_that_is_no_json_is_rejected() {
+    run(async {
+        for (layout, text, records, rejected) in [
+            ("array", "[{\"a\":1},\n{\"a\":2", vec!["{\"a\":1}", "{\"a\":2"], 1),
+            ("array", "[{\"a\":1},garbage,1,null]", vec!["{\"a\":1}", "garbage", "1", "null"], 1),
+            ("concatenated", "{\"a\":1}{'b':2}{\"c\"", vec!["{\"a\":1}", "{'b':2}", "{\"c\""], 2),
+            ("concatenated", "{\"a\":1e400}\n\"\\ud800\"", vec!["{\"a\":1e400}", "\"\\ud800\""], 0),
+        ] {
+            let folder = tempfile::tempdir().expect("folder");
+            std::fs::write(folder.path().join("a.json"), text).expect("writes");
+            let given = json!({ "path": "a.json", "layout": layout });
+            let seen = read(folder.path(), given, Vec::new()).await.expect("reads");
+            assert_eq!(seen.records, records, "{text}");
+            assert_eq!(seen.rejected.len(), rejected, "{text}: {:?}", seen.rejected);
+            assert!(seen.rejected.iter().all(|why| why.starts_with("the document is not valid JSON")));
+        }
+    });
+}
