@@ -276,7 +276,7 @@ fn gzip_with_padding_or_garbage_after_it_is_read() {
 
 #[test]
 fn a_sink_does_not_write_into_what_is_read() {
-    // What names alone cannot tell: a link.
+    // What names alone do not show: a link.
     let lab = Lab::new();
     lab.write("in/a.log", "1\n2\n");
     std::os::unix::fs::symlink(lab.path("in/a.log"), lab.path("out.jsonl")).expect("a link");

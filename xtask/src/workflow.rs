@@ -1,4 +1,4 @@
-//! Runs a workflow file as a runner of GitHub Actions does, so that the file we tell people to copy is known to work.
+//! Runs a workflow file as a runner of GitHub Actions does, so that the file that people are to copy is known to work.
 //!
 //! Three things are stood in for: a repository that would be checked out is this checkout, or a folder with the pipeline
 //! that is to be compared; actions of others are left out; and pipectl is not built again where it is to be installed.

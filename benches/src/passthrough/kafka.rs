@@ -75,7 +75,7 @@ impl Lab {
         config
     }
 
-    /// Whether the members of the group of a run have all partitions. A broker that cannot tell yet has not given them out.
+    /// Whether the members of the group of a run have all partitions. A broker that does not know yet has not given them out.
     fn is_assigned(client: &BaseConsumer, run: &str) -> bool {
         let Ok(groups) = client.fetch_group_list(None, PATIENCE) else { return false };
         let group = groups.groups().iter().find(|group| group.name().contains(run) && group.state() == "Stable");

@@ -1,4 +1,4 @@
-//! The records of the input that a differing row was made of, as far as its columns tell.
+//! The records of the input that a differing row was made of, as far as its columns show.
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ pub(crate) struct Disorder {
     pub(crate) found: String,
 }
 
-/// The keys whose rows, the same as often, come in another order. A key whose rows differ is not told again here.
+/// The keys whose rows, the same as often, come in another order. A key whose rows differ is not reported again here.
 pub(crate) fn disorders(reference: &[Row], other: &[Row], tolerance: f64) -> Vec<Disorder> {
     let (reference, other) = (by_key(reference), by_key(other));
     let mut found = Vec::new();

@@ -40,7 +40,7 @@ pub(crate) enum From {
     Text,
 }
 
-/// A window as a row tells it.
+/// A window as a row shows it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Windowed {
     /// The column that holds its start, or its end.
@@ -54,7 +54,7 @@ pub(crate) struct Windowed {
 /// Which field reports the event time, on the way from a window back to the input.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Time {
-    /// That of the next stream which tells one.
+    /// That of the next stream which has one.
     Open,
     /// This field.
     Field(String, DataType),
@@ -140,7 +140,7 @@ impl Way {
         !self.columns.is_empty() || self.window.as_ref().is_some_and(|window| matches!(window.time, Time::Field(..)))
     }
 
-    /// A stream tells its event time by this field.
+    /// A stream has its event time in this field.
     fn time_is(&mut self, field: &str, schema: &pipectl_data::Schema) {
         let data_type = schema.find(field).map_or(DataType::Timestamp, |(_, field)| field.data_type);
         match &mut self.window {

@@ -9,7 +9,7 @@ use crate::{Belonging, Origin, Recorded, Row, Run, input::attach, order::disorde
 pub struct Settings {
     /// How far fractions may differ: absolutely up to 1, relatively above.
     pub tolerance: f64,
-    /// How many differing rows to tell of each sink.
+    /// How many differing rows to report of each sink.
     pub examples: usize,
 }
 

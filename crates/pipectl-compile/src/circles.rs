@@ -1,6 +1,6 @@
 //! Circles that lead through a broker: one pipeline writes what another reads, and the other way round.
 //!
-//! Within a pipeline, names tell who feeds whom. Streams of a broker have names there too, which several pipelines may read
+//! Within a pipeline, names show who feeds whom. Streams of a broker have names there too, which several pipelines may read
 //! and write, or even two streams of one.
 
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes};

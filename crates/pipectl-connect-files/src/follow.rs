@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How long a renamed or deleted file is still read without anything new in it: its writer may not know yet that it
-/// moved (a web server writes on until it is told to reopen its logs).
+/// moved (a web server writes on until it is asked to reopen its logs).
 const LINGER: Micros = 30_000_000;
 
 /// The place in one file that a restart goes on from.

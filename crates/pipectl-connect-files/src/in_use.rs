@@ -1,6 +1,6 @@
 //! Which files the sources of this process read and its sinks write, by device and inode.
 //!
-//! The compiler refuses a sink that writes what a source reads as far as names tell. Links give a file other names, which
+//! The compiler refuses a sink that writes what a source reads as far as names show. Links give a file other names, which
 //! only the disk knows; so both sides are held against each other before a sink changes anything.
 
 use std::{

@@ -36,7 +36,7 @@ pub(crate) fn check(options: &TableOptions, binding: &TableBinding, node: NodeCo
         needs,
         needs_event_time: None,
         takes_payload: false,
-        // SQLite does not tell upper from lower case in names.
+        // SQLite does not distinguish upper from lower case in names.
         exclusive: vec![(
             format!("table `{}` in `{}`", name.to_lowercase(), binding.path(node.output)),
             name_path.clone(),
@@ -142,7 +142,7 @@ fn key(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
     found
 }
 
-/// Names that SQLite cannot tell apart, or that are ours.
+/// Names that SQLite does not distinguish, or that are ours.
 fn column_names(options: &TableOptions, node: NodeContext<'_>) -> Vec<Diagnostic> {
     let path = Path::keys(["columns"]);
     let columns: Vec<(&str, Path)> = match (&options.columns, node.input) {

@@ -48,7 +48,7 @@ pub struct Batch {
     pub offsets: Int64Array,
     /// When each record came into the pipeline, in microseconds UTC.
     pub arrival: Int64Array,
-    /// When it happened, in microseconds UTC; `None` until a stream's `time` says which field tells.
+    /// When it happened, in microseconds UTC; `None` until a stream's `time` names the field.
     pub event_time: Option<Int64Array>,
     /// The stream's key as bytes; null for a record without one. `None` on a stream without keys.
     pub keys: Option<BinaryViewArray>,

@@ -3,7 +3,7 @@
 //! Code deep inside the program knows that something is wrong at a *path* of a document (`/spec/sinks/raw/prefix`) but
 //! not in which file or line that path stands. So a [`Diagnostic`] carries paths, and a [`SourceMap`] turns them into
 //! lines and columns at the edge, when the diagnostics are shown. Every diagnostic has a stable [`Code`] that
-//! `pipectl explain` can tell more about.
+//! `pipectl explain` says more about.
 
 pub mod codes;
 mod diagnostic;

@@ -135,7 +135,7 @@ impl Host {
         }
     }
 
-    /// The addresses that a name stands for, as the machine's resolver tells them; an address stands for itself.
+    /// The addresses that a name stands for, as the machine's resolver answers; an address stands for itself.
     ///
     /// # Errors
     /// If the name is not known, or nobody can be asked.

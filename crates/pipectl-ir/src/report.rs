@@ -14,7 +14,7 @@ pub const PARTLY_LATE: &str = "partly_late";
 pub enum Outcome {
     /// All sources ended, and what they brought is processed.
     Finished,
-    /// It was told to stop, drained and wrote a checkpoint.
+    /// It was asked to stop, drained and wrote a checkpoint.
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Watches over the tasks of a region: starts checkpoints, writes them, tells sinks to publish, ends the run.
+//! Watches over the tasks of a region: starts checkpoints, writes them, asks sinks to publish, ends the run.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,7 @@ pub(crate) struct Coordinator {
     pub(crate) every: Micros,
     /// Whether the first checkpoint is taken as soon as all is open: it holds where reading began if that was the latest.
     pub(crate) at_once: bool,
-    /// How long the run may take to drain after it was told to stop.
+    /// How long the run may take to drain after it was asked to stop.
     pub(crate) drain: Micros,
     /// Whether event time goes on while all sources are idle.
     pub(crate) idle_time: bool,
@@ -86,7 +86,7 @@ struct Publishing {
     id: u64,
     last: bool,
     waiting: BTreeSet<usize>,
-    /// How many readers still have to write theirs; `None` while they have not been told to.
+    /// How many readers still have to write theirs; `None` while they have not been asked to.
     unwritten: Option<usize>,
 }
 

@@ -93,7 +93,7 @@ impl Gate {
                         self.turn = (index + 1) % count;
                         return Poll::Ready(event);
                     }
-                    // Nothing to tell yet: the same input may have more.
+                    // Nothing to report yet: the same input may have more.
                 }
             }
         }

@@ -145,7 +145,7 @@ impl Job {
         self.regions.iter().all(|region| region.running.read_nothing())
     }
 
-    /// Tells all regions to stop; none will come any more.
+    /// Stops all regions; none will come any more.
     pub fn stop(&mut self) {
         self.expecting = false;
         for region in &self.regions {

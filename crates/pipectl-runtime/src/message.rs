@@ -7,7 +7,7 @@ use pipectl_data::{Batch, Micros, START_OF_TIME};
 pub(crate) enum End {
     /// The input has ended.
     Finished(Frontier),
-    /// The run was told to stop; the input has not ended, so windows stay open.
+    /// The run was asked to stop; the input has not ended, so windows stay open.
     Stopped,
 }
 

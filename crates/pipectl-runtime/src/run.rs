@@ -37,7 +37,7 @@ pub struct RunOptions {
     pub directory: PathBuf,
     /// Bounds from outside.
     pub limits: Limits,
-    /// How long the run may take to drain after it was told to stop.
+    /// How long the run may take to drain after it was asked to stop.
     pub drain: Duration,
     /// Whether the run follows the outside world, as `apply` does: event time then goes on while all inputs are idle, and
     /// `max_ahead` holds event times against arrival times. A dry run and a comparison must depend on the input alone.

@@ -1,4 +1,4 @@
-//! The three kinds of task, and what they and the coordinator tell each other.
+//! The three kinds of task, and what they and the coordinator send each other.
 
 mod operator;
 mod sink;
@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::{chain::Halt, error::RunError, message::End};
 
-/// What the coordinator tells source and sink tasks.
+/// What the coordinator sends to source and sink tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
     /// Sources: send this barrier.
@@ -28,7 +28,7 @@ pub(crate) enum Command {
     IdleTime(Micros),
 }
 
-/// What tasks tell the coordinator.
+/// What tasks report to the coordinator.
 #[derive(Debug)]
 pub(crate) enum TaskEvent {
     /// The task's state at a barrier.

@@ -245,7 +245,7 @@ fn fill(node: &mut Node, text: String, path: &Path, resolver: &Resolver<'_>, pro
     let alone = matches!(pieces.as_slice(), [(_, Piece::Variable { .. })]);
     if secret {
         node.origin = Origin::Secret { written: text };
-        // The place may be wrong for a secret too; the walk tells, set or not. The places inside stay those of the
+        // The place may be wrong for a secret too; the walk reports it, set or not. The places inside stay those of the
         // text as written: a problem of a secret's text cannot be shown anyway.
         node.kind = if unset { Kind::Broken } else { Kind::Str(filled) };
         return;

@@ -1,4 +1,4 @@
-//! From texts to documents: every file is read, every document checked, and every problem told.
+//! From texts to documents: every file is read, every document checked, and every problem reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 

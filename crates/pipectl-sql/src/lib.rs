@@ -43,7 +43,7 @@ pub struct Input {
 pub enum Time {
     /// It has none; no windows then.
     None,
-    /// This field tells it.
+    /// This field has it.
     Field(String),
     /// The envelope carries it, no column does: the result of an earlier query.
     Carried,

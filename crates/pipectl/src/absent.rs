@@ -1,4 +1,4 @@
-//! Backends that this build was made without: a spec may name them, and is told how to get them.
+//! Backends that this build was made without: a spec may name them, and the message says how to get them.
 
 use std::{sync::Arc, time::Duration};
 

@@ -3,7 +3,7 @@
 /// An exit code. Documented in `pipectl help` and the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: all is well; a run that was told to stop and drained is well too.
+    /// 0: all is well; a run that was asked to stop and drained is well too.
     Fine,
     /// 1: the spec or the arguments are wrong.
     Wrong,

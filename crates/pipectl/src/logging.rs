@@ -40,7 +40,7 @@ impl Write for Beside {
 }
 
 /// What is logged unless `PIPECTL_LOG` says otherwise. The official clients of the backends call an error what pipectl
-/// expects (a stream that is not there yet) or retries; where it matters, pipectl tells it in its own words.
+/// expects (a stream that is not there yet) or retries; where it matters, pipectl reports it in its own words.
 const DEFAULT: &str = "off,pipectl=info";
 
 /// Starts logging. A filter that cannot be read is reported once logging runs, and the default stands in for it.

@@ -82,7 +82,7 @@ impl PreviewWriter {
         }
         let Some(columns) = &batch.columns else { return Ok(Vec::new()) };
         let (mut text, mut ends) = (Vec::new(), Vec::new());
-        // Columns in memory do not tell json from text; the sink's schema does.
+        // Columns in memory do not distinguish json from text; the sink's schema does.
         let schema = Schema::of_arrow(columns.schema_ref());
         let schema = Schema::new(schema.fields().iter().map(|field| match self.schema.find(&field.name) {
             Some((_, known)) if known.data_type.arrow() == field.data_type.arrow() => known.clone(),

@@ -208,7 +208,7 @@ impl Reach {
     }
 }
 
-/// Tells an error of a backend.
+/// Reports an error of a backend.
 pub(crate) fn failed(error: &ConnectorError) -> Exit {
     view::note(&format!("error: {error}"));
     match error.kind {

@@ -37,7 +37,7 @@ pub fn registry() -> Registry {
     absent::fill(registry)
 }
 
-/// How a backend is told how long to go on asking, by its kind: the way to that option, and beside it.
+/// How a backend learns how long to go on asking, by its kind: the way to that option, and beside it.
 const RETRIES: &[(&str, &[&str])] = &[
     ("kafka", &["retry_for"]),
     ("kinesis", &["retry_for"]),

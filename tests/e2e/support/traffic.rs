@@ -75,7 +75,7 @@ impl Nginx {
         panic!("nginx does not start: {}", fs::read_to_string(lab.path("error.log")).unwrap_or_default());
     }
 
-    /// Rotates the log as logrotate does: rename, then tell the server to open a new one.
+    /// Rotates the log as logrotate does: rename, then ask the server to open a new one.
     pub(crate) fn rotate(&self) {
         fs::rename(&self.log, self.log.with_extension("log.1")).expect("a log to rotate");
         self.process.signal("USR1");

@@ -141,7 +141,7 @@ impl Context<'_> {
                 .help(format!("remove `{key}`, or bind the stream to a backend with a broker")),
             );
         }
-        // Brokers carry no event times: a stream has one only where it says which field tells it, in every Environment.
+        // Brokers carry no event times: a stream has one only where it names the field, in every Environment.
         let timed = stream.time.is_some();
         let event_time = time.as_ref().map(|time| time.field.clone());
         let open_to_the_end = open_to_the_end(time.as_ref(), &stream.name);

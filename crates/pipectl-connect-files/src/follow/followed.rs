@@ -293,7 +293,7 @@ impl Followed {
         Ok(Look::Block(cut.shortened(text(&kept, encoding), length)))
     }
 
-    /// Whether the file still holds what was read of it, as far as its ends tell.
+    /// Whether the file still holds what was read of it, as far as its ends show.
     fn is_the_same(&self) -> io::Result<bool> {
         let tail = self.read.tail();
         Ok(self.bytes(0, self.read.head().len())? == self.read.head()

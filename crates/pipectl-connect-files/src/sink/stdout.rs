@@ -54,7 +54,7 @@ impl Sink for StdoutSink {
         context: SinkContext,
     ) -> Result<Box<dyn SinkWriter>, ConnectorError> {
         let in_use = redirected(&io::stdout(), &context.node)?;
-        Ok(Box::new(Writer { in_use, ..Writer::new(Box::new(io::stdout()), options.format, context) }))
+        Ok(Box::new(Writer { _in_use: in_use, ..Writer::new(Box::new(io::stdout()), options.format, context) }))
     }
 
     fn describe(&self, _: &StdoutOptions, (): &(), _output: &str, _node: &str) -> String {
@@ -86,14 +86,13 @@ struct Writer {
     /// Whether the header is still to come.
     fresh: bool,
     /// Keeps sources from reading what is written.
-    #[allow(dead_code, reason = "held until the writer is dropped")]
-    in_use: Option<InUse>,
+    _in_use: Option<InUse>,
 }
 
 impl Writer {
     fn new(out: Box<dyn Write + Send>, format: SinkFormat, context: SinkContext) -> Self {
         let formatter = Formatter::new(format, &context);
-        Self { formatter, out: Worker::new(context.host, out), fresh: context.restored.is_none(), in_use: None }
+        Self { formatter, out: Worker::new(context.host, out), fresh: context.restored.is_none(), _in_use: None }
     }
 }
 

@@ -34,7 +34,7 @@ pub fn refused(columns: &RecordBatch) -> BTreeMap<usize, String> {
     found
 }
 
-/// The rows whose value is there and not good. Nearly always all are good, which one pass over the values tells.
+/// The rows whose value is there and not good. Nearly always all are good, which one pass over the values shows.
 fn rows<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     good: impl Fn(T::Native) -> bool,

@@ -18,7 +18,7 @@ pub mod syntax;
 #[derive(Clone, Copy)]
 pub struct Code(&'static CodeInfo);
 
-/// What `pipectl explain` tells about a code.
+/// What `pipectl explain` says about a code.
 #[derive(Debug)]
 pub struct CodeInfo {
     /// `PC0102`.

@@ -1,7 +1,7 @@
 //! Forms that shield their operands: AND, OR, CASE, coalesce, nullif, IN and BETWEEN compute an operand only for the
 //! rows that need it.
 //!
-//! An operand that cannot fail may be computed for every row, since nobody can tell. One that can fail is computed for
+//! An operand that cannot fail may be computed for every row, since nobody can see the difference. One that can fail is computed for
 //! exactly the rows that reach it, whatever else is in the batch, and never for no row at all.
 
 use std::{

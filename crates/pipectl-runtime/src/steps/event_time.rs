@@ -64,7 +64,7 @@ pub(crate) enum Timed {
 }
 
 impl EventTimeStep {
-    /// For this declaration. `per_partition` keeps the partitions of the input apart; only the readers of a durable stream tell
+    /// For this declaration. `per_partition` keeps the partitions of the input apart; only the readers of a durable stream report
     /// when one of them is idle, so everywhere else the input counts as one.
     pub(crate) fn new(time: &EventTime, per_partition: bool) -> Self {
         Self {

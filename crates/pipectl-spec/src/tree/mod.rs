@@ -1,6 +1,6 @@
 //! YAML text as a tree in which every key and value knows its place. The only module that knows the YAML library.
 //!
-//! The tree is built of the parser's events and not of a deserializer's values, because only the events tell a plain
+//! The tree is built of the parser's events and not of a deserializer's values, because only the events distinguish a plain
 //! scalar from a quoted one, give every span in bytes, and let us go on after a duplicate key or an unknown alias. A file
 //! is cut at its `---` lines first: YAML forbids such a line inside any scalar, so a syntax error in one document cannot
 //! hide the problems of the next.

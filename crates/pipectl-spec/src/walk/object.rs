@@ -343,7 +343,7 @@ fn elsewhere(entry: &Entry, kinds: &[&str], schema: &Value, path: &Path) -> Opti
     inside.then(|| format!("write `{}` next to `{kind}`, not inside it", entry.key))
 }
 
-/// The node whose key tells best where the mapping at `path` is: itself, or in a document, which has no key, its first.
+/// The node whose key shows best where the mapping at `path` is: itself, or in a document, which has no key, its first.
 pub(crate) fn heading(node: &Node, path: &Path) -> Path {
     match (path.segments(), node.entries()) {
         ([_], [first, ..]) => path.key(&first.key),

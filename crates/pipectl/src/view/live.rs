@@ -101,7 +101,7 @@ impl Live {
         }
     }
 
-    /// The run was told to stop and drains.
+    /// The run was asked to stop and drains.
     pub(crate) fn stopping(&mut self) {
         if let Self::Terminal(terminal) = self {
             terminal.stopping = true;

@@ -50,7 +50,7 @@ impl Seen {
 
 impl Objects {
     /// By an address: `s3://bucket/path`, `az://container/path`, `gs://bucket/path`. Who asks, and where the service is, the
-    /// usual variables tell (`AWS_…`, `AZURE_STORAGE_…`, `GOOGLE_…`).
+    /// usual variables give (`AWS_…`, `AZURE_STORAGE_…`, `GOOGLE_…`).
     ///
     /// # Errors
     /// If the address is none of these, or a variable is missing or wrong.

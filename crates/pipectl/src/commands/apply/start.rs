@@ -64,7 +64,7 @@ impl Set<'_> {
             }
             if made.created {
                 let partitions = match made.state.partitions.len() {
-                    // Where there are none to see, there is no number to tell.
+                    // Where there are none to see, there is no number to report.
                     0 => String::new(),
                     many => format!(" ({})", view::counted(many as u64, "partition")),
                 };

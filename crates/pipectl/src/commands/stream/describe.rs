@@ -30,7 +30,7 @@ pub(super) async fn run(reach: &Reach, arguments: &DescribeArguments, global: &G
     }
 }
 
-/// As the service tells it, with times as specs write them.
+/// As the service reports it, with times as specs write them.
 fn as_json(state: &StreamState) -> Value {
     let mut value = serde_json::to_value(state).unwrap_or_default();
     let text = |time: Option<Duration>| json!(time.map(|time| units::Duration(time).to_string()));
