@@ -224,6 +224,7 @@ impl<'a> Checker<'a> {
                 Param::Is(DataType::Json) => Some(arg),
                 Param::Is(wanted) => self.coerce(arg, wanted),
                 Param::Number | Param::Same => self.coerce(arg, shared),
+                Param::Any => Some(arg),
                 Param::Literal(kind) => self.constant_argument(function, kind, arg, typed.last()),
             });
         }
@@ -231,6 +232,7 @@ impl<'a> Checker<'a> {
         let data_type = match signature.returns {
             Returns::Is(data_type) => data_type,
             Returns::Same => shared,
+            Returns::First => typed.first()?.data_type,
         };
         Some((typed, data_type))
     }
@@ -250,6 +252,7 @@ pub(super) fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
             }
             Param::Is(wanted) => fits(arg, wanted),
             Param::Literal(_) => true,
+            Param::Any => !matches!(arg.data_type, DataType::Json | DataType::Interval),
             param @ (Param::Number | Param::Same) => {
                 let allowed = match param {
                     Param::Number => fits(arg, DataType::Float64),
