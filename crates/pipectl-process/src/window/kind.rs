@@ -127,12 +127,18 @@ impl Kind {
             Self::Count => Arrow::Int64,
             Self::IntSum => INT_SUM,
             Self::DecimalSum(scale) => Arrow::Decimal256(76, *scale),
-            Self::DecimalMean(scale) => Arrow::Decimal256(76, mean_scale(*scale)),
-            Self::FloatSum { .. } | Self::IntMean | Self::Moments(_) => Arrow::Float64,
-            Self::Extreme(kind, _) | Self::Pick(kind, _) | Self::By([kind, _], _) => kind.clone(),
-            Self::Quantile(kind, Quantile { continuous: false, .. }) => kind.clone(),
-            Self::Quantile(Arrow::Decimal128(_, scale), _) => Arrow::Decimal256(76, mean_scale(*scale)),
-            Self::Quantile(..) => Arrow::Float64,
+            Self::DecimalMean(scale)
+            | Self::Quantile(Arrow::Decimal128(_, scale), Quantile { continuous: true, .. }) => {
+                Arrow::Decimal256(76, mean_scale(*scale))
+            }
+            Self::FloatSum { .. }
+            | Self::IntMean
+            | Self::Moments(_)
+            | Self::Quantile(_, Quantile { continuous: true, .. }) => Arrow::Float64,
+            Self::Extreme(kind, _)
+            | Self::Pick(kind, _)
+            | Self::By([kind, _], _)
+            | Self::Quantile(kind, Quantile { continuous: false, .. }) => kind.clone(),
             Self::Joined { .. } => Arrow::LargeUtf8,
         }
     }

@@ -150,7 +150,7 @@ impl WindowOperator {
         let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
         let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(broken)?;
         let header: Header = serde_json::from_slice(header).map_err(|_| broken())?;
-        self.check_format(&header)?;
+        check_format(&header)?;
         if header.fingerprint != self.fingerprint {
             return Err(OperatorError(
                 "the checkpoint holds windows of another query: its window, keys, aggregates or filter have changed; \
@@ -196,15 +196,6 @@ impl WindowOperator {
         self.plan.calls.iter().map(|call| Ok(call.create()?.format())).collect()
     }
 
-    fn check_format(&self, header: &Header) -> Result<(), OperatorError> {
-        let written = match (header.format, header.datafusion.as_deref()) {
-            (FORMAT, _) | (1, Some(DATAFUSION)) => return Ok(()),
-            (format, Some(version)) => format!("in format {format} with DataFusion {version}"),
-            (format, None) => format!("in format {format}"),
-        };
-        Err(unreadable(&written, &format!("formats {} and {FORMAT}", FORMAT - 1)))
-    }
-
     fn check_accumulators(&self, header: &Header) -> Result<(), OperatorError> {
         if header.format == 1 {
             return Ok(());
@@ -218,6 +209,15 @@ impl WindowOperator {
         }
         Ok(())
     }
+}
+
+fn check_format(header: &Header) -> Result<(), OperatorError> {
+    let written = match (header.format, header.datafusion.as_deref()) {
+        (FORMAT, _) | (1, Some(DATAFUSION)) => return Ok(()),
+        (format, Some(version)) => format!("in format {format} with DataFusion {version}"),
+        (format, None) => format!("in format {format}"),
+    };
+    Err(unreadable(&written, &format!("formats {} and {FORMAT}", FORMAT - 1)))
 }
 
 fn unreadable(written: &str, readable: &str) -> OperatorError {

@@ -55,6 +55,7 @@ fn discrete<S: Slots>(
     values.column(places.map(|place| place.map(|(slot, _, _)| slot)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of one type")]
 fn ints(
     values: &Fixed<Int64Type>,
     _: &DataType,
@@ -64,7 +65,7 @@ fn ints(
         let (low, high) = (values.get(low), values.get(high));
         if low == high || weight <= 0.0 {
             low as f64
-        } else if weight == 0.5 {
+        } else if weight.total_cmp(&0.5).is_eq() {
             middle(low, high)
         } else {
             low as f64 + (i128::from(high) - i128::from(low)) as f64 * weight
@@ -73,6 +74,7 @@ fn ints(
     Ok(Arc::new(places.map(|place| place.map(result)).collect::<Float64Array>()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of one type")]
 fn floats(
     values: &Fixed<Float64Type>,
     _: &DataType,
@@ -81,11 +83,12 @@ fn floats(
     let result = |(low, high, weight): Between| {
         let (low, high) = (values.get(low), values.get(high));
         // Two products cannot overflow where the difference could.
-        if low == high || weight <= 0.0 { low } else { low * (1.0 - weight) + high * weight }
+        if low.total_cmp(&high).is_eq() || weight <= 0.0 { low } else { low * (1.0 - weight) + high * weight }
     };
     Ok(Arc::new(places.map(|place| place.map(result)).collect::<Float64Array>()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "one of several functions of one type")]
 fn decimals(
     values: &Fixed<Decimal128Type>,
     kind: &DataType,

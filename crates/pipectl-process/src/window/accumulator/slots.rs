@@ -213,7 +213,7 @@ impl Slots for Bools {
 
 /// Texts or bytes, one after the other in one buffer.
 pub(crate) struct Bytes<T: ByteViewType> {
-    bytes: Vec<u8>,
+    buffer: Vec<u8>,
     spans: Vec<Span>,
     /// Bytes of the buffer that no value has any more.
     unused: usize,
@@ -235,38 +235,38 @@ impl<T: ByteViewType> Bytes<T> {
     #[inline]
     pub(crate) fn get(&self, slot: usize) -> &[u8] {
         let Some(span) = self.spans.get(slot) else { return &[] };
-        self.bytes.get(span.start..span.start + span.length as usize).unwrap_or_default()
+        self.buffer.get(span.start..span.start + span.length as usize).unwrap_or_default()
     }
 
     /// Values are replaced in place if they fit; else they go to the end of the buffer.
     fn put_bytes(&mut self, slot: usize, value: &[u8]) {
-        let end = self.bytes.len();
+        let end = self.buffer.len();
         let Some(span) = self.spans.get_mut(slot) else { return };
         let length = value.len() as u32;
         if length <= span.room {
             span.length = length;
-            if let Some(place) = self.bytes.get_mut(span.start..span.start + value.len()) {
+            if let Some(place) = self.buffer.get_mut(span.start..span.start + value.len()) {
                 place.copy_from_slice(value);
             }
             return;
         }
         self.unused += span.room as usize;
         *span = Span { start: end, length, room: length };
-        self.bytes.extend_from_slice(value);
-        if self.unused > LEAST_UNUSED && self.unused > self.bytes.len() / 2 {
+        self.buffer.extend_from_slice(value);
+        if self.unused > LEAST_UNUSED && self.unused > self.buffer.len() / 2 {
             self.rewrite();
         }
     }
 
     #[cold]
     fn rewrite(&mut self) {
-        let mut bytes = Vec::with_capacity(self.bytes.len() - self.unused);
+        let mut bytes = Vec::with_capacity(self.buffer.len() - self.unused);
         for span in &mut self.spans {
-            let value = self.bytes.get(span.start..span.start + span.length as usize).unwrap_or_default();
+            let value = self.buffer.get(span.start..span.start + span.length as usize).unwrap_or_default();
             *span = Span { start: bytes.len(), length: span.length, room: span.length };
             bytes.extend_from_slice(value);
         }
-        self.bytes = bytes;
+        self.buffer = bytes;
         self.unused = 0;
     }
 }
@@ -293,7 +293,7 @@ impl<T: BytesOf> Slots for Bytes<T> {
     type Array = GenericByteViewArray<T>;
 
     fn new(_: &DataType) -> Self {
-        Self { bytes: Vec::new(), spans: Vec::new(), unused: 0, kind: std::marker::PhantomData }
+        Self { buffer: Vec::new(), spans: Vec::new(), unused: 0, kind: std::marker::PhantomData }
     }
 
     fn grow(&mut self, total: usize) {
@@ -327,7 +327,7 @@ impl<T: BytesOf> Slots for Bytes<T> {
     }
 
     fn size(&self) -> usize {
-        self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()
+        self.buffer.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 }
 
@@ -351,7 +351,7 @@ mod tests {
         for row in 0..199 {
             slots.put(1, &texts, row);
         }
-        assert!(slots.bytes.len() < 3 * LEAST_UNUSED, "{}", slots.bytes.len());
+        assert!(slots.buffer.len() < 3 * LEAST_UNUSED, "{}", slots.buffer.len());
         slots.put(0, &texts, 200);
         assert_eq!(slots.compare(1, &texts, 198), Ordering::Equal);
         slots.put(1, &texts, 199);

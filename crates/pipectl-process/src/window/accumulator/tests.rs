@@ -288,7 +288,7 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn new(&self) -> Box<dyn Accumulator> {
+    fn create(&self) -> Box<dyn Accumulator> {
         self.which.create(self.distinct.then(|| std::slice::from_ref(self.kinds[0]))).unwrap()
     }
 
@@ -313,14 +313,14 @@ impl Case<'_> {
     }
 
     fn restored(&self, state: &[ArrayRef], groups: &[usize]) -> Box<dyn Accumulator> {
-        let mut new = self.new();
+        let mut new = self.create();
         new.merge(state, groups, GROUPS).unwrap();
         new
     }
 
     fn run(&self, steps: &[Step], filtered: bool) -> Box<dyn Accumulator> {
         let same: Vec<usize> = (0..GROUPS).collect();
-        let mut panes = [self.new(), self.new()];
+        let mut panes = [self.create(), self.create()];
         // A pane has as many groups as it has seen; here, both have all from the start.
         self.update(&mut panes[0], &[], false, filtered);
         self.update(&mut panes[1], &[], true, filtered);
