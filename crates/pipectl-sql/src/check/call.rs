@@ -221,10 +221,9 @@ impl<'a> Checker<'a> {
         let mut typed = Vec::with_capacity(args.len());
         for (position, arg) in args.into_iter().enumerate() {
             typed.push(match signature.param(position)? {
-                Param::Is(DataType::Json) => Some(arg),
+                Param::Is(DataType::Json) | Param::Any => Some(arg),
                 Param::Is(wanted) => self.coerce(arg, wanted),
                 Param::Number | Param::Same => self.coerce(arg, shared),
-                Param::Any => Some(arg),
                 Param::Literal(kind) => self.constant_argument(function, kind, arg, typed.last()),
             });
         }
