@@ -140,13 +140,13 @@ pub(crate) fn rows(rng: &mut SeededRng, count: usize) -> Vec<Row> {
         .collect()
 }
 
-fn same(text: impl Into<String>) -> Pair {
+pub(crate) fn same(text: impl Into<String>) -> Pair {
     let text = text.into();
     Pair { ours: text.clone(), theirs: text, fallible: false }
 }
 
 /// Fills `{}` in both texts with the operands.
-fn put(ours: &str, theirs: &str, operands: &[&Pair], fallible: bool) -> Pair {
+pub(crate) fn put(ours: &str, theirs: &str, operands: &[&Pair], fallible: bool) -> Pair {
     let fill = |form: &str, text: fn(&Pair) -> &str| {
         let mut filled = String::new();
         let mut pieces = form.split("{}");
@@ -164,7 +164,7 @@ fn put(ours: &str, theirs: &str, operands: &[&Pair], fallible: bool) -> Pair {
     }
 }
 
-fn alike(form: &str, operands: &[&Pair], fallible: bool) -> Pair {
+pub(crate) fn alike(form: &str, operands: &[&Pair], fallible: bool) -> Pair {
     put(form, form, operands, fallible)
 }
 
@@ -417,52 +417,13 @@ fn date(rng: &mut SeededRng, depth: usize) -> Pair {
 }
 
 impl Pair {
-    fn with_theirs(self, theirs: String) -> Self {
+    pub(crate) fn with_theirs(self, theirs: String) -> Self {
         Self { theirs, ..self }
     }
-}
 
-/// An aggregate, the kind of its result, in both dialects.
-pub(crate) fn aggregate(rng: &mut SeededRng) -> (Pair, Kind) {
-    let filter = match rng.below(3) {
-        0 => same(" FILTER (WHERE b)"),
-        1 => same(" FILTER (WHERE j > 1 AND s IS NOT NULL)"),
-        _ => same(""),
-    };
-    let distinct = rng.one(&["", "", "DISTINCT "]);
-    let number = same(rng.one(&["j", "length(s)", "CASE WHEN c THEN j END", "coalesce(j, 7)"]));
-    let float = same(rng.one(&["g", "abs(g)", "nullif(g, 1.0)"]));
-    match rng.below(12) {
-        0 => (alike("count(*){}", &[&filter], false), Kind::Int),
-        1 => (alike(&format!("count({distinct}{{}}){{}}"), &[&number, &filter], false), Kind::Int),
-        2 => (
-            alike(&format!("count({distinct}{{}}){{}}"), &[&same(rng.one(&["s", "g", "b", "d"])), &filter], false),
-            Kind::Int,
-        ),
-        3 => (
-            put(
-                &format!("sum({distinct}{{}}){{}}"),
-                &format!("CAST(sum({distinct}{{}}){{}} AS BIGINT)"),
-                &[&number, &filter],
-                false,
-            ),
-            Kind::Int,
-        ),
-        4 => (alike("sum({}){}", &[&float, &filter], false), Kind::Float),
-        5 => (alike(&format!("avg({distinct}{{}}){{}}"), &[&float, &filter], false), Kind::Float),
-        6 => (alike("min({}){}", &[&number, &filter], false), Kind::Int),
-        7 => (alike("max({}){}", &[&same("s"), &filter], false), Kind::Text),
-        8 => (alike("stddev_samp({}){}", &[&float, &filter], false), Kind::Float),
-        9 => (alike("bool_and({}){}", &[&same("b"), &filter], false), Kind::Bool),
-        10 => (alike("bool_or({}){}", &[&same("c"), &filter], false), Kind::Bool),
-        _ => (
-            put(
-                "sum(10 / j) FILTER (WHERE j <> 0)",
-                "CAST(sum(10 // nullif(j, 0)) FILTER (WHERE j <> 0) AS BIGINT)",
-                &[],
-                false,
-            ),
-            Kind::Int,
-        ),
+    /// The same with DuckDB's name of the type.
+    pub(crate) fn of_double(self) -> Self {
+        let theirs = self.theirs.replace("AS float64", "AS DOUBLE");
+        self.with_theirs(theirs)
     }
 }

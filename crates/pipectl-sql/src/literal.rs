@@ -183,6 +183,8 @@ pub(crate) fn check_text(kind: LiteralKind, text: &str) -> Result<(), Flaw> {
         LiteralKind::Encoding => one_of(ENCODINGS),
         LiteralKind::Zone => check_zone(text),
         LiteralKind::Group | LiteralKind::Digits => Err((None, "a whole number is expected here".to_owned())),
+        LiteralKind::Fraction => Err((None, "a number from 0 to 1 is expected here".to_owned())),
+        LiteralKind::Text => Ok(()),
     }
 }
 

@@ -318,7 +318,7 @@ fn names_alone() {
         ("lag", "neighboring rows"),
         ("YEAR", "date_part('year', time)"),
         ("now", "event_time()"),
-        ("median", "does not have it"),
+        ("mode", "does not have it"),
         ("rand", "sha256"),
     ] {
         assert!(instead_of(name).is_some_and(|text| text.contains(part)), "{name}: {:?}", instead_of(name));

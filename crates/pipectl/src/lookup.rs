@@ -259,7 +259,7 @@ mod tests {
         for (word, part) in [
             ("lag", "neighboring rows"),
             ("year", "date_part('year', time)"),
-            ("median", "Not a function of pipectl"),
+            ("mode", "Not a function of pipectl"),
             ("dead_letters", "cannot be processed"),
             ("metadata", "name: "),
             ("metadata.name", "checkpoints"),

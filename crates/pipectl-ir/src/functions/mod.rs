@@ -105,6 +105,8 @@ pub enum Param {
     Number,
     /// Any type that can be compared, but the same for all such arguments of the call.
     Same,
+    /// Any type that can be compared, whatever the other arguments are.
+    Any,
     /// A constant, known and checked before anything runs.
     Literal(LiteralKind),
 }
@@ -130,6 +132,10 @@ pub enum LiteralKind {
     Digits,
     /// The name of a time zone in the IANA database.
     Zone,
+    /// A number from 0 to 1.
+    Fraction,
+    /// Any text.
+    Text,
 }
 
 /// What comes out.
@@ -139,6 +145,8 @@ pub enum Returns {
     Is(DataType),
     /// The type of the arguments that are `Number` or `Same`.
     Same,
+    /// The type of the first argument.
+    First,
 }
 
 /// The words that `date_trunc` takes.
@@ -209,7 +217,7 @@ impl Param {
         match self {
             Self::Is(data_type) => data_type.name().to_owned(),
             Self::Number => "number".to_owned(),
-            Self::Same => "value".to_owned(),
+            Self::Same | Self::Any => "value".to_owned(),
             Self::Literal(kind) => kind.describe().to_owned(),
         }
     }
@@ -228,6 +236,8 @@ impl LiteralKind {
             Self::Encoding => "'base64' or 'hex'",
             Self::Digits => "digits",
             Self::Zone => "'zone'",
+            Self::Fraction => "fraction",
+            Self::Text => "'text'",
         }
     }
 }

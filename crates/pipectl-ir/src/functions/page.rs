@@ -129,6 +129,11 @@ The semantics are those of PostgreSQL. This page lists every difference.
   `hop(INTERVAL '10 seconds', INTERVAL '1 minute')` (slide, then size).
   `tumble(size, offset)` and `hop(slide, size, offset)` shift the windows: `tumble(INTERVAL '1 day', INTERVAL '6 hours')`
   starts each day at 6:00. `window_start` and `window_end` are the bounds of the window.
+- Aggregates skip nulls, except `count(*)`. Their results depend only on the rows of the window, not on the order in which
+  the rows arrive; only sums, means and variances of `float64` can differ in their last digits. Functions that depend on an
+  order use event time, then partition and position.
+- `SELECT DISTINCT window_start, a, b FROM s GROUP BY tumble(INTERVAL '1 minute')` returns the different rows of each window.
+  Everything that is selected is a group key, and one bound of the window must be selected.
 - Over a bounded input, such as a file, a query can group without a window. It writes one result when the input ends, for
   the records of this run, and no result if there are no records. All groups stay in memory until then.
 ";

@@ -71,8 +71,11 @@ impl Layout {
             ExprKind::WindowEnd => native("in_years".to_owned(), time::in_years(), vec![self.slot(&Slot::WindowEnd)?]),
             ExprKind::Aggregate(index) => {
                 let column = self.slot(&Slot::Aggregate(*index))?;
-                match (&arrow, column.data_type(&self.schema)? == arrow) {
-                    (_, false) => native("sum_to_int".to_owned(), cast::sum_to_int(), vec![column]),
+                let result = column.data_type(&self.schema)?;
+                match (&arrow, result == arrow) {
+                    (_, false) => {
+                        native(format!("of {result}"), kernel::aggregate::kernel(&result, &arrow)?, vec![column])
+                    }
                     (Arrow::Float64, _) => native("in_range".to_owned(), arithmetic::in_range(), vec![column]),
                     _ => column,
                 }

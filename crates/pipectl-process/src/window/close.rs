@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, TimestampMicrosecondArray};
-use arrow_ord::sort::{SortColumn, lexsort_to_indices};
-use arrow_select::take::take;
+use arrow_schema::DataType as Arrow;
 use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME, civil};
 
 use super::{
     operator::{WHOLE, WindowOperator},
-    pane::{Live, Pane},
+    pane::Pane,
 };
 use crate::{
     OperatorError, Output,
@@ -57,10 +56,10 @@ impl WindowOperator {
 
     /// Gives the result of the window over everything, if anything has come; `newest` is the newest event time.
     pub(super) fn close_whole(&mut self, newest: Micros, out: &mut Output) -> Result<(), OperatorError> {
-        let Some(mut pane) = self.panes.remove(&WHOLE) else { return Ok(()) };
+        let Some(pane) = self.panes.remove(&WHOLE) else { return Ok(()) };
         self.bytes = self.bytes.saturating_sub(pane.size());
         out.released += pane.rows;
-        let (columns, rows) = pane.thaw(&self.plan)?.finish()?;
+        let (columns, rows) = pane.results()?;
         // No column shows these bounds.
         let event_time = (newest > START_OF_TIME).then_some(newest);
         let mut results = Vec::new();
@@ -89,13 +88,12 @@ impl WindowOperator {
     /// What the query makes of the contents of a window.
     fn rows_of(
         &mut self,
-        (columns, rows, arrival): (Vec<ArrayRef>, usize, Micros),
+        (mut columns, rows, arrival): (Vec<ArrayRef>, usize, Micros),
         (start, end): (Micros, Micros),
         event_time: Option<Micros>,
         results: &mut Vec<Batch>,
         out: &mut Output,
     ) -> Result<(), OperatorError> {
-        let mut columns = self.by_key(columns)?;
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(start, rows)));
         columns.push(Arc::new(TimestampMicrosecondArray::from_value(end, rows)));
         let broken =
@@ -138,7 +136,7 @@ impl WindowOperator {
         Ok(())
     }
 
-    /// Keys and aggregates of a window, and the latest arrival.
+    /// Keys and aggregates of a window by ascending key, and the latest arrival.
     fn contents(
         &mut self,
         start: Micros,
@@ -146,37 +144,26 @@ impl WindowOperator {
         out: &mut Output,
     ) -> Result<(Vec<ArrayRef>, usize, Micros), OperatorError> {
         if self.pane == self.window.size() {
-            let Some(mut pane) = self.panes.remove(&start) else {
+            let Some(pane) = self.panes.remove(&start) else {
                 return Err(OperatorError("a window has no pane".to_owned()));
             };
             self.bytes = self.bytes.saturating_sub(pane.size());
             out.released += pane.rows;
-            let (columns, rows) = pane.thaw(&self.plan)?.finish()?;
+            let (columns, rows) = pane.results()?;
             return Ok((columns, rows, pane.arrival));
         }
-        let mut whole = Live::new(&self.plan)?;
-        let mut arrival = Micros::MIN;
-        for pane in self.panes.range_mut(start..end).map(|(_, pane)| pane) {
-            let before = pane.size();
-            whole.merge(pane.freeze()?)?;
-            self.bytes = (self.bytes + Pane::size(pane)).saturating_sub(before);
-            arrival = arrival.max(pane.arrival);
+        let mut panes = self.panes.range(start..end).map(|(_, pane)| pane);
+        let (first, second) = (panes.next(), panes.next());
+        if let (Some(only), None) = (first, second) {
+            let (columns, rows) = only.results()?;
+            return Ok((columns, rows, only.arrival));
         }
-        let (columns, rows) = whole.finish()?;
-        Ok((columns, rows, arrival))
-    }
-
-    /// Sorted by the group keys: the order of hash tables must not show.
-    fn by_key(&self, columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>, OperatorError> {
-        let keys = self.plan.keys.fields().len();
-        if keys == 0 {
-            return Ok(columns);
+        let mut whole = Pane::new(&self.plan)?;
+        for pane in first.into_iter().chain(second).chain(panes) {
+            whole.merge(pane)?;
         }
-        let broken = |error: arrow_schema::ArrowError| OperatorError(format!("results cannot be sorted: {error}"));
-        let by: Vec<SortColumn> =
-            columns.iter().take(keys).map(|values| SortColumn { values: Arc::clone(values), options: None }).collect();
-        let order = lexsort_to_indices(&by, None).map_err(broken)?;
-        columns.iter().map(|column| take(column, &order, None)).collect::<Result<_, _>>().map_err(broken)
+        let (columns, rows) = whole.results()?;
+        Ok((columns, rows, whole.arrival))
     }
 
     /// A frame of results with names that people understand, for the dead letters.
@@ -193,8 +180,9 @@ impl WindowOperator {
         for (name, column) in names.zip(frame.columns()) {
             // A sum that is too long for an int64 has no type that a record can have; its digits do.
             let column = match column.data_type() {
-                arrow_schema::DataType::Decimal128(..) => arrow_cast::cast(column, &arrow_schema::DataType::Utf8View)
-                    .map_err(|error| OperatorError(error.to_string()))?,
+                Arrow::Decimal128(..) | Arrow::Decimal256(..) | Arrow::LargeUtf8 => {
+                    arrow_cast::cast(column, &Arrow::Utf8View).map_err(|error| OperatorError(error.to_string()))?
+                }
                 _ => Arc::clone(column),
             };
             fields.push(arrow_schema::Field::new(name, column.data_type().clone(), true));

@@ -10,7 +10,7 @@ use pipectl_ir::{
     query::{Query, Window},
 };
 
-use super::{pane::Pane, plan::Plan, snapshot};
+use super::{accumulator::Place, pane::Pane, plan::Plan, snapshot};
 use crate::{
     Operator, OperatorError, Output, Reason,
     sql::{Course, Outcome, dead_letter},
@@ -178,6 +178,7 @@ impl WindowOperator {
         start: Micros,
         values: &[ArrayRef],
         rows: usize,
+        places: Option<&[Place]>,
         arrival: Micros,
     ) -> Result<(), OperatorError> {
         let pane = match self.panes.entry(start) {
@@ -185,7 +186,7 @@ impl WindowOperator {
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(Pane::new(&self.plan)?),
         };
         let before = if pane.arrival == START_OF_TIME { 0 } else { pane.size() };
-        pane.update(&self.plan, values, rows)?;
+        pane.update(&self.plan, values, rows, places)?;
         pane.arrival = pane.arrival.max(arrival);
         self.bytes = (self.bytes + pane.size()).saturating_sub(before);
         Ok(())
@@ -199,20 +200,25 @@ impl WindowOperator {
         dead.sort_by_key(|(row, _)| *row);
         dead_letter(batch, dead, out)?;
         let arrival = outcome.take(&batch.arrival)?;
+        let places = if self.plan.places { Some(places_of(batch, &outcome)?) } else { None };
         out.absorbed += starts.len() as u64;
 
         let ascending = starts.windows(2).all(|pair| pair[0] <= pair[1]);
-        let (starts, values, arrival) =
-            if ascending { (starts, outcome.values, arrival) } else { sorted(&starts, &outcome.values, &arrival)? };
+        let (starts, values, places, arrival) = if ascending {
+            (starts, outcome.values, places, arrival)
+        } else {
+            sorted(&starts, &outcome.values, places.as_deref(), &arrival)?
+        };
         let mut from = 0;
         while let Some(start) = starts.get(from).copied() {
             let to = from + starts[from..].partition_point(|other| *other == start);
             let latest = arrival.values()[from..to].iter().copied().max().unwrap_or(START_OF_TIME);
+            let places = places.as_ref().map(|places| &places[from..to]);
             if to - from == starts.len() {
-                self.absorb(start, &values, to, latest)?;
+                self.absorb(start, &values, to, places, latest)?;
             } else {
                 let slices: Vec<ArrayRef> = values.iter().map(|column| column.slice(from, to - from)).collect();
-                self.absorb(start, &slices, to - from, latest)?;
+                self.absorb(start, &slices, to - from, places, latest)?;
             }
             from = to;
         }
@@ -283,20 +289,35 @@ impl Operator for WindowOperator {
     }
 }
 
+/// Where the rows of an outcome stand in event time. Rows without event time come first.
+fn places_of(batch: &Batch, outcome: &Outcome) -> Result<Vec<Place>, OperatorError> {
+    let times = batch.event_time.as_ref().map(|times| outcome.take(times)).transpose()?;
+    let positions = outcome.take(&batch.offsets)?;
+    let time = |row| times.as_ref().filter(|times| times.is_valid(row)).map_or(START_OF_TIME, |times| times.value(row));
+    let place =
+        |(row, position): (usize, &i64)| Place { time: time(row), partition: batch.partition, position: *position };
+    Ok(positions.values().iter().enumerate().map(place).collect())
+}
+
+/// What is known of rows: the start of the pane, the values, the place and the arrival of each.
+type Rows = (Vec<Micros>, Vec<ArrayRef>, Option<Vec<Place>>, Int64Array);
+
 /// Rows by pane; rows of one pane keep their order.
 fn sorted(
     starts: &[Micros],
     values: &[ArrayRef],
+    places: Option<&[Place]>,
     arrival: &Int64Array,
-) -> Result<(Vec<Micros>, Vec<ArrayRef>, Int64Array), OperatorError> {
+) -> Result<Rows, OperatorError> {
     let broken = |error: arrow_schema::ArrowError| OperatorError(error.to_string());
     let mut order: Vec<u32> = (0..starts.len() as u32).collect();
     order.sort_by_key(|row| starts[*row as usize]);
     let starts = order.iter().map(|row| starts[*row as usize]).collect();
     let arrival = order.iter().map(|row| arrival.value(*row as usize)).collect::<Vec<_>>().into();
+    let places = places.map(|places| order.iter().map(|row| places[*row as usize]).collect());
     let order = UInt32Array::from(order);
     let values = values.iter().map(|column| take(column, &order, None)).collect::<Result<_, _>>().map_err(broken)?;
-    Ok((starts, values, arrival))
+    Ok((starts, values, places, arrival))
 }
 
 fn gcd(a: i64, b: i64) -> i64 {

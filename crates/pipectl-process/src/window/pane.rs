@@ -1,7 +1,10 @@
-//! One stretch of time: group keys and aggregates, live or frozen.
+//! One stretch of time: group keys and aggregates.
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
-use datafusion_expr::EmitTo;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, cast::AsArray, types::UInt64Type};
+use arrow_ord::sort::{SortColumn, lexsort_to_indices};
+use arrow_select::take::take;
 use datafusion_physical_plan::aggregates::{
     group_values::{GroupValues, new_group_values},
     order::GroupOrdering,
@@ -9,177 +12,188 @@ use datafusion_physical_plan::aggregates::{
 use pipectl_data::{Micros, START_OF_TIME};
 
 use super::{
-    aggregate::Aggregate,
-    plan::{Plan, broken},
+    accumulator::{Accumulator, Bits, Groups, Input, Log, Place, first_rows},
+    plan::{Call, Plan},
 };
 use crate::OperatorError;
 
 /// A pane.
 pub(super) struct Pane {
-    state: State,
     /// The latest arrival among its rows.
     pub(super) arrival: Micros,
     /// How many records it holds.
     pub(super) rows: u64,
-}
-
-enum State {
-    Live(Live),
-    Frozen(Frozen),
-}
-
-/// Groups that take rows.
-pub(super) struct Live {
-    /// `None` without group keys: then there is one group.
-    groups: Option<Box<dyn GroupValues>>,
-    aggregates: Vec<Box<dyn Aggregate>>,
-    /// Scratch for the groups of a batch's rows.
+    /// Finds the group of a key; nothing is ever read from it. `None` without group keys: then there is one group.
+    index: Option<Box<dyn GroupValues>>,
+    /// The keys of the groups, in the order of their numbers.
+    keys: Log,
+    /// How many groups there are.
+    total: usize,
+    accumulators: Vec<Box<dyn Accumulator>>,
+    /// The groups that changed since the last checkpoint.
+    changed: Bits,
+    /// What the last checkpoint wrote, as long as nothing changes.
+    encoded: Option<Arc<[u8]>>,
+    /// Scratch: the groups of a batch's rows, and the rows of those that are new.
     numbers: Vec<usize>,
+    new: Vec<usize>,
 }
 
-/// Groups as columns.
-pub(super) struct Frozen {
+/// What a pane holds, as columns.
+pub(super) struct State {
     pub(super) keys: Vec<ArrayRef>,
     /// How many groups.
     pub(super) groups: usize,
     /// The columns of each aggregate's state.
-    pub(super) states: Vec<Vec<ArrayRef>>,
-    /// The checkpoint's bytes, once written.
-    pub(super) encoded: Option<std::sync::Arc<[u8]>>,
+    pub(super) accumulators: Vec<Vec<ArrayRef>>,
 }
 
 impl Pane {
     pub(super) fn new(plan: &Plan) -> Result<Self, OperatorError> {
-        Ok(Self { state: State::Live(Live::new(plan)?), arrival: START_OF_TIME, rows: 0 })
-    }
-
-    pub(super) fn frozen(frozen: Frozen, arrival: Micros, rows: u64) -> Self {
-        Self { state: State::Frozen(frozen), arrival, rows }
-    }
-
-    /// Takes rows: the values of [`Plan::rows`].
-    pub(super) fn update(&mut self, plan: &Plan, values: &[ArrayRef], rows: usize) -> Result<(), OperatorError> {
-        self.thaw(plan)?.update(plan, values, rows)?;
-        self.rows += rows as u64;
-        Ok(())
-    }
-
-    /// The groups, ready to take rows.
-    pub(super) fn thaw(&mut self, plan: &Plan) -> Result<&mut Live, OperatorError> {
-        if let State::Frozen(frozen) = &self.state {
-            let mut live = Live::new(plan)?;
-            live.merge(frozen)?;
-            self.state = State::Live(live);
-        }
-        match &mut self.state {
-            State::Live(live) => Ok(live),
-            State::Frozen(_) => Err(OperatorError("a pane stayed frozen".to_owned())),
-        }
-    }
-
-    /// The groups as columns; they stay so until rows come.
-    pub(super) fn freeze(&mut self) -> Result<&mut Frozen, OperatorError> {
-        if let State::Live(live) = &mut self.state {
-            self.state = State::Frozen(live.freeze()?);
-        }
-        match &mut self.state {
-            State::Frozen(frozen) => Ok(frozen),
-            State::Live(_) => Err(OperatorError("a pane stayed live".to_owned())),
-        }
-    }
-
-    /// Bytes held.
-    pub(super) fn size(&self) -> usize {
-        match &self.state {
-            State::Live(live) => live.size(),
-            State::Frozen(frozen) => {
-                let columns = frozen.keys.iter().chain(frozen.states.iter().flatten());
-                columns.map(Array::get_array_memory_size).sum::<usize>()
-                    + frozen.encoded.as_deref().map_or(0, <[u8]>::len)
-            }
-        }
-    }
-}
-
-impl Live {
-    pub(super) fn new(plan: &Plan) -> Result<Self, OperatorError> {
-        let groups = if plan.keys.fields().is_empty() {
+        let index = if plan.keys.fields().is_empty() {
             None
         } else {
             Some(new_group_values(plan.keys.clone(), &GroupOrdering::None).map_err(broken)?)
         };
-        let aggregates = plan.calls.iter().map(super::plan::Call::create).collect::<Result<_, _>>()?;
-        Ok(Self { groups, aggregates, numbers: Vec::new() })
+        Ok(Self {
+            arrival: START_OF_TIME,
+            rows: 0,
+            keys: Log::new(plan.keys.fields().iter().map(|field| field.data_type()))?,
+            total: usize::from(index.is_none()),
+            index,
+            accumulators: plan.calls.iter().map(Call::create).collect::<Result<_, _>>()?,
+            changed: Bits::default(),
+            encoded: None,
+            numbers: Vec::new(),
+            new: Vec::new(),
+        })
     }
 
-    /// Finds the group of each row; answers how many groups there are.
-    fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Result<usize, OperatorError> {
+    /// How many groups it has.
+    pub(super) fn groups(&self) -> usize {
+        self.total
+    }
+
+    /// Finds the group of each row, and remembers the keys of new groups.
+    fn number(&mut self, keys: &[ArrayRef], rows: usize) -> Result<(), OperatorError> {
         self.numbers.clear();
-        if let Some(groups) = &mut self.groups {
-            groups.intern(keys, &mut self.numbers).map_err(broken)?;
-            return Ok(groups.len());
+        if let Some(index) = &mut self.index {
+            index.intern(keys, &mut self.numbers).map_err(broken)?;
+            let known = std::mem::replace(&mut self.total, index.len());
+            first_rows(&self.numbers, known..self.total, &mut self.new);
+            self.keys.append(keys, &self.new)?;
+        } else {
+            self.numbers.resize(rows, 0);
         }
-        self.numbers.resize(rows, 0);
-        Ok(1)
+        self.encoded = None;
+        self.changed.grow(self.total);
+        for group in &self.numbers {
+            self.changed.set(*group);
+        }
+        Ok(())
     }
 
-    fn update(&mut self, plan: &Plan, values: &[ArrayRef], rows: usize) -> Result<(), OperatorError> {
+    /// Takes rows: the values of [`Plan::rows`], and where they stand in event time if [`Plan::places`] says so.
+    pub(super) fn update(
+        &mut self,
+        plan: &Plan,
+        values: &[ArrayRef],
+        rows: usize,
+        places: Option<&[Place]>,
+    ) -> Result<(), OperatorError> {
         let misfit = || OperatorError("a row lacks the values of its aggregates".to_owned());
         let keys = values.get(..plan.keys.fields().len()).ok_or_else(misfit)?;
-        let total = self.number(keys, rows)?;
-        for (call, aggregate) in plan.calls.iter().zip(&mut self.aggregates) {
+        self.number(keys, rows)?;
+        for (call, accumulator) in plan.calls.iter().zip(&mut self.accumulators) {
             let args = values.get(call.args.clone()).ok_or_else(misfit)?;
-            let filter = call.filter.and_then(|index| values.get(index));
-            let filter = filter.map(mask).transpose()?;
-            if args.is_empty() {
-                // `count(*)`: something that is never null.
-                let ones: ArrayRef = std::sync::Arc::new(arrow_array::Int64Array::from_value(1, rows));
-                aggregate.update(&[ones], &self.numbers, filter.as_ref(), total).map_err(broken)?;
-            } else {
-                aggregate.update(args, &self.numbers, filter.as_ref(), total).map_err(broken)?;
+            let filter = call.filter.and_then(|index| values.get(index)).map(mask).transpose()?;
+            let filter = filter.as_ref();
+            accumulator.update(&Input { args, groups: &self.numbers, filter, total: self.total, places })?;
+        }
+        self.rows += rows as u64;
+        Ok(())
+    }
+
+    /// Takes what another pane holds; it stays as it is.
+    pub(super) fn merge(&mut self, other: &Self) -> Result<(), OperatorError> {
+        self.merge_state(&other.read()?)?;
+        self.arrival = self.arrival.max(other.arrival);
+        self.rows += other.rows;
+        Ok(())
+    }
+
+    /// Takes what another pane held.
+    pub(super) fn merge_state(&mut self, state: &State) -> Result<(), OperatorError> {
+        self.number(&state.keys, state.groups)?;
+        for (accumulator, columns) in self.accumulators.iter_mut().zip(&state.accumulators) {
+            accumulator.merge(columns, &self.numbers, self.total)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a pane of an earlier version held: there, `DISTINCT` kept the different values of all aggregates.
+    pub(super) fn merge_format_1(&mut self, plan: &Plan, state: &State) -> Result<(), OperatorError> {
+        self.number(&state.keys, state.groups)?;
+        for ((call, accumulator), columns) in plan.calls.iter().zip(&mut self.accumulators).zip(&state.accumulators) {
+            match (columns.as_slice(), call.is_needlessly_distinct()) {
+                ([positions, values], true) => {
+                    let positions: &UInt64Array =
+                        positions.as_primitive_opt::<UInt64Type>().ok_or_else(other_groups)?;
+                    let groups = positions.values().iter().map(|at| self.numbers.get(*at as usize).copied());
+                    let groups = groups.collect::<Option<Vec<_>>>().ok_or_else(other_groups)?;
+                    accumulator.merge(&[Arc::clone(values)], &groups, self.total)?;
+                }
+                _ => accumulator.merge(columns, &self.numbers, self.total)?,
             }
         }
         Ok(())
     }
 
-    /// Takes the groups of a frozen pane.
-    pub(super) fn merge(&mut self, frozen: &Frozen) -> Result<(), OperatorError> {
-        let total = self.number(&frozen.keys, frozen.groups)?;
-        for (aggregate, state) in self.aggregates.iter_mut().zip(&frozen.states) {
-            aggregate.merge(state, &self.numbers, total).map_err(broken)?;
-        }
-        Ok(())
+    /// What it holds; nothing changes.
+    pub(super) fn read(&self) -> Result<State, OperatorError> {
+        let accumulators = self.accumulators.iter().map(|accumulator| accumulator.read(Groups::All(self.total)));
+        Ok(State {
+            keys: self.keys.columns(),
+            groups: self.total,
+            accumulators: accumulators.collect::<Result<_, _>>()?,
+        })
     }
 
-    /// The keys and the results of all groups; nothing is left.
-    pub(super) fn finish(&mut self) -> Result<(Vec<ArrayRef>, usize), OperatorError> {
-        let mut columns = Vec::new();
-        let mut rows = 1;
-        if let Some(groups) = &mut self.groups {
-            rows = groups.len();
-            columns = groups.emit(EmitTo::All).map_err(broken)?;
+    /// The keys and the results of all groups by ascending key, as the order of the table must not show, and how many
+    /// they are; nothing changes.
+    pub(super) fn results(&self) -> Result<(Vec<ArrayRef>, usize), OperatorError> {
+        let evaluate = |groups| self.accumulators.iter().map(move |accumulator| accumulator.evaluate(groups));
+        if self.index.is_none() {
+            return Ok((evaluate(Groups::All(1)).collect::<Result<_, _>>()?, 1));
         }
-        for aggregate in &mut self.aggregates {
-            columns.push(aggregate.finish().map_err(broken)?);
-        }
-        Ok((columns, rows))
+        let unsorted = |error: arrow_schema::ArrowError| OperatorError(format!("results cannot be sorted: {error}"));
+        let keys = self.keys.columns();
+        let by: Vec<SortColumn> =
+            keys.iter().map(|values| SortColumn { values: Arc::clone(values), options: None }).collect();
+        let order = lexsort_to_indices(&by, None).map_err(unsorted)?;
+        let keys = keys.iter().map(|column| take(column, &order, None).map_err(unsorted));
+        let columns = keys.chain(evaluate(Groups::Some(order.values()))).collect::<Result<Vec<_>, _>>()?;
+        Ok((columns, order.len()))
     }
 
-    fn freeze(&mut self) -> Result<Frozen, OperatorError> {
-        let mut frozen = Frozen { keys: Vec::new(), groups: 1, states: Vec::new(), encoded: None };
-        if let Some(groups) = &mut self.groups {
-            frozen.groups = groups.len();
-            frozen.keys = groups.emit(EmitTo::All).map_err(broken)?;
-        }
-        for aggregate in &mut self.aggregates {
-            frozen.states.push(aggregate.freeze().map_err(broken)?);
-        }
-        Ok(frozen)
+    /// What the last checkpoint wrote, if nothing has changed since.
+    pub(super) fn encoded(&self) -> Option<Arc<[u8]>> {
+        self.encoded.clone().filter(|_| !self.changed.any())
     }
 
-    fn size(&self) -> usize {
-        self.groups.as_ref().map_or(0, |groups| groups.size())
-            + self.aggregates.iter().map(|aggregate| aggregate.size()).sum::<usize>()
+    /// Remembers what a checkpoint writes.
+    pub(super) fn set_encoded(&mut self, bytes: Arc<[u8]>) {
+        self.encoded = Some(bytes);
+        self.changed.clear();
+    }
+
+    /// Bytes held.
+    pub(super) fn size(&self) -> usize {
+        self.index.as_ref().map_or(0, |index| index.size())
+            + self.keys.size()
+            + self.changed.size()
+            + self.accumulators.iter().map(|accumulator| accumulator.size()).sum::<usize>()
+            + self.encoded.as_deref().map_or(0, <[u8]>::len)
     }
 }
 
@@ -189,4 +203,12 @@ fn mask(filter: &ArrayRef) -> Result<BooleanArray, OperatorError> {
         .downcast_ref::<BooleanArray>()
         .ok_or_else(|| OperatorError("a FILTER is no truth value".to_owned()))?;
     Ok(if filter.null_count() > 0 { arrow_select::filter::prep_null_mask_filter(filter) } else { filter.clone() })
+}
+
+fn broken(error: impl std::fmt::Display) -> OperatorError {
+    OperatorError(format!("the table of groups failed: {error}"))
+}
+
+fn other_groups() -> OperatorError {
+    OperatorError("the checkpoint of a window has groups that do not exist".to_owned())
 }

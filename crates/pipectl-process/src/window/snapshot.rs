@@ -2,8 +2,10 @@
 //!
 //! Layout: `PCWS`, the hash of all that follows (u64, little endian; the reader of Arrow IPC trusts its input), the
 //! length of the header (u32, little endian), the header (JSON), then the bytes of each pane: an Arrow IPC stream of
-//! the group keys, and one of each aggregate's state. A pane that did not change since the last
-//! snapshot is not written anew.
+//! the group keys, and one of each aggregate's state. A pane that did not change since the last snapshot is not written
+//! anew. Writing changes no pane.
+//!
+//! Format 1 had accumulators of DataFusion for `count`, `min`, `max`, `bool_and` and `bool_or`, with the same columns.
 
 use std::{io::Cursor, sync::Arc};
 
@@ -17,22 +19,27 @@ use serde_json::Value;
 
 use super::{
     operator::WindowOperator,
-    pane::{Frozen, Pane},
+    pane::{Pane, State},
 };
 use crate::OperatorError;
 
 const MAGIC: &[u8; 4] = b"PCWS";
 /// Length of what the hash does not cover: the magic and the hash itself.
 const BEFORE_HASHED: usize = MAGIC.len() + 8;
-/// Of the layout above.
-const FORMAT: u32 = 1;
-/// The layout of an accumulator's state is DataFusion's own affair and may change with each version.
+/// Of the layout above. The one before is read too.
+const FORMAT: u32 = 2;
+/// The version of DataFusion whose states format 1 can hold: that of the last version of pipectl that wrote it.
 const DATAFUSION: &str = "55.2.0";
 
 #[derive(Serialize, Deserialize)]
 struct Header {
     format: u32,
-    datafusion: String,
+    /// Only in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    datafusion: Option<String>,
+    /// The format of each accumulator's state; from format 2 on.
+    #[serde(default)]
+    accumulators: Vec<String>,
     fingerprint: u64,
     watermark: Micros,
     #[serde(default = "never")]
@@ -90,21 +97,19 @@ impl WindowOperator {
         let mut bodies: Vec<Arc<[u8]>> = Vec::with_capacity(self.panes.len());
         let mut bytes = 0;
         for (start, pane) in &mut self.panes {
-            let frozen = pane.freeze()?;
-            let body = if let Some(body) = &frozen.encoded {
-                Arc::clone(body)
+            let body = if let Some(body) = pane.encoded() {
+                body
             } else {
-                let body: Arc<[u8]> = encode(frozen).map_err(unwritable)?.into();
-                frozen.encoded = Some(Arc::clone(&body));
+                let body: Arc<[u8]> = encode(&pane.read()?).map_err(unwritable)?.into();
+                pane.set_encoded(Arc::clone(&body));
                 body
             };
-            let (groups, bytes_of_body) = (frozen.groups, body.len());
             panes.push(PaneHeader {
                 start: *start,
                 arrival: pane.arrival,
                 rows: pane.rows,
-                groups,
-                bytes: bytes_of_body,
+                groups: pane.groups(),
+                bytes: body.len(),
             });
             bytes += pane.size();
             bodies.push(body);
@@ -112,7 +117,8 @@ impl WindowOperator {
         self.bytes = bytes;
         let header = Header {
             format: FORMAT,
-            datafusion: DATAFUSION.to_owned(),
+            datafusion: None,
+            accumulators: self.formats()?,
             fingerprint: self.fingerprint,
             watermark: self.watermark,
             closed_at_end: self.closed_at_end,
@@ -144,13 +150,7 @@ impl WindowOperator {
         let (length, rest) = rest.split_first_chunk::<4>().ok_or_else(broken)?;
         let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(broken)?;
         let header: Header = serde_json::from_slice(header).map_err(|_| broken())?;
-        if header.format != FORMAT || header.datafusion != DATAFUSION {
-            return Err(OperatorError(format!(
-                "the checkpoint was written in window format {} with DataFusion {}, this version reads {FORMAT} with {DATAFUSION}; \
-                 let the version that wrote it finish, or start from a new checkpoint",
-                header.format, header.datafusion
-            )));
-        }
+        check_format(&header)?;
         if header.fingerprint != self.fingerprint {
             return Err(OperatorError(
                 "the checkpoint holds windows of another query: its window, keys, aggregates or filter have changed; \
@@ -158,15 +158,23 @@ impl WindowOperator {
                     .to_owned(),
             ));
         }
+        self.check_accumulators(&header)?;
         self.panes.clear();
         self.bytes = 0;
         for pane in header.panes {
             let (body, after) = rest.split_at_checked(pane.bytes).ok_or_else(broken)?;
             rest = after;
-            let frozen = decode(body, pane.groups, self.plan.calls.len()).map_err(|_| broken())?;
-            let pane_ = Pane::frozen(frozen, pane.arrival, pane.rows);
-            self.bytes += pane_.size();
-            self.panes.insert(pane.start, pane_);
+            let state = decode(body, pane.groups, self.plan.calls.len()).map_err(|_| broken())?;
+            let mut restored = Pane::new(&self.plan)?;
+            if header.format == 1 {
+                restored.merge_format_1(&self.plan, &state)?;
+            } else {
+                restored.merge_state(&state)?;
+                restored.set_encoded(body.into());
+            }
+            (restored.arrival, restored.rows) = (pane.arrival, pane.rows);
+            self.bytes += restored.size();
+            self.panes.insert(pane.start, restored);
         }
         if !rest.is_empty() {
             return Err(broken());
@@ -183,6 +191,40 @@ impl WindowOperator {
         self.sequence = header.sequence;
         Ok(())
     }
+
+    fn formats(&self) -> Result<Vec<String>, OperatorError> {
+        self.plan.calls.iter().map(|call| Ok(call.create()?.format())).collect()
+    }
+
+    fn check_accumulators(&self, header: &Header) -> Result<(), OperatorError> {
+        if header.format == 1 {
+            return Ok(());
+        }
+        let mut written = header.accumulators.iter();
+        for call in &self.plan.calls {
+            let (accumulator, written) = (call.create()?, written.next().map_or("", String::as_str));
+            if !accumulator.reads(written) {
+                return Err(unreadable(&format!("with an aggregate in format {written}"), &accumulator.format()));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_format(header: &Header) -> Result<(), OperatorError> {
+    let written = match (header.format, header.datafusion.as_deref()) {
+        (FORMAT, _) | (1, Some(DATAFUSION)) => return Ok(()),
+        (format, Some(version)) => format!("in format {format} with DataFusion {version}"),
+        (format, None) => format!("in format {format}"),
+    };
+    Err(unreadable(&written, &format!("formats {} and {FORMAT}", FORMAT - 1)))
+}
+
+fn unreadable(written: &str, readable: &str) -> OperatorError {
+    OperatorError(format!(
+        "another version of pipectl wrote the windows of the checkpoint {written}, and this one reads {readable}; \
+         let the version that wrote it finish the run, or start from a new checkpoint (`--fresh`)"
+    ))
 }
 
 fn never() -> Micros {
@@ -193,12 +235,12 @@ fn unwritable(error: impl std::fmt::Display) -> OperatorError {
     OperatorError(format!("the checkpoint of a window cannot be written: {error}"))
 }
 
-fn encode(frozen: &Frozen) -> Result<Vec<u8>, ArrowError> {
+fn encode(state: &State) -> Result<Vec<u8>, ArrowError> {
     let mut bytes = Vec::new();
-    write(&mut bytes, &frozen.keys, frozen.groups)?;
-    for state in &frozen.states {
-        let rows = state.first().map_or(0, |column| column.len());
-        write(&mut bytes, state, rows)?;
+    write(&mut bytes, &state.keys, state.groups)?;
+    for columns in &state.accumulators {
+        let rows = columns.first().map_or(0, |column| column.len());
+        write(&mut bytes, columns, rows)?;
     }
     Ok(bytes)
 }
@@ -213,14 +255,14 @@ fn write(bytes: &mut Vec<u8>, columns: &[ArrayRef], rows: usize) -> Result<(), A
     writer.finish()
 }
 
-fn decode(body: &[u8], groups: usize, aggregates: usize) -> Result<Frozen, ArrowError> {
+fn decode(body: &[u8], groups: usize, aggregates: usize) -> Result<State, ArrowError> {
     let mut reader = Cursor::new(body);
     let keys = read(&mut reader)?;
-    let states = (0..aggregates).map(|_| read(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+    let accumulators = (0..aggregates).map(|_| read(&mut reader)).collect::<Result<Vec<_>, _>>()?;
     if keys.iter().any(|column| column.len() != groups) || reader.position() != body.len() as u64 {
         return Err(ArrowError::ParseError("a pane has another length than its header says".to_owned()));
     }
-    Ok(Frozen { keys, groups, states, encoded: Some(body.into()) })
+    Ok(State { keys, groups, accumulators })
 }
 
 fn read(bytes: &mut Cursor<&[u8]>) -> Result<Vec<ArrayRef>, ArrowError> {

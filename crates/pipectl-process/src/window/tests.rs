@@ -401,3 +401,55 @@ fn growing_arguments_are_computed_in_stretches() {
         assert_eq!(means, &Float64Array::from_value(750_000.0, means.len()));
     }
 }
+
+/// Over an input that ends, the different rows need no window.
+#[test]
+fn different_rows_of_a_bounded_input() {
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: true };
+    let sql = "SELECT DISTINCT v > 0 AS positive, k FROM s WHERE k IS NOT NULL";
+    let query = pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap();
+    let mut operator = operator(&query);
+    let mut out = Output::default();
+    let rows = [(Some(1), 0, Some(1)), (Some(1), 90 * SECOND, Some(2)), (None, 0, Some(1)), (Some(1), 0, Some(-1))];
+    operator.on_batch(batch(&rows), &mut out).unwrap();
+    operator.on_end(90 * SECOND, &mut out).unwrap();
+    let found: Vec<_> = out
+        .batches
+        .iter()
+        .map(|batch| batch.columns.as_ref().unwrap())
+        .flat_map(|columns| columns.column(0).as_boolean().iter().zip(columns.column(1).as_string_view()))
+        .map(|(positive, key)| (positive.unwrap(), key.unwrap().to_owned()))
+        .collect();
+    assert_eq!(found, [(false, "key-1".to_owned()), (true, "key-1".to_owned())]);
+}
+
+/// Which records come first makes no difference for what is ordered by event time, whatever the partitions.
+#[test]
+fn the_order_of_arrival_does_not_show() {
+    let sql = "SELECT window_start, first(v) AS f, last(v) AS l, max_by(v, k) AS m, string_agg(k, ',') AS ks,
+               string_agg(DISTINCT k, ',') AS each FROM s GROUP BY tumble(INTERVAL '1 minute')";
+    let input = Input { schema: schema(), time: Time::Field("ts".to_owned()), bounded: false };
+    let query = pipectl_sql::compile(sql, &|_| Lookup::Input(input.clone())).unwrap();
+    let of = |partition: u32, rows: &[Row]| Batch { partition, ..batch(rows) };
+    let batches = [
+        of(1, &[(Some(1), 5 * SECOND, Some(1)), (Some(3), 5 * SECOND, Some(2)), (Some(2), 2 * SECOND, Some(3))]),
+        of(0, &[(Some(3), 5 * SECOND, Some(4)), (Some(2), SECOND, Some(5))]),
+        of(2, &[(Some(3), 5 * SECOND, Some(6)), (Some(1), 5 * SECOND, Some(7)), (Some(1), 5 * SECOND, None)]),
+    ];
+    let run = |order: [usize; 3]| {
+        let mut operator = operator(&query);
+        let mut out = Output::default();
+        for index in order {
+            operator.on_batch(batches[index].clone(), &mut out).unwrap();
+            let snapshot = operator.snapshot().unwrap();
+            operator.restore(&snapshot).unwrap();
+        }
+        operator.on_watermark(END_OF_TIME, &mut out).unwrap();
+        format!("{:?}", out.batches.iter().map(|batch| batch.columns.clone()).collect::<Vec<_>>())
+    };
+    let first = run([0, 1, 2]);
+    assert!(first.contains("key-2,key-2,key-3,key-1,key-3,key-3,key-1,key-1"), "{first}");
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(run(order), first);
+    }
+}

@@ -221,7 +221,7 @@ impl<'a> Checker<'a> {
         let mut typed = Vec::with_capacity(args.len());
         for (position, arg) in args.into_iter().enumerate() {
             typed.push(match signature.param(position)? {
-                Param::Is(DataType::Json) => Some(arg),
+                Param::Is(DataType::Json) | Param::Any => Some(arg),
                 Param::Is(wanted) => self.coerce(arg, wanted),
                 Param::Number | Param::Same => self.coerce(arg, shared),
                 Param::Literal(kind) => self.constant_argument(function, kind, arg, typed.last()),
@@ -231,6 +231,7 @@ impl<'a> Checker<'a> {
         let data_type = match signature.returns {
             Returns::Is(data_type) => data_type,
             Returns::Same => shared,
+            Returns::First => typed.first()?.data_type,
         };
         Some((typed, data_type))
     }
@@ -250,6 +251,7 @@ pub(super) fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
             }
             Param::Is(wanted) => fits(arg, wanted),
             Param::Literal(_) => true,
+            Param::Any => !matches!(arg.data_type, DataType::Json | DataType::Interval),
             param @ (Param::Number | Param::Same) => {
                 let allowed = match param {
                     Param::Number => fits(arg, DataType::Float64),

@@ -45,7 +45,22 @@ impl Checker<'_> {
                 self.problem(codes::BAD_LITERAL, "the digits must be between -15 and 15", &arg.place, "", |p| p);
                 None
             }
-            (ExprKind::Literal(Literal::String(text)), _) => {
+            (ExprKind::Literal(Literal::Int(_) | Literal::Float(_)), LiteralKind::Fraction) => {
+                let fraction = match &arg.kind {
+                    ExprKind::Literal(Literal::Float(fraction)) => *fraction,
+                    ExprKind::Literal(Literal::Int(0)) => 0.0,
+                    ExprKind::Literal(Literal::Int(1)) => 1.0,
+                    _ => f64::NAN,
+                };
+                if (0.0..=1.0).contains(&fraction) {
+                    return Some(Expr { kind: ExprKind::Literal(Literal::Float(fraction)), ..arg });
+                }
+                self.problem(codes::BAD_LITERAL, "the fraction must be between 0 and 1", &arg.place, "", |p| {
+                    p.help("for the 99th percentile write 0.99")
+                });
+                None
+            }
+            (ExprKind::Literal(Literal::String(text)), _) if kind != LiteralKind::Fraction => {
                 let text = text.clone();
                 let lower = if kind == LiteralKind::TruncUnit || kind == LiteralKind::DatePart {
                     text.to_lowercase()
@@ -239,5 +254,7 @@ fn noun(kind: LiteralKind) -> &'static str {
         LiteralKind::Encoding => "encoding",
         LiteralKind::Digits => "number of digits",
         LiteralKind::Zone => "time zone",
+        LiteralKind::Fraction => "fraction",
+        LiteralKind::Text => "text",
     }
 }

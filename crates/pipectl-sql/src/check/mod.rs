@@ -4,6 +4,7 @@ mod call;
 mod column;
 mod constant;
 mod convert;
+mod distinct;
 mod elsewhere;
 mod expr;
 mod operator;
@@ -67,7 +68,8 @@ impl<'a> Checker<'a> {
             Item::Value { node, .. } => aggregate_in(node),
             Item::All { .. } => None,
         });
-        let grouped = !select.group_by.is_empty() || select.having.is_some() || aggregates.is_some();
+        let grouped =
+            !select.group_by.is_empty() || select.having.is_some() || aggregates.is_some() || select.distinct.is_some();
         let shape = if grouped { self.grouped(aggregates) } else { self.projected() };
         Some(Query {
             sql: sql.to_owned(),
@@ -142,7 +144,14 @@ impl<'a> Checker<'a> {
                 self.is_whole = true;
             } else {
                 self.no_window(title, &place);
+                // All else would be said of groups that nobody wrote.
+                if select.distinct.is_some() {
+                    return None;
+                }
             }
+        }
+        if let (Some(place), true) = (&select.distinct, sound) {
+            self.distinct(place)?;
         }
         let columns = self.columns(Scope::Group);
         let having = select.having.as_ref().map(|node| self.condition(node, Scope::Group));
@@ -229,6 +238,10 @@ impl<'a> Checker<'a> {
     /// Where a query without a window groups, and what an endless input makes of that.
     fn grouping(&self, first_aggregate: Option<&Node>) -> (Range<usize>, &'static str) {
         let select = self.select;
+        if let (Some(distinct), true, None) = (&select.distinct, select.group_by.is_empty(), first_aggregate) {
+            let title = "SELECT DISTINCT needs a window: without one it would have to keep every row";
+            return (distinct.clone(), title);
+        }
         match (select.group_by.first(), select.group_by.last(), first_aggregate) {
             (Some(first), Some(last), _) => (
                 first.place.start..last.place.end,
@@ -246,7 +259,11 @@ impl<'a> Checker<'a> {
         let select = self.select;
         let keys: Vec<_> =
             select.group_by.iter().filter_map(column_name).chain(["tumble(INTERVAL '1 minute')"]).collect();
-        let help = format!("write GROUP BY {}", keys.join(", "));
+        let help = if select.distinct.is_some() {
+            self.distinct_in_windows()
+        } else {
+            format!("write GROUP BY {}", keys.join(", "))
+        };
         self.problem(codes::NO_WINDOW, title, place, "no window here", |p| p.help(help));
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Name {
 /// The one `SELECT`.
 #[derive(Debug)]
 pub(crate) struct Select {
+    /// Where `DISTINCT` stands.
+    pub(crate) distinct: Option<Range<usize>>,
     pub(crate) items: Vec<Item>,
     pub(crate) input: Name,
     pub(crate) alias: Option<Name>,

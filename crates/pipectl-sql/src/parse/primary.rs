@@ -200,7 +200,7 @@ impl Parser<'_> {
             return Err(Fault::unsupported(
                 self.place(),
                 "ORDER BY inside a call is not supported",
-                "use min() or max()",
+                "first, last and string_agg take rows in the order of event time; for another order use min_by(value, order)",
             ));
         }
         if let Some(Node { kind: Kind::Number(number), place, .. }) = call.args.last()
@@ -221,11 +221,12 @@ impl Parser<'_> {
         }
         let end = self.end();
         if self.is_word("OVER") || self.is_word("WITHIN") {
-            self.refused.push(Fault::unsupported(
-                self.place(),
-                format!("{} is not supported", if self.is_word("OVER") { "OVER (…)" } else { "WITHIN GROUP" }),
-                "aggregate over windows of time: GROUP BY key, tumble(INTERVAL '1 minute')",
-            ));
+            let (what, help) = if self.is_word("OVER") {
+                ("OVER (…)", "aggregate over windows of time: GROUP BY key, tumble(INTERVAL '1 minute')")
+            } else {
+                ("WITHIN GROUP", "write the value as the first argument: percentile_cont(x, 0.95), string_agg(x, ', ')")
+            };
+            self.refused.push(Fault::unsupported(self.place(), format!("{what} is not supported"), help));
             self.at += 1;
             let _group_of_within = self.take_word("GROUP");
             self.skip_brackets();

@@ -85,12 +85,8 @@ impl Parser<'_> {
     }
 
     fn select(&mut self) -> Parsed<Select> {
-        if self.is_word("DISTINCT") {
-            self.refused.push(Fault::unsupported(
-                self.place(),
-                "SELECT DISTINCT is not supported: on an unbounded stream it would have to keep every row",
-                "group by the columns and a window: GROUP BY a, b, tumble(INTERVAL '1 minute')",
-            ));
+        let distinct = self.is_word("DISTINCT").then(|| self.place());
+        if distinct.is_some() {
             self.at += 1;
         } else {
             let _all_is_the_default = self.take_word("ALL");
@@ -103,7 +99,7 @@ impl Parser<'_> {
         let group_by = if self.take_word("GROUP") { self.group_by()? } else { Vec::new() };
         let having = if self.take_word("HAVING") { Some(self.expression()?) } else { None };
         self.tail();
-        Ok(Select { items, input, alias, filter, group_by, having, refused: Vec::new() })
+        Ok(Select { distinct, items, input, alias, filter, group_by, having, refused: Vec::new() })
     }
 
     /// `TOP 5`, `TOP (5)`: read over.

@@ -88,7 +88,7 @@ const WORDS: &[Word] = &[
     word(
         &["distinct"],
         "aggregate(DISTINCT value)\na IS [NOT] DISTINCT FROM b",
-        "In an aggregate, each value counts once. IS DISTINCT FROM compares as `<>` does, but null equals null. SELECT DISTINCT\n  is not supported: group by the columns and a window.",
+        "In an aggregate, each value counts once. IS DISTINCT FROM compares as `<>` does, but null equals null. SELECT DISTINCT\n  gives the different rows of each window: SELECT DISTINCT window_start, site FROM s GROUP BY tumble(INTERVAL '1 minute').",
         "count(DISTINCT visitor) AS visitors",
     ),
     word(

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, sync::Arc};
 
-use arrow_array::types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use pipectl_data::{DataType, json, timestamp};
 
 use super::{
@@ -124,25 +124,6 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
             })
         }),
         _ => return Err(bug(format!("there is no cast of {from} to {to}"))),
-    })
-}
-
-/// A sum of whole numbers, kept in 128 bits while it grew, as an int64.
-pub(in crate::sql) fn sum_to_int() -> Kernel {
-    Arc::new(|args, rows| {
-        let column = args[0].clone().into_array(rows)?;
-        let sums = column
-            .as_any()
-            .downcast_ref::<arrow_array::PrimitiveArray<Decimal128Type>>()
-            .ok_or_else(|| bug("a sum is no decimal"))?;
-        build::<Int64Type>(rows, |row| {
-            if arrow_array::Array::is_null(sums, row) {
-                return Ok(None);
-            }
-            i64::try_from(sums.value(row))
-                .map(Some)
-                .map_err(|_| fault(format!("{} does not fit int64", sums.value(row))))
-        })
     })
 }
 

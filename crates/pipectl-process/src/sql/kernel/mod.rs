@@ -5,6 +5,7 @@
 //! DataFusion, which has them in the same meaning.
 
 mod access;
+pub(super) mod aggregate;
 pub(super) mod arithmetic;
 pub(super) mod cast;
 mod choose;

@@ -1,6 +1,6 @@
 //! Functions that people know from other systems, and names that are only misspelt.
 //!
-//! A wrong proposal is worse than none: `mean` for `median` gives a query that runs and answers something else. So a name
+//! A wrong proposal is worse than none: `min` for `sin` gives a query that runs and answers something else. So a name
 //! that some other system has is never taken for a slip of the pen.
 
 mod advice;

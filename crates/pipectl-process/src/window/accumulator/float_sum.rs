@@ -7,14 +7,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, UInt64Array,
-    cast::AsArray,
-    types::{Float64Type, UInt64Type},
-};
-use datafusion_common::{DataFusionError, Result};
+use arrow_array::{Array, ArrayRef, BooleanArray, Float64Array, UInt64Array, cast::AsArray};
 
-use super::aggregate::Aggregate;
+use super::{Accumulator, Groups, Input, column};
+use crate::OperatorError;
 
 /// 2^-64.
 const SHRINK: f64 = 1.0 / 18_446_744_073_709_551_616.0;
@@ -74,62 +70,41 @@ impl Total {
 }
 
 /// Sums or means by group.
-pub(super) struct FloatSum {
+pub(crate) struct FloatSum {
     mean: bool,
     groups: Vec<Total>,
 }
 
 impl FloatSum {
-    pub(super) fn new(mean: bool) -> Self {
+    pub(crate) fn new(mean: bool) -> Self {
         Self { mean, groups: Vec::new() }
+    }
+
+    fn totals(&self, groups: Groups<'_>) -> impl Iterator<Item = Total> {
+        groups.iter().map(|group| self.groups.get(group).copied().unwrap_or_default())
     }
 }
 
-impl Aggregate for FloatSum {
-    fn update(
-        &mut self,
-        args: &[ArrayRef],
-        groups: &[usize],
-        filter: Option<&BooleanArray>,
-        total: usize,
-    ) -> Result<()> {
-        self.groups.resize(total, Total::default());
-        let Some(values) = args.first().and_then(|values| values.as_primitive_opt::<Float64Type>()) else {
-            return Err(DataFusionError::Internal("the sum of what is no float64".to_owned()));
-        };
-        if filter.is_none() && values.null_count() == 0 {
-            for (group, value) in groups.iter().zip(values.values()) {
-                if let Some(sum) = self.groups.get_mut(*group) {
-                    sum.add(*value);
-                }
+impl Accumulator for FloatSum {
+    fn update(&mut self, input: &Input<'_>) -> Result<(), OperatorError> {
+        self.groups.resize(input.total, Total::default());
+        let values: &Float64Array = input.arg(0)?;
+        input.each(values.nulls(), |row, group| {
+            if let Some(sum) = self.groups.get_mut(group) {
+                sum.add(values.value(row));
             }
-            return Ok(());
-        }
-        for (row, (group, value)) in groups.iter().zip(values.values()).enumerate() {
-            if values.is_valid(row)
-                && filter.is_none_or(|mask| mask.value(row))
-                && let Some(sum) = self.groups.get_mut(*group)
-            {
-                sum.add(*value);
-            }
-        }
+        });
         Ok(())
     }
 
-    /// The state as DataFusion's accumulators write it, which did this before: the sum, for means the count before it;
-    /// null without values. Only where a sum is shrunken, a third column says which.
-    fn merge(&mut self, frozen: &[ArrayRef], groups: &[usize], total: usize) -> Result<()> {
+    /// The sum, for means the count before it; null without values. A last column says which sums are shrunken; states
+    /// of earlier versions have it only where one is.
+    fn merge(&mut self, state: &[ArrayRef], groups: &[usize], total: usize) -> Result<(), OperatorError> {
         self.groups.resize(total, Total::default());
-        let misfit = || DataFusionError::Internal("the state of a sum has other columns".to_owned());
-        let (counts, rest) = match frozen.split_first() {
-            Some((counts, rest)) if self.mean => {
-                (Some(counts.as_primitive_opt::<UInt64Type>().ok_or_else(misfit)?), rest)
-            }
-            Some(_) => (None, frozen),
-            None => return Err(misfit()),
-        };
-        let sums = rest.first().and_then(|sums| sums.as_primitive_opt::<Float64Type>()).ok_or_else(misfit)?;
-        let shrunk = rest.get(1).map(|shrunk| shrunk.as_boolean_opt().ok_or_else(misfit)).transpose()?;
+        let first = usize::from(self.mean);
+        let counts = if self.mean { Some(column::<UInt64Array>(state, 0)?) } else { None };
+        let sums: &Float64Array = column(state, first)?;
+        let shrunk = state.get(first + 1).and_then(|shrunk| shrunk.as_boolean_opt());
         for (row, group) in groups.iter().enumerate().take(sums.len()) {
             let count = match counts {
                 Some(counts) if counts.is_valid(row) => counts.value(row),
@@ -147,23 +122,23 @@ impl Aggregate for FloatSum {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<ArrayRef> {
-        let groups = std::mem::take(&mut self.groups);
-        Ok(Arc::new(groups.into_iter().map(|sum| sum.result(self.mean)).collect::<Float64Array>()))
-    }
-
-    fn freeze(&mut self) -> Result<Vec<ArrayRef>> {
-        let groups = std::mem::take(&mut self.groups);
+    fn read(&self, groups: Groups<'_>) -> Result<Vec<ArrayRef>, OperatorError> {
         let mut columns: Vec<ArrayRef> = Vec::new();
         if self.mean {
-            columns.push(Arc::new(UInt64Array::from_iter_values(groups.iter().map(|sum| sum.count))));
+            columns.push(Arc::new(UInt64Array::from_iter_values(self.totals(groups).map(|sum| sum.count))));
         }
-        let sums = groups.iter().map(|sum| (sum.count > 0).then_some(sum.sum));
+        let sums = self.totals(groups).map(|sum| (sum.count > 0).then_some(sum.sum));
         columns.push(Arc::new(sums.collect::<Float64Array>()));
-        if groups.iter().any(|sum| sum.shrunk) {
-            columns.push(Arc::new(groups.iter().map(|sum| Some(sum.shrunk)).collect::<BooleanArray>()));
-        }
+        columns.push(Arc::new(self.totals(groups).map(|sum| Some(sum.shrunk)).collect::<BooleanArray>()));
         Ok(columns)
+    }
+
+    fn evaluate(&self, groups: Groups<'_>) -> Result<ArrayRef, OperatorError> {
+        Ok(Arc::new(self.totals(groups).map(|sum| sum.result(self.mean)).collect::<Float64Array>()))
+    }
+
+    fn format(&self) -> String {
+        if self.mean { "float_mean/1" } else { "float_sum/1" }.to_owned()
     }
 
     fn size(&self) -> usize {
