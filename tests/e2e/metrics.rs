@@ -29,7 +29,7 @@ metadata: { name: "shop-2" }
 spec:
   checkpoint: { every: 100ms }
   sources:
-    file_of_orders: { tail: { path: [orders.jsonl], from: start }, to: orders }
+    file_of_orders: { tail: { path: [orders.jsonl], from: start, format: json }, to: orders }
   streams:
     orders:
       schema: { shop: string, amount: int64, at: timestamp }
@@ -37,7 +37,8 @@ spec:
       time: { field: at, lateness: 1s }
       partitions: 2
   processors:
-    large: { sql: SELECT shop, amount, at, 100 / (amount - 50) AS share FROM orders WHERE amount >= 10 }
+    large:
+      sql: SELECT shop, amount, at, 100 / (amount - 50) AS share FROM orders WHERE amount >= 10
     per_second:
       sql: SELECT shop, window_start, count(*) AS n FROM large GROUP BY shop, tumble(INTERVAL '1 second')
     per_second_kept:
@@ -201,6 +202,8 @@ fn only_two_paths_answer() {
     let mut run = start(&lab, &[]);
     let address = scrape::address(&mut run);
     let ask = |method: &str, path: &str| request(address, method, path).expect("an answer");
+    // They answer before the pipeline has started, too.
+    wait::until("the pipeline to start", SOON, || (!Page::get(address).nodes().is_empty()).then_some(()));
     let page = ask("GET", "/metrics");
     assert!(page.head.to_ascii_lowercase().contains("content-type: text/plain; version=0.0.4"), "{}", page.head);
     let health = ask("GET", "/healthz");

@@ -60,18 +60,18 @@ impl Counters {
 
     /// The counts of a node; all zero for a number that does not exist.
     pub fn of(&self, node: usize) -> Counts {
-        let at = |index: usize| self.nodes.get(node).map_or(0, |counts| counts[index].load(Ordering::Relaxed));
-        Counts {
-            input: at(0),
-            output: at(1),
-            filtered: at(2),
-            dead_lettered: at(3),
-            absorbed: at(4),
-            dropped_late: at(5),
-            late: at(6),
-            released: at(7),
-            dead_results: at(8),
-        }
+        self.without(node, self.meters.refused_by(node))
+    }
+
+    /// The same, where this many records of the output are known to have been refused.
+    pub(crate) fn without(&self, node: usize, refused: u64) -> Counts {
+        let at = |index: usize| self.nodes.get(node).map_or(0, |counts| counts[index].load(Ordering::Acquire));
+        // Tasks write what came in first, and it is read last: no record is seen to go out that is not seen to come in.
+        let (dead_results, released, late, dropped_late) = (at(8), at(7), at(6), at(5));
+        let (absorbed, dead_lettered, filtered) = (at(4), at(3), at(2));
+        let output = at(1).saturating_sub(refused);
+        let input = at(0);
+        Counts { input, output, filtered, dead_lettered, absorbed, dropped_late, late, released, dead_results }
     }
 
     /// The dead letters and dropped late records of a node by the code of their reason.
@@ -128,18 +128,6 @@ impl Counters {
     }
 
     fn add(&self, node: usize, counts: &Counts) {
-        self.each(node, counts, |slot, value| {
-            slot.fetch_add(value, Ordering::Relaxed);
-        });
-    }
-
-    fn subtract(&self, node: usize, counts: &Counts) {
-        self.each(node, counts, |slot, value| {
-            slot.fetch_sub(value, Ordering::Relaxed);
-        });
-    }
-
-    fn each(&self, node: usize, counts: &Counts, apply: impl Fn(&AtomicU64, u64)) {
         let Some(slots) = self.nodes.get(node) else { return };
         let values: [u64; SLOTS] = [
             counts.input,
@@ -154,7 +142,7 @@ impl Counters {
         ];
         for (slot, value) in slots.iter().zip(values) {
             if value > 0 {
-                apply(slot, value);
+                slot.fetch_add(value, Ordering::AcqRel);
             }
         }
     }
@@ -172,6 +160,8 @@ pub(crate) struct TaskCounts {
     total: BTreeMap<usize, Counts>,
     fresh: BTreeMap<usize, Counts>,
     reasons: BTreeMap<(usize, String), u64>,
+    /// Reasons that were not published yet.
+    fresh_reasons: Vec<(usize, String, u64)>,
     /// The newest watermark of each node, and where it is among those of all; few, so that a list will do.
     watermarks: Vec<TaskWatermark>,
 }
@@ -203,6 +193,7 @@ impl TaskCounts {
             total: BTreeMap::new(),
             fresh: BTreeMap::new(),
             reasons: BTreeMap::new(),
+            fresh_reasons: Vec::new(),
             watermarks: Vec::new(),
         };
         if let Some(restored) = restored {
@@ -211,6 +202,7 @@ impl TaskCounts {
             for (node, code, count) in &restored.reasons {
                 task.add_reason(*node, code, *count);
             }
+            task.publish();
         }
         task
     }
@@ -249,7 +241,7 @@ impl TaskCounts {
     pub(crate) fn add_reason(&mut self, node: usize, code: &str, count: u64) {
         if count > 0 {
             *self.reasons.entry((node, code.to_owned())).or_default() += count;
-            self.shared.add_reasons(node, code, count);
+            self.fresh_reasons.push((node, code.to_owned(), count));
         }
     }
 
@@ -257,8 +249,6 @@ impl TaskCounts {
     pub(crate) fn take_back_output(&mut self, node: usize, count: u64) {
         self.publish();
         self.shared.meters.refused(node, count);
-        let taken = Counts { output: count, ..Counts::default() };
-        self.shared.subtract(node, &taken);
         let total = self.total.entry(node).or_default();
         total.output = total.output.saturating_sub(count);
         self.node(node).dead_lettered += count;
@@ -274,6 +264,10 @@ impl TaskCounts {
         while let Some((node, counts)) = self.fresh.pop_first() {
             self.shared.add(node, &counts);
             self.total.entry(node).or_default().add(&counts);
+        }
+        // After the counts, so that no dead letter is seen before its record.
+        for (node, code, count) in self.fresh_reasons.drain(..) {
+            self.shared.add_reasons(node, &code, count);
         }
     }
 
@@ -301,6 +295,7 @@ mod tests {
         let mut counts = TaskCounts::new(Arc::clone(&shared), Some(&saved));
         counts.take_back_output(0, 2);
         counts.add_reason(0, "sink_rejected", 2);
+        counts.publish();
         let expected = Counts { input: 3, output: 1, dead_lettered: 2, ..Counts::default() };
         assert_eq!(shared.of(0), expected);
         assert_eq!(counts.totals().counts, [(0, expected)]);
@@ -318,6 +313,7 @@ mod tests {
         counts.add_reason(0, LATE, 2);
         counts.add_reason(0, DROPPED_LATE, 3);
         counts.add_reason(0, PARTLY_LATE, 4);
+        counts.publish();
         let reasons: Vec<_> = shared.reasons(0).into_iter().collect();
         assert_eq!(reasons, [("late".to_owned(), 5), (PARTLY_LATE.to_owned(), 4)]);
         let metrics = shared.metrics(0, 0);

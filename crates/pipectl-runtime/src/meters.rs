@@ -105,6 +105,11 @@ impl Meters {
         self.add(node, |meter| &meter.refused, records);
     }
 
+    /// How many those are.
+    pub(crate) fn refused_by(&self, node: usize) -> u64 {
+        self.nodes.get(node).map_or(0, |meter| meter.refused.load(Ordering::Acquire))
+    }
+
     /// A call that failed for now is tried again.
     pub(crate) fn retried(&self, node: usize) {
         self.add(node, |meter| &meter.retries, 1);

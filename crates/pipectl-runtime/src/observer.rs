@@ -59,10 +59,11 @@ impl ObservedRegion {
         let now = self.host.now();
         let mut nodes = self.nodes.to_vec();
         for (number, node) in nodes.iter_mut().enumerate() {
-            node.counts = self.counters.of(number);
-            node.reasons = self.counters.reasons(number);
+            // What became of records is read before how many came in, so that nothing is seen to come from nowhere.
             // What the run began with came from a checkpoint.
             let before = std::mem::replace(&mut node.metrics, self.counters.metrics(number, now));
+            node.reasons = self.counters.reasons(number);
+            node.counts = self.counters.without(number, node.metrics.refused);
             node.metrics.partly_late = node.metrics.partly_late.saturating_sub(before.partly_late);
             for (reason, count) in &mut node.metrics.dead_letters {
                 *count = count.saturating_sub(before.dead_letters.get(reason).copied().unwrap_or(0));

@@ -96,6 +96,15 @@ impl Metric {
     }
 }
 
+/// What is left of the other numbers of the same page, so that they add up at every moment.
+fn in_flight(view: &NodeView<'_>) -> u64 {
+    let (run, metrics) = (&view.run, &view.node.metrics);
+    let kept = if view.node.stateful { run.absorbed } else { run.output.saturating_sub(metrics.refused) };
+    let dead: u64 = metrics.dead_letters.values().sum();
+    let came = run.input + view.node.before.in_flight(view.node.stateful) + run.dead_results;
+    came.saturating_sub(kept + run.filtered + run.dropped_late + dead)
+}
+
 fn seconds(micros: Micros) -> f64 {
     micros as f64 / 1e6
 }
@@ -174,7 +183,7 @@ pub const METRICS: &[Metric] = &[
     ),
     metric(
         "pipectl_node_records_in_flight",
-        Read::NodeGauge(|view| Some(view.node.counts.in_flight(view.node.stateful) as f64)),
+        Read::NodeGauge(|view| Some(in_flight(view) as f64)),
         "Records taken that are neither passed on nor accounted for otherwise yet.",
     ),
     metric(

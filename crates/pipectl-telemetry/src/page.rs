@@ -42,7 +42,8 @@ data of records:
 
 For every node without state, `records_in = records_out - records_refused + records_filtered + (dead_letters - dead_results) +
 records_dropped_late + records_in_flight`; for a node with state, `records_aggregated` takes the place of `records_out -
-records_refused`. A stream on a backend shows what this process reads and writes.
+records_refused`. A stream on a backend shows what this process reads and writes; records that were in it when the run began are in
+flight, too.
 "
     )
     .unwrap_or_default();

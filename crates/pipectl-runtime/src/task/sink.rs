@@ -160,6 +160,7 @@ impl SinkTask {
             return Err(RunError::failed(format!("the dead letters' sink refused a record: {reason}")).into());
         };
         self.counts.add_reason(self.node, "sink_rejected", reasons.len() as u64);
+        self.counts.publish();
         let dead = DeadLetters { batch, reasons };
         let batch = dead_letter::to_batch(&self.name, &dead).map_err(failed)?;
         for (target, part) in route.split(batch).map_err(failed)? {
