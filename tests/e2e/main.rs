@@ -15,6 +15,7 @@ mod cli;
 mod crash;
 mod determinism;
 mod files;
+mod metrics;
 mod readers;
 mod secrets;
 mod sensor_lab;

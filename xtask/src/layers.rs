@@ -27,6 +27,7 @@ pub(crate) const ROOMS: &[Room] = &[
     pure(2, "pipectl-spec"),
     pure(3, "pipectl-sql"),
     room(3, "pipectl-contract"),
+    room(3, "pipectl-telemetry"),
     pure(4, "pipectl-process"),
     pure(4, "pipectl-compile"),
     room(4, "pipectl-plan"),
@@ -70,4 +71,6 @@ pub(crate) const HIDDEN: &[(&str, &str)] = &[
     ("rand*", "pipectl-host"),
     ("uuid", "pipectl-host"),
     ("clap*", "pipectl"),
+    ("axum*", "pipectl-telemetry"),
+    ("prometheus-client*", "pipectl-telemetry"),
 ];

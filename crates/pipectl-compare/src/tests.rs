@@ -21,6 +21,7 @@ fn run(name: &str, rows: Vec<Row>, ordered: bool) -> Run {
         resumed_from: None,
         checkpoint: 0,
         nodes: Vec::new(),
+        regions: Vec::new(),
     };
     let sinks = BTreeMap::from([("out".to_owned(), Recorded { rows, ordered, origin: Origin::default() })]);
     let (name, backends, input) = (name.to_owned(), Vec::new(), Input::new());

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod dag;
+pub mod metrics;
 pub mod physical;
 pub mod replacement;
 pub mod report;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use pipectl_data::Micros;
 
+use crate::metrics::{NodeMetrics, RegionMetrics};
+
 /// The code under which records are counted that came too late for some of their windows: they are in the results of the
 /// others, so that they are no dead letters.
 pub const PARTLY_LATE: &str = "partly_late";
@@ -117,6 +119,9 @@ pub struct NodeReport {
     /// Of `reasons`, what earlier runs had counted.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub reasons_before: BTreeMap<String, u64>,
+    /// What was measured of it beside its counts.
+    #[serde(default)]
+    pub metrics: NodeMetrics,
 }
 
 impl NodeReport {
@@ -178,6 +183,9 @@ pub struct RunReport {
     pub checkpoint: u64,
     /// The nodes in topological order; the last one is the dead letters.
     pub nodes: Vec<NodeReport>,
+    /// What was measured of each region.
+    #[serde(default)]
+    pub regions: Vec<RegionMetrics>,
 }
 
 #[cfg(test)]
@@ -194,6 +202,7 @@ mod tests {
             resumed_from: None,
             checkpoint: 1,
             nodes: Vec::new(),
+            regions: Vec::new(),
         };
         let document = serde_json::to_value(&report).unwrap();
         assert_eq!(document["started"], "1970-01-01T00:00:00Z");

@@ -75,6 +75,13 @@ fn of_stage(stage: &Stage, task: &str) -> bool {
     task.rsplit_once('/').is_some_and(|(name, _)| name == stage.name)
 }
 
+/// The node that a stage begins with: what its queues and its tasks are shown as.
+fn first_node(stage: &Stage) -> Option<usize> {
+    let reads = Reads::of(&stage.input).map(|reads| reads.node);
+    let writes = stage.writes.as_ref().map(|stream| stream.node).or(stage.sink.as_ref().map(|sink| sink.node));
+    reads.or(writes).or_else(|| stage.steps.first().map(|step| step.node))
+}
+
 fn task_name(stage: &Stage, index: usize) -> String {
     format!("{}/{index}", stage.name)
 }
@@ -129,7 +136,11 @@ impl Builder<'_> {
                 let handle = TaskHandle { task: built.names.len(), events: events.clone() };
                 built.names.push(task_name(stage, index));
                 let receivers = queues.take_receivers(self.plan, number, index);
-                let routes = queues.take_senders(self.plan, number, index);
+                let mut routes = queues.take_senders(self.plan, number, index);
+                if let Some(node) = first_node(stage).filter(|_| !routes.is_empty()) {
+                    let wait = self.counters.meters.has_task(node, self.host);
+                    routes.iter_mut().for_each(|(_, route)| route.measure(&wait));
+                }
                 let body: Body = if let Some(stream) = &stage.writes {
                     let (sender, commands) = mpsc::unbounded_channel();
                     built.sinks.insert(handle.task, sender);
@@ -158,6 +169,7 @@ impl Builder<'_> {
                         built.streams.entry(reads.name.to_owned()).or_default().push(built.sources.len());
                     }
                     built.sources.push(sender);
+                    self.counters.meters.has_reader(reads.node);
                     built.source_tasks.push(handle.task);
                     let Some(reader) = stage_readers.next() else {
                         return Err(RunError::failed(format!("`{}` has fewer readers than subtasks", reads.name)));
@@ -269,6 +281,9 @@ impl Builder<'_> {
                 };
                 for target in targets {
                     let (sending, receiving) = queue(capacity);
+                    if let Some(node) = self.plan.stages.get(route.to).and_then(first_node) {
+                        sending.show(&self.counters.meters, node);
+                    }
                     sender.push(sending);
                     to[target].push(receiving);
                 }
@@ -313,6 +328,7 @@ impl Builder<'_> {
         let context = producing(self.plan, stream);
         let producer = self.connectors.open_producer(stream, connecting(self.plan, self.host), context).await;
         let producer = producer.map_err(|error| RunError::connector(&stream.name, &error))?;
+        self.counters.meters.has_writer(stream.node);
         let state = self.states.of(stage, 0);
         let mut dead_letters = routes.pop().map(|(_, route)| route);
         if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
@@ -363,6 +379,7 @@ impl Builder<'_> {
         };
         let writer = self.connectors.open_sink(sink, context).await;
         let writer = writer.map_err(|error| RunError::connector(&sink.name, &error))?;
+        self.counters.meters.has_writer(sink.node);
         let mut dead_letters = routes.pop().map(|(_, route)| route);
         if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
             route.restore(*sent);

@@ -10,7 +10,7 @@ use pipectl_ir::{
 use pipectl_process::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 use crate::{
-    counters::TaskCounts,
+    counters::{DROPPED_LATE, TaskCounts},
     dead_letter,
     error::RunError,
     memory::StateMemory,
@@ -202,6 +202,7 @@ impl Chain {
                 *end = End::Finished(reached.unwrap_or_default());
             }
             self.flush().await?;
+            self.counts.end_watermarks();
         }
         for (route, end) in self.routes.iter().zip(ends) {
             route.broadcast(&Message::End(end)).await?;
@@ -262,6 +263,9 @@ impl Chain {
             };
             restored.map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
         }
+        for index in 0..self.steps.len() {
+            self.note_state(index)?;
+        }
         for (route, sent) in self.routes.iter_mut().zip(sent) {
             route.restore(*sent);
         }
@@ -291,6 +295,7 @@ impl Chain {
         let Work::Operator(operator) = &step.work else { return Ok(()) };
         let held = operator.state_bytes();
         if held != step.state_bytes {
+            self.counts.meters().state_changed(step.node, step.state_bytes, held);
             self.memory.changed(step.node, &self.nodes[step.node], step.state_bytes, held)?;
             step.state_bytes = held;
         }
@@ -340,7 +345,7 @@ impl Chain {
         counts.dropped_late += out.dropped_late;
         counts.late += out.dropped_late;
         counts.released += out.released;
-        self.counts.add_reason(node, "late", out.dropped_late);
+        self.counts.add_reason(node, DROPPED_LATE, out.dropped_late);
         self.counts.add_reason(node, PARTLY_LATE, out.partly_late);
         for dead in out.dead {
             let count = self.dead_letter(index, &dead)?;
@@ -471,6 +476,7 @@ impl Chain {
                         .on_watermark(time.watermark, &mut out)
                         .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
                 }
+                self.note_state(index)?;
                 self.emit(index, out)?;
             }
             Work::EventTime(step) => time.watermark = step.on_idle_time(time.elapsed),
@@ -482,7 +488,7 @@ impl Chain {
     }
 
     fn pass_on_watermark(&mut self, index: usize, watermark: Micros) -> Result<(), Halt> {
-        self.counts.watermark(watermark);
+        self.counts.watermark(self.steps[index].node, watermark);
         for target in 0..self.steps[index].next.len() {
             self.pass_watermark(self.steps[index].next[target], watermark)?;
         }

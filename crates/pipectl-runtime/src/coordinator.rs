@@ -1,6 +1,9 @@
 //! Watches over the tasks of a region: starts checkpoints, writes them, asks sinks to publish, ends the run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use pipectl_data::Micros;
 use pipectl_host::{Host, JoinHandle};
@@ -9,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     checkpoint::{Checkpoint, Checkpoints},
+    counters::Counters,
     error::{RunError, RunErrorKind},
     idleness::RegionIdleness,
     message::End,
@@ -69,6 +73,8 @@ pub(crate) struct Coordinator {
     pub(crate) idleness: RegionIdleness,
     /// What is done once the first checkpoint is durable and published.
     pub(crate) removal: Option<Removal>,
+    /// Where its checkpoints are measured.
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// How often the time of an idle pipeline goes on, in microseconds.
@@ -77,6 +83,7 @@ const IDLE_TIME_EVERY: Micros = 1_000_000;
 /// A checkpoint on its way.
 struct Pending {
     id: u64,
+    began: Micros,
     last: bool,
     states: BTreeMap<usize, Vec<u8>>,
 }
@@ -280,7 +287,7 @@ impl Coordinator {
             progress.wanted = false;
             let id = self.last + 1;
             self.last = id;
-            progress.pending = Some(Pending { id, last: all_ended, states: BTreeMap::new() });
+            progress.pending = Some(Pending { id, began: self.host.now(), last: all_ended, states: BTreeMap::new() });
             for source in &self.sources {
                 source.send(Command::Barrier(id)).ok();
             }
@@ -299,7 +306,12 @@ impl Coordinator {
         };
         let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
         tracing::debug!(id = checkpoint.id, bytes, "checkpoint");
-        store.write(checkpoint).await
+        let written = store.write(checkpoint).await;
+        match written {
+            Ok(()) => self.counters.meters.checkpoint(pending.id, pending.began, self.host.now(), bytes),
+            Err(_) => self.counters.meters.checkpoint_failed(),
+        }
+        written
     }
 
     /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.

@@ -1,16 +1,19 @@
 //! A pipeline as one run, however many regions durable streams cut it into.
 
-use std::{collections::BTreeSet, task::Poll};
+use std::task::Poll;
 
 use pipectl_data::Micros;
 use pipectl_host::Host;
 use pipectl_ir::{
     PhysicalPlan,
     physical::{StageInput, StreamPlan, Workers},
-    report::{Counts, NodeReport, Outcome, RunReport},
+    report::{NodeReport, Outcome, RunReport},
 };
 
-use crate::{Connectors, RunError, RunErrorKind, RunOptions, Running, idleness::Idleness, outputs, run::start_region};
+use crate::{
+    Connectors, Observer, RunError, RunErrorKind, RunOptions, Running, idleness::Idleness, observer::Links, outputs,
+    run::start_region,
+};
 
 /// The regions of a pipeline under way. They run side by side; when all that write a durable stream have finished, those
 /// that read it are reported, and end once they have read what is in it.
@@ -23,6 +26,7 @@ pub struct Job {
     /// Why the first region that failed did, while the others are still stopping.
     failed: Option<RunError>,
     idleness: Idleness,
+    observer: Observer,
 }
 
 #[derive(Debug)]
@@ -31,8 +35,7 @@ struct Region {
     order: usize,
     shared: bool,
     running: Running,
-    reads: Vec<String>,
-    writes: Vec<String>,
+    links: Links,
     done: Option<RunReport>,
 }
 
@@ -48,9 +51,7 @@ impl Job {
         host: &Host,
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<Self, RunError> {
-        let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job =
-            Self { pipeline, regions: Vec::new(), expecting: false, failed: None, idleness: Idleness::default() };
+        let mut job = Self::of(&plans, host);
         job.add(plans.into_iter().enumerate().collect(), connectors, host, options).await?;
         Ok(job)
     }
@@ -66,13 +67,23 @@ impl Job {
         host: &Host,
         options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<(Self, Vec<(usize, PhysicalPlan)>), RunError> {
-        let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
-        let mut job =
-            Self { pipeline, regions: Vec::new(), expecting: true, failed: None, idleness: Idleness::default() };
+        let mut job = Self::of(&plans, host);
         let (shared, rest) = plans.into_iter().enumerate().partition(|(_, plan)| plan.workers == Workers::Any);
         job.add(shared, connectors, host, options).await?;
-        job.expecting = true;
+        job.expect(true);
         Ok((job, rest))
+    }
+
+    /// Without regions yet.
+    fn of(plans: &[PhysicalPlan], host: &Host) -> Self {
+        let pipeline = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
+        let observer = Observer::new(&pipeline, host);
+        Self { pipeline, regions: Vec::new(), expecting: false, failed: None, idleness: Idleness::default(), observer }
+    }
+
+    fn expect(&mut self, more: bool) {
+        self.expecting = more;
+        self.observer.set_standby(more);
     }
 
     /// Starts more regions, which are the last ones to come. If one cannot start, the whole job is stopped.
@@ -86,7 +97,7 @@ impl Job {
         host: &Host,
         mut options: impl FnMut(&mut PhysicalPlan) -> Result<RunOptions, RunError>,
     ) -> Result<(), RunError> {
-        self.expecting = false;
+        self.expect(false);
         let mut opened = Vec::with_capacity(plans.len());
         let mut ready = Ok(());
         for (_, plan) in &mut plans {
@@ -109,10 +120,13 @@ impl Job {
         for (((order, plan), options), idleness) in regions.into_iter().rev() {
             let (reads, writes) = (reads(&plan), writes(&plan));
             let names = |streams: Vec<&StreamPlan>| streams.into_iter().map(|stream| stream.name.clone()).collect();
-            let (reads, writes) = (names(reads), names(writes));
+            let links = Links { reads: names(reads), writes: names(writes) };
             let shared = plan.workers == Workers::Any;
             match start_region(plan, connectors, host, options, idleness).await {
-                Ok(running) => self.regions.push(Region { order, shared, running, reads, writes, done: None }),
+                Ok(running) => {
+                    self.observer.add(order, links.clone(), running.observed().clone());
+                    self.regions.push(Region { order, shared, running, links, done: None });
+                }
                 Err(error) => {
                     self.stop();
                     self.drain().await;
@@ -145,9 +159,14 @@ impl Job {
         self.regions.iter().all(|region| region.running.read_nothing())
     }
 
+    /// Who watches the run: it can be read while the job is waited for, and after it.
+    pub fn observer(&self) -> Observer {
+        self.observer.clone()
+    }
+
     /// Stops all regions; none will come any more.
     pub fn stop(&mut self) {
-        self.expecting = false;
+        self.expect(false);
         for region in &self.regions {
             region.running.stop();
         }
@@ -155,13 +174,12 @@ impl Job {
 
     /// The nodes with their counts as they stand, a node of several regions once.
     pub fn nodes(&self) -> Vec<NodeReport> {
-        merge(self.regions.iter().map(|region| (region, region.running.nodes())))
+        self.observer.nodes()
     }
 
     /// How far event time has come in all regions that know it and have not ended.
     pub fn watermark(&self) -> Option<Micros> {
-        let running = self.regions.iter().filter(|region| region.done.is_none());
-        running.filter_map(|region| region.running.counters().watermark()).min()
+        self.observer.watermark()
     }
 
     /// Why the job is stopping, if a region has failed; the first one that did.
@@ -224,9 +242,9 @@ impl Job {
     /// After a region has ended: for each stream that it wrote, whether that was the last writer.
     fn notify_readers(&self, ended: usize) {
         let finished = |region: &Region| region.done.as_ref().is_some_and(|done| done.outcome == Outcome::Finished);
-        for stream in &self.regions[ended].writes {
-            if self.regions.iter().filter(|region| region.writes.contains(stream)).all(finished) {
-                for reader in self.regions.iter().filter(|region| region.reads.contains(stream)) {
+        for stream in &self.regions[ended].links.writes {
+            if self.regions.iter().filter(|region| region.links.writes.contains(stream)).all(finished) {
+                for reader in self.regions.iter().filter(|region| region.links.reads.contains(stream)) {
                     reader.running.writers_finished(stream);
                 }
             }
@@ -243,7 +261,8 @@ impl Job {
             ended: reports().map(|report| report.ended).max().unwrap_or_default(),
             resumed_from: reports().filter_map(|report| report.resumed_from).max(),
             checkpoint: reports().map(|report| report.checkpoint).max().unwrap_or_default(),
-            nodes: merge(self.regions.iter().filter_map(|region| Some((region, region.done.as_ref()?.nodes.clone())))),
+            nodes: self.observer.nodes(),
+            regions: self.observer.regions(),
         }
     }
 }
@@ -257,59 +276,4 @@ pub fn reads(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
 /// The durable streams that a plan writes.
 pub fn writes(plan: &PhysicalPlan) -> Vec<&StreamPlan> {
     plan.stages.iter().filter_map(|stage| stage.writes.as_ref()).collect()
-}
-
-/// The nodes of all regions in the order of the flow, the dead letters last. A durable stream takes what its writers
-/// write and passes on what its readers read; where none reads here, everything.
-fn merge<'a>(regions: impl Iterator<Item = (&'a Region, Vec<NodeReport>)>) -> Vec<NodeReport> {
-    let mut merged: Vec<NodeReport> = Vec::new();
-    let mut last: Option<NodeReport> = None;
-    let regions: Vec<_> = regions.collect();
-    let read: BTreeSet<String> = regions.iter().flat_map(|(region, _)| region.reads.iter().cloned()).collect();
-    for (region, mut nodes) in regions {
-        if let (Some(mut dead), before) = (nodes.pop(), last.take()) {
-            if let Some(before) = before {
-                dead.counts.add(&before.counts);
-                dead.before.add(&before.before);
-                dead.place =
-                    Some([before.place.clone(), dead.place].into_iter().flatten().collect::<Vec<_>>().join(", "));
-                add_reasons(&mut dead, before);
-            }
-            last = Some(dead);
-        }
-        for mut node in nodes {
-            for counts in [&mut node.counts, &mut node.before] {
-                if region.writes.contains(&node.name) {
-                    // What was written is on its way until it is read.
-                    let Counts { input, output, dead_lettered, .. } = *counts;
-                    let output = if read.contains(&node.name) { 0 } else { output };
-                    *counts = Counts { input, output, dead_lettered, ..Counts::default() };
-                } else if region.reads.contains(&node.name) {
-                    counts.input = 0;
-                }
-            }
-            match merged.iter_mut().find(|known| known.name == node.name) {
-                Some(known) => {
-                    known.counts.add(&node.counts);
-                    known.before.add(&node.before);
-                    add_reasons(known, node);
-                }
-                None => merged.push(node),
-            }
-        }
-    }
-    for node in merged.iter_mut().filter(|node| node.role == "stream" && node.counts.output > node.counts.input) {
-        // Others write to it as well.
-        node.counts.input = node.counts.output + node.counts.dead_lettered;
-    }
-    merged.extend(last);
-    merged
-}
-
-fn add_reasons(node: &mut NodeReport, other: NodeReport) {
-    for (sum, others) in [(&mut node.reasons, other.reasons), (&mut node.reasons_before, other.reasons_before)] {
-        for (code, count) in others {
-            *sum.entry(code).or_default() += count;
-        }
-    }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::message::Message;
+use crate::{
+    message::Message,
+    meters::{Meters, Wait},
+};
 
 /// The sending end.
 #[derive(Debug, Clone)]
@@ -18,6 +21,8 @@ pub(crate) struct Sender {
     channel: mpsc::UnboundedSender<(Message, Option<OwnedSemaphorePermit>)>,
     room: Arc<Semaphore>,
     capacity: u32,
+    /// Measures how long the sending task waits for room.
+    wait: Option<Arc<Wait>>,
 }
 
 /// The receiving end.
@@ -36,18 +41,31 @@ pub(crate) fn queue(capacity: usize) -> (Sender, Receiver) {
         u32::try_from(capacity).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize) as u32);
     let (sender, receiver) = mpsc::unbounded_channel();
     (
-        Sender { channel: sender, room: Arc::new(Semaphore::new(capacity as usize)), capacity },
+        Sender { channel: sender, room: Arc::new(Semaphore::new(capacity as usize)), capacity, wait: None },
         Receiver { channel: receiver },
     )
 }
 
 impl Sender {
+    /// Shows how full the queue is as that of a node.
+    pub(crate) fn show(&self, meters: &Meters, node: usize) {
+        meters.has_queue(node, Arc::clone(&self.room), self.capacity);
+    }
+
+    /// Has the sending task's waits for room measured.
+    pub(crate) fn measure(&mut self, wait: Arc<Wait>) {
+        self.wait = Some(wait);
+    }
+
     /// Waits for room and sends.
     pub(crate) async fn send(&self, message: Message) -> Result<(), Closed> {
         let size = u32::try_from(message.byte_size()).unwrap_or(u32::MAX).min(self.capacity);
         let permit = if size == 0 {
             None
+        } else if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size) {
+            Some(permit)
         } else {
+            let _waiting = self.wait.as_ref().map(|wait| wait.begin());
             let room = Arc::clone(&self.room);
             tokio::select! {
                 biased;

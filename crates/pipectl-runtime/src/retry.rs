@@ -43,7 +43,10 @@ macro_rules! retrying {
             match $call.await {
                 Ok(value) => break value,
                 Err(error) if !$task.again => Err($crate::RunError::connector(&$task.name, &error))?,
-                Err(error) => retry.after(error, &$task.host, &$task.name).await?,
+                Err(error) => {
+                    retry.after(error, &$task.host, &$task.name).await?;
+                    $task.counts.meters().retried($task.node);
+                }
             }
         }
     }};

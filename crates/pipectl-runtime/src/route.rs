@@ -1,5 +1,7 @@
 //! The sending side of a route: chooses the receiving task of each record.
 
+use std::sync::Arc;
+
 use arrow_array::{Array, BinaryViewArray, UInt32Array};
 use pipectl_data::{Batch, key_hash};
 use pipectl_ir::physical::{RouteBy, SPREAD_BLOCK};
@@ -7,6 +9,7 @@ use pipectl_process::OperatorError;
 
 use crate::{
     message::Message,
+    meters::Wait,
     queue::{Closed, Sender},
     steps,
 };
@@ -24,6 +27,13 @@ impl RouteSender {
     /// A route to these tasks.
     pub(crate) fn new(by: RouteBy, senders: Vec<Sender>) -> Self {
         Self { by, senders, sent: 0 }
+    }
+
+    /// Has the task's waits for room measured.
+    pub(crate) fn measure(&mut self, wait: &Arc<Wait>) {
+        for sender in &mut self.senders {
+            sender.measure(Arc::clone(wait));
+        }
     }
 
     /// Records sent so far: part of the task's state, since it decides where the next ones go.

@@ -1,11 +1,20 @@
 //! Starts a plan: opens what it names, builds the tasks and queues, hands them to the coordinator.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use pipectl_data::{Micros, key_hash};
 use pipectl_host::{Host, JoinHandle};
 use pipectl_ir::{
     dag::StreamStart,
+    metrics::NodeMetrics,
     physical::{Operation, PhysicalPlan, Workers},
     report::{NodeReport, Outcome, RunReport},
 };
@@ -23,6 +32,7 @@ use crate::{
     job::{reads, writes},
     limit::Limits,
     memory::StateMemory,
+    observer::ObservedRegion,
     outputs::{self, Beginning, OutputPolicy},
     resume::resume,
     steps::AllTogether,
@@ -49,7 +59,7 @@ pub struct RunOptions {
 /// A run under way.
 #[derive(Debug)]
 pub struct Running {
-    counters: Arc<Counters>,
+    observed: ObservedRegion,
     stop: mpsc::UnboundedSender<RunRequest>,
     join: JoinHandle<Result<(Outcome, u64), RunError>>,
     report: RunReport,
@@ -60,7 +70,12 @@ pub struct Running {
 impl Running {
     /// The counts as they stand.
     pub fn counters(&self) -> &Counters {
-        &self.counters
+        &self.observed.counters
+    }
+
+    /// What there is to watch.
+    pub(crate) fn observed(&self) -> &ObservedRegion {
+        &self.observed
     }
 
     /// Number of the checkpoint that the run resumed from.
@@ -98,19 +113,17 @@ impl Running {
 
     /// The nodes with their counts as they stand.
     pub fn nodes(&self) -> Vec<NodeReport> {
-        let mut nodes = self.report.nodes.clone();
-        for (number, node) in nodes.iter_mut().enumerate() {
-            node.counts = self.counters.of(number);
-            node.reasons = self.counters.reasons(number);
-        }
-        nodes
+        self.observed.nodes()
     }
 
     /// Waits for the end. Cancel-safe: it can be called again.
     pub async fn join(&mut self) -> Result<RunReport, RunError> {
         let result = (&mut self.join).await;
+        self.observed.ended.store(true, Ordering::Relaxed);
         let (outcome, checkpoint) = result.map_err(|error| RunError::failed(error.to_string()))??;
-        Ok(RunReport { outcome, checkpoint, ended: self.host.now(), nodes: self.nodes(), ..self.report.clone() })
+        let regions = vec![self.observed.metrics()];
+        let (nodes, ended) = (self.nodes(), self.host.now());
+        Ok(RunReport { outcome, checkpoint, ended, nodes, regions, ..self.report.clone() })
     }
 }
 
@@ -240,8 +253,10 @@ pub(crate) async fn start_region(
                 reasons: BTreeMap::new(),
                 before: pipectl_ir::report::Counts::default(),
                 reasons_before: BTreeMap::new(),
+                metrics: NodeMetrics::default(),
             })
             .collect(),
+        regions: Vec::new(),
     };
     let (stop, stop_receiver) = mpsc::unbounded_channel();
     let (events, event_receiver) = mpsc::unbounded_channel();
@@ -266,6 +281,11 @@ pub(crate) async fn start_region(
     for (number, node) in report.nodes.iter_mut().enumerate() {
         node.before = counters.of(number);
         node.reasons_before = counters.reasons(number);
+        node.metrics = counters.metrics(number, host.now());
+    }
+    if options.store.is_some() {
+        let since = checkpoint.as_ref().map_or_else(|| host.now(), |checkpoint| checkpoint.time);
+        counters.meters.keeps_checkpoints(report.resumed_from, since);
     }
     drop(events);
     let mut coordinator = Coordinator {
@@ -289,12 +309,21 @@ pub(crate) async fn start_region(
         idle_time: options.live,
         idleness,
         removal,
+        counters: Arc::clone(&counters),
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };
     coordinator.store = options.store;
     coordinator.handles = tasks.bodies.into_iter().map(|body| host.spawn(body)).collect();
     let join = host.spawn(coordinator.run());
-    Ok(Running { counters, stop, join, report, finished, host: host.clone() })
+    let observed = ObservedRegion {
+        name: plan.region.clone().unwrap_or_default(),
+        memory: plan.memory,
+        nodes: report.nodes.clone().into(),
+        counters,
+        ended: Arc::new(AtomicBool::new(false)),
+        host: host.clone(),
+    };
+    Ok(Running { observed, stop, join, report, finished, host: host.clone() })
 }
 
 impl From<Halt> for RunError {

@@ -72,6 +72,7 @@ mod tests {
             before,
             reasons: std::collections::BTreeMap::new(),
             reasons_before: std::collections::BTreeMap::new(),
+            metrics: pipectl_ir::metrics::NodeMetrics::default(),
         };
         RunReport {
             pipeline: "p".to_owned(),
@@ -89,6 +90,7 @@ mod tests {
                     Counts { dead_lettered: before, ..Counts::default() },
                 ),
             ],
+            regions: Vec::new(),
         }
     }
 

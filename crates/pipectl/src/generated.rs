@@ -20,6 +20,7 @@ pub const GENERATED: &[Generated] = &[
     ("docs/generated/functions.md", pipectl_ir::functions::functions_page),
     ("docs/generated/cli.md", cli_page),
     ("docs/generated/kinds.md", kinds_page),
+    ("docs/generated/metrics.md", pipectl_telemetry::metrics_page),
 ];
 
 /// The JSON Schema of specs.

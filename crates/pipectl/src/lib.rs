@@ -16,6 +16,7 @@ mod guarantee;
 mod input;
 mod logging;
 mod lookup;
+mod metrics_address;
 mod patience;
 mod preview;
 mod reach;

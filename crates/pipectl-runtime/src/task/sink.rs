@@ -85,7 +85,11 @@ impl SinkTask {
                 Turn::Command(Some(
                     Command::Barrier(_) | Command::Stop | Command::WritersFinished | Command::IdleTime(_),
                 ))
-                | Turn::Event(Event::Watermark(_) | Event::Idle | Event::IdleTime(_)) => {}
+                | Turn::Event(Event::Idle | Event::IdleTime(_)) => {}
+                Turn::Event(Event::Watermark(watermark)) => {
+                    self.counts.watermark(self.node, watermark);
+                    self.counts.publish();
+                }
                 Turn::Time => {
                     retrying!(self, self.writer.on_time());
                 }
@@ -98,6 +102,9 @@ impl SinkTask {
                 Turn::Event(Event::End(end)) => {
                     retrying!(self, self.writer.finish());
                     self.dead_letter_refused().await?;
+                    if end.is_finished() {
+                        self.counts.end_watermarks();
+                    }
                     if let Some(route) = &self.dead_letters {
                         route.broadcast(&Message::End(end)).await?;
                     }
@@ -117,7 +124,10 @@ impl SinkTask {
     }
 
     async fn write(&mut self, batch: Batch) -> Result<(), Halt> {
+        let began = self.host.now();
         let rejected = retrying!(self, self.writer.write(&batch));
+        let took = self.host.now().saturating_sub(began);
+        self.counts.meters().wrote(self.node, batch.byte_size(), took);
         let counts = self.counts.node(self.node);
         counts.input += batch.len() as u64;
         counts.output += (batch.len() - rejected.len()) as u64;
@@ -150,6 +160,7 @@ impl SinkTask {
             return Err(RunError::failed(format!("the dead letters' sink refused a record: {reason}")).into());
         };
         self.counts.add_reason(self.node, "sink_rejected", reasons.len() as u64);
+        self.counts.publish();
         let dead = DeadLetters { batch, reasons };
         let batch = dead_letter::to_batch(&self.name, &dead).map_err(failed)?;
         for (target, part) in route.split(batch).map_err(failed)? {

@@ -1,7 +1,7 @@
 //! A task at the start: drives one reader, runs the steps fused to it, sends the barriers.
 
 use pipectl_contract::{Read, SourceReader};
-use pipectl_data::{Micros, START_OF_TIME};
+use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_host::Host;
 use pipectl_process::OperatorError;
 use tokio::sync::mpsc;
@@ -159,6 +159,7 @@ impl SourceTask {
                     (last_record, idle) = (self.host.now(), false);
                     self.report_active(&mut reported_idle);
                     partitions.active(batch.partition, last_record);
+                    self.chain.counts.meters().read(self.node, payload_bytes(&batch));
                     self.chain.counts.node(self.node).input += batch.len() as u64;
                     let (batch, rejected) = batch
                         .split_rejected()
@@ -250,6 +251,11 @@ impl SourceTask {
         self.handle.report(TaskEvent::Snapshot { task: self.handle.task, id, state: state.encode()? });
         Ok(())
     }
+}
+
+/// What a batch's records take at their source.
+fn payload_bytes(batch: &Batch) -> usize {
+    batch.payload.as_ref().map_or(0, |payload| payload.lengths().map(|length| length as usize).sum())
 }
 
 #[cfg(test)]

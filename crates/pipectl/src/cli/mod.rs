@@ -1,12 +1,12 @@
 //! The arguments, as clap reads them.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipectl_data::units::Duration;
 use pipectl_host::Host;
 
-use crate::{dead_letter_limit::DeadLetterLimit, state::State};
+use crate::{dead_letter_limit::DeadLetterLimit, metrics_address, state::State};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -314,6 +314,9 @@ pub(crate) struct ApplyArguments {
     /// Exit with 3 if the run ends with more dead letters than this: a number, or a percentage of the records read
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_dead_letters: Option<DeadLetterLimit>,
+    /// Serve metrics for Prometheus at http://ADDR/metrics while the run lasts; port 0 takes a free port
+    #[arg(long, value_name = "ADDR", value_parser = metrics_address::address)]
+    pub(crate) metrics: Option<SocketAddr>,
     /// The number of threads; by default one for each core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,

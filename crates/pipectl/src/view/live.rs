@@ -5,7 +5,7 @@ use std::{fmt::Write as _, io::IsTerminal as _, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pipectl_data::timestamp;
 use pipectl_host::Micros;
-use pipectl_ir::report::NodeReport;
+use pipectl_ir::{metrics::RegionMetrics, report::NodeReport};
 
 use crate::logging;
 
@@ -15,6 +15,14 @@ const RATE_OVER: Micros = 1_000_000;
 /// What stands beside the time that a run has taken.
 const RUNNING: &str = "running (Ctrl-C stops, the next apply continues)";
 const STOPPING: &str = "stopping: writing what is in flight";
+
+/// What there is to show at one time: the numbers that `--metrics` exposes.
+pub(crate) struct Moment {
+    pub(crate) nodes: Vec<NodeReport>,
+    pub(crate) regions: Vec<RegionMetrics>,
+    pub(crate) watermark: Option<Micros>,
+    pub(crate) now: Micros,
+}
 
 /// The view.
 pub(crate) enum Live {
@@ -31,6 +39,8 @@ pub(crate) struct Terminal {
     head: ProgressBar,
     /// How far event time has come.
     time: ProgressBar,
+    /// Checkpoints, state and queues.
+    inside: ProgressBar,
     lines: Vec<Line>,
     started: Micros,
     stopping: bool,
@@ -59,6 +69,7 @@ impl Live {
         let above = all.add(ProgressBar::new_spinner().with_style(style(" ")));
         let head = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
         let time = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
+        let inside = all.add(ProgressBar::new_spinner().with_style(style("{msg}")));
         let lines = nodes
             .iter()
             .map(|node| {
@@ -68,7 +79,7 @@ impl Live {
             })
             .collect();
         logging::beside(Some(all.clone()));
-        Self::Terminal(Terminal { all, above, head, time, lines, started: now, stopping: false })
+        Self::Terminal(Terminal { all, above, head, time, inside, lines, started: now, stopping: false })
     }
 
     /// How often to call [`Live::show`].
@@ -80,14 +91,23 @@ impl Live {
     }
 
     /// Shows the counts as they stand.
-    pub(crate) fn show(&mut self, nodes: &[NodeReport], watermark: Option<Micros>, now: Micros) {
+    pub(crate) fn show(&mut self, moment: &Moment) {
         match self {
-            Self::Terminal(terminal) => terminal.show(nodes, watermark, now),
+            Self::Terminal(terminal) => terminal.show(moment),
             Self::Log => {
-                if let Some(watermark) = watermark {
+                let now = moment.now;
+                if let Some(watermark) = moment.watermark {
                     tracing::info!(watermark = timestamp::format(watermark), lag = lag(watermark, now), "event time");
                 }
-                for node in nodes {
+                let inside = Inside::of(moment);
+                tracing::info!(
+                    checkpoint_age = inside.checkpoint.map(|(since, _)| lag(since, now)),
+                    checkpoint_duration = inside.checkpoint.and_then(|(_, took)| took).map(milliseconds),
+                    state_bytes = inside.state,
+                    queues = format!("{}%", inside.queue_percent),
+                    "inside"
+                );
+                for node in &moment.nodes {
                     tracing::info!(
                         node = node.name,
                         r#in = node.counts.input,
@@ -120,24 +140,73 @@ impl Live {
 }
 
 impl Terminal {
-    fn show(&mut self, nodes: &[NodeReport], watermark: Option<Micros>, now: Micros) {
+    fn show(&mut self, moment: &Moment) {
+        let Moment { nodes, watermark, now, .. } = moment;
+        let now = *now;
         let what = if self.stopping { STOPPING } else { RUNNING };
         let seconds = (now - self.started).max(0) / 1_000_000;
         let (minutes, seconds) = (seconds / 60, seconds % 60);
         self.head.set_message(format!("{:02}:{minutes:02}:{seconds:02}  {what}", minutes / 60, minutes = minutes % 60));
         self.above.tick();
         self.head.tick();
-        if let Some(watermark) = watermark {
+        if let Some(watermark) = *watermark {
             // Whole seconds: the line is read by a person.
             let shown = timestamp::format(watermark.div_euclid(1_000_000) * 1_000_000);
             self.time.set_message(format!("watermark {shown}, lag {}", lag(watermark, now)));
             self.time.tick();
         }
+        self.inside.set_message(Inside::of(moment).text(now));
+        self.inside.tick();
         for (line, node) in self.lines.iter_mut().zip(nodes) {
             line.take_rate(node.counts.input, now);
             line.bar.set_message(text(node, line.rate));
             line.bar.tick();
         }
+    }
+}
+
+/// What the run holds inside.
+struct Inside {
+    /// Since when the oldest of the regions' last checkpoints is durable, and how long the longest of them took.
+    checkpoint: Option<(Micros, Option<Micros>)>,
+    /// Bytes of operator state.
+    state: u64,
+    /// How full the fullest queue is.
+    queue_percent: u32,
+}
+
+impl Inside {
+    fn of(moment: &Moment) -> Self {
+        let open = moment.regions.iter().filter(|region| !region.ended);
+        let kept = open.filter_map(|region| region.checkpoints.as_ref());
+        let checkpoint = kept
+            .map(|checkpoints| (checkpoints.since_us, checkpoints.last_duration_us))
+            .reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let fullest = moment.nodes.iter().filter_map(|node| node.metrics.queues).map(|queues| queues.fullest_ppm).max();
+        Self {
+            checkpoint,
+            state: moment.nodes.iter().map(|node| node.metrics.state_bytes).sum(),
+            queue_percent: fullest.unwrap_or(0) / 10_000,
+        }
+    }
+
+    fn text(&self, now: Micros) -> String {
+        let mut parts = Vec::new();
+        if let Some((since, took)) = self.checkpoint {
+            let took = took.map(|took| format!(", took {}", milliseconds(took))).unwrap_or_default();
+            parts.push(format!("checkpoint {} ago{took}", lag(since, now)));
+        }
+        parts.push(format!("state {}B", short(self.state)));
+        parts.push(format!("queues {}%", self.queue_percent));
+        parts.join("; ")
+    }
+}
+
+/// A short duration for people.
+fn milliseconds(micros: Micros) -> String {
+    match micros {
+        ..10_000_000 => format!("{} ms", micros.max(0) / 1_000),
+        _ => format!("{} s", micros / 1_000_000),
     }
 }
 
@@ -201,13 +270,37 @@ fn short(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pipectl_ir::report::Counts;
+    use pipectl_ir::{metrics::CheckpointMetrics, report::Counts};
 
     #[test]
     fn lag_is_in_a_unit_that_fits() {
         let lags =
             [-5, 0, 119, 120, 7_199, 7_200, 172_799, 172_800, 86_400 * 400].map(|seconds| lag(0, seconds * 1_000_000));
         assert_eq!(lags, ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d", "400d"]);
+    }
+
+    #[test]
+    fn what_is_inside_fits_sixty_columns_and_shows_the_worst_of_all_regions() {
+        let region = |since_us, took, ended| RegionMetrics {
+            ended,
+            checkpoints: Some(CheckpointMetrics { since_us, last_duration_us: took, ..CheckpointMetrics::default() }),
+            ..RegionMetrics::default()
+        };
+        let regions = vec![region(5_000_000, Some(9_999_000), false), region(9_000_000, None, false)];
+        let ended = region(0, Some(10_000_000), true);
+        let moment = Moment {
+            nodes: Vec::new(),
+            regions: regions.into_iter().chain([ended]).collect(),
+            watermark: None,
+            now: 0,
+        };
+        let mut inside = Inside::of(&moment);
+        (inside.state, inside.queue_percent) = (u64::MAX, 100);
+        let text = inside.text(124_000_000);
+        assert_eq!(text, "checkpoint 119s ago, took 9999 ms; state 18.4EB; queues 100%");
+        assert!(text.len() <= 60);
+        inside.checkpoint = None;
+        assert_eq!(inside.text(0), "state 18.4EB; queues 100%");
     }
 
     #[test]
@@ -233,6 +326,7 @@ mod tests {
             before: Counts::default(),
             reasons: std::collections::BTreeMap::new(),
             reasons_before: std::collections::BTreeMap::new(),
+            metrics: pipectl_ir::metrics::NodeMetrics::default(),
         };
         let line = format!("{}  {}", node.name, text(&node, Some(1_234_567)));
         let visible: String = line.chars().take(60).collect();

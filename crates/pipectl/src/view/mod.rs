@@ -6,7 +6,7 @@ mod live;
 mod report;
 
 pub(crate) use asking::Asking;
-pub(crate) use live::Live;
+pub(crate) use live::{Live, Moment};
 pub(crate) use report::{ledger, plain_table, previews, summary};
 
 use std::io::Write as _;

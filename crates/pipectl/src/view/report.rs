@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
+use pipectl_data::timestamp;
 use pipectl_ir::report::{NodeReport, Outcome, PARTLY_LATE, RunReport};
 
 /// A column of the table of nodes: its head, its number, and whether it is there without a number too.
@@ -88,6 +89,7 @@ pub(crate) fn summary(report: &RunReport) -> String {
     }
     .unwrap_or_default();
     text.push_str(&ledger(&report.nodes));
+    text.push_str(&checkpoints(report));
     text.push_str(&not_delivered(report));
     let written = report.nodes.iter().filter(|node| node.counts.output > 0);
     let mut places = written.filter_map(|node| Some((&node.name, node.place.as_ref()?))).peekable();
@@ -98,6 +100,23 @@ pub(crate) fn summary(report: &RunReport) -> String {
         writeln!(text, "  {name:<18} {place}").unwrap_or_default();
     }
     text
+}
+
+/// The checkpoints of this run and how far event time came, where there are any.
+fn checkpoints(report: &RunReport) -> String {
+    let all = || report.regions.iter().filter_map(|region| region.checkpoints.as_ref());
+    let number: u64 = all().map(|checkpoints| checkpoints.durations.count()).sum();
+    if number == 0 {
+        return String::new();
+    }
+    let took = all().filter_map(|checkpoints| checkpoints.last_duration_us).max().unwrap_or(0);
+    let bytes: u64 = all().filter_map(|checkpoints| checkpoints.last_bytes).sum();
+    let (number, bytes) = (super::counted(number, "checkpoint"), count(bytes));
+    let mut text = format!("\n{number}; the last took {} ms, {bytes} bytes of state", took / 1_000);
+    if let Some(watermark) = report.nodes.iter().filter_map(|node| node.metrics.watermark_us).max() {
+        write!(text, "; watermark {}", timestamp::format(watermark)).unwrap_or_default();
+    }
+    text + "\n"
 }
 
 /// What this run did not deliver, by node and reason.

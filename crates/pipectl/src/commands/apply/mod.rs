@@ -1,5 +1,7 @@
 //! `pipectl apply`: runs until the sources end or somebody stops it.
 
+mod exposure;
+mod lag;
 mod standby;
 mod start;
 
@@ -11,6 +13,7 @@ use pipectl_plan::lower_regions;
 use pipectl_runtime::{Job, RegistryConnectors, RunError, RunErrorKind};
 
 use self::{
+    exposure::Exposure,
     standby::{STANDBY_EVERY, Standby},
     start::{Phase, to_make},
 };
@@ -22,7 +25,7 @@ use crate::{
     registry::registry,
     state::Right,
     stop::{self, Signals},
-    view::{self, Live},
+    view::{self, Live, Moment},
 };
 
 pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
@@ -52,7 +55,11 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
     let threads = arguments.threads.map(usize::from);
     stop::run(threads, async |signals| {
         let (host, running) = (Host::real(), Vec::new());
-        let mut set = Set { arguments, host, connectors, running, phase: Phase::Streams(String::new()) };
+        let exposure = match Exposure::start(arguments.metrics, &host) {
+            Ok(exposure) => exposure,
+            Err(exit) => return exit,
+        };
+        let mut set = Set { arguments, host, connectors, running, exposure, phase: Phase::Streams(String::new()) };
         let exit = set.carry_out(pipelines, signals).await;
         if exit == Exit::Interrupted {
             // Its clients would say goodbye to services that may not answer; the process ends without.
@@ -84,6 +91,8 @@ struct Set<'a> {
     host: Host,
     connectors: RegistryConnectors,
     running: Vec<Worker>,
+    /// The metrics, if they are exposed.
+    exposure: Option<Exposure>,
     /// What is being done before a pipeline runs.
     phase: Phase,
 }
@@ -190,7 +199,7 @@ impl Set<'_> {
             match turn {
                 Turn::Tick => {
                     if self.host.now() >= next_show {
-                        live.show(&self.nodes(), self.watermark(), self.host.now());
+                        live.show(&self.moment());
                         next_show = self.host.now() + live.every().as_micros() as Micros;
                     }
                 }
@@ -262,9 +271,14 @@ impl Set<'_> {
         self.running.iter().flat_map(|worker| worker.job.nodes()).collect()
     }
 
-    /// How far event time has come in all pipelines that know it.
-    fn watermark(&self) -> Option<Micros> {
-        self.running.iter().filter_map(|worker| worker.job.watermark()).min()
+    /// All pipelines as they stand; event time is as far as the last of those that know it.
+    fn moment(&self) -> Moment {
+        Moment {
+            nodes: self.nodes(),
+            regions: self.running.iter().flat_map(|worker| worker.job.observer().regions()).collect(),
+            watermark: self.running.iter().filter_map(|worker| worker.job.watermark()).min(),
+            now: self.host.now(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use pipectl_runtime::{
     provision, reads, refuse_output, start_over, writes,
 };
 
-use super::{Set, Worker, standby::Standby};
+use super::{Set, Worker, lag::questions, standby::Standby};
 use crate::{
     cli::ApplyArguments,
     state::{Asked, Asking, Right},
@@ -54,6 +54,7 @@ impl Set<'_> {
     pub(super) async fn start(&mut self, plans: Vec<PhysicalPlan>) -> Result<(), RunError> {
         let name = plans.first().map(|plan| plan.pipeline.clone()).unwrap_or_default();
         let groups = groups(&plans);
+        let questions = if self.exposure.is_some() { questions(&plans) } else { Vec::new() };
         let differing = if self.arguments.update_streams { Differing::Update } else { Differing::Tell };
         for made in provision(&plans, &self.connectors, &self.host, differing).await? {
             for Difference { setting, is, wanted, .. } in &made.changed {
@@ -123,6 +124,9 @@ impl Set<'_> {
                 }
             }
         };
+        if let Some(exposure) = &mut self.exposure {
+            exposure.add(worker.job.observer(), questions, &self.connectors);
+        }
         self.running.push(worker);
         if let Some(worker @ Worker { standby: None, .. }) = self.running.last() {
             report_start(worker);
