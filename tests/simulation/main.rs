@@ -8,9 +8,14 @@ mod world;
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
+use async_trait::async_trait;
 use pipectl_host::{Host, Rng};
 use pipectl_ir::{PhysicalPlan, RunReport};
-use pipectl_runtime::{Limits, OutputPolicy, RunOptions, checkpoint::Store, start};
+use pipectl_runtime::{
+    Limits, OutputPolicy, RunError, RunOptions,
+    checkpoint::{Checkpoint, Checkpoints, Store},
+    start,
+};
 use world::{Trouble, World};
 
 /// Three readers whose records meet in windows by another key than the stream's: two exchanges, aligned barriers with
@@ -71,6 +76,74 @@ fn plan(spec: &str) -> PhysicalPlan {
     let found: Vec<_> = source.diagnostics.iter().collect();
     assert!(!source.diagnostics.has_errors(), "{found:?}");
     pipectl_plan::lower(&compiled[0].dag)
+}
+
+/// Checkpoints that the disk never takes.
+#[derive(Debug)]
+struct Stuck(Box<dyn Checkpoints>);
+
+#[async_trait]
+impl Checkpoints for Stuck {
+    async fn latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        self.0.latest().await
+    }
+
+    async fn before_latest(&self) -> Result<Option<Checkpoint>, RunError> {
+        self.0.before_latest().await
+    }
+
+    async fn write(&self, _: Checkpoint) -> Result<(), RunError> {
+        std::future::pending().await
+    }
+
+    async fn note_committed(&self, id: u64) -> Result<(), RunError> {
+        self.0.note_committed(id).await
+    }
+
+    async fn note_begun(&self, note: Vec<u8>) -> Result<(), RunError> {
+        self.0.note_begun(note).await
+    }
+
+    async fn begun(&self) -> Result<Option<Vec<u8>>, RunError> {
+        self.0.begun().await
+    }
+
+    async fn is_committed(&self, id: u64) -> Result<bool, RunError> {
+        self.0.is_committed(id).await
+    }
+}
+
+/// A checkpoint that takes for ever holds up no stop: the run ends at the deadline of its drain.
+#[test]
+fn a_run_is_stopped_while_its_checkpoint_is_written() {
+    let plan = plan(MANY_READERS);
+    let world = World::new(Trouble::default());
+    let state = tempfile::tempdir().expect("a folder");
+    let ended = pipectl_host::simulate(async {
+        let host = Host::simulated(1, 1_767_225_600_000_000);
+        let store = Store::open(state.path()).expect("a store").on(&host);
+        let options = RunOptions {
+            store: Some(Box::new(Stuck(store))),
+            directory: state.path().to_path_buf(),
+            limits: Limits::default(),
+            drain: Duration::from_secs(5),
+            live: false,
+            output: OutputPolicy::default(),
+        };
+        let mut running = start(plan.clone(), &world, &host, options).await.expect("starts");
+        host.sleep(Duration::from_secs(1)).await;
+        let stopped = host.now();
+        running.stop();
+        let message = tokio::select! {
+            biased;
+            report = running.join() => report.expect_err("without a checkpoint there is no end").message,
+            () = host.sleep(Duration::from_mins(10)) => "it hangs".to_owned(),
+        };
+        (message, host.now() - stopped)
+    });
+    let (message, took) = ended.expect("a runtime");
+    assert!(message.contains("could not write its last checkpoint in time"), "{message}");
+    assert_eq!(took, 5_000_000, "µs");
 }
 
 /// Runs until the end or until `crash`; `None` for a crash.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    pin::Pin,
     sync::Arc,
 };
 
@@ -50,7 +51,7 @@ pub(crate) struct Coordinator {
     /// The tasks themselves.
     pub(crate) handles: Vec<JoinHandle<()>>,
     /// Where checkpoints go; `None` writes none (a dry run).
-    pub(crate) store: Option<Box<dyn Checkpoints>>,
+    pub(crate) store: Option<Arc<dyn Checkpoints>>,
     /// Whether several workers share the region, so that no checkpoint can say that it has finished.
     pub(crate) shared: bool,
     /// Whether readers write positions only after the sinks have published.
@@ -88,6 +89,15 @@ struct Pending {
     states: BTreeMap<usize, Vec<u8>>,
 }
 
+/// A checkpoint that is being written. The run goes on meanwhile: a failure ends it at once, and a stop has its deadline.
+struct Writing {
+    id: u64,
+    last: bool,
+    began: Micros,
+    bytes: usize,
+    done: Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>,
+}
+
 /// What is done after a checkpoint became durable: sinks publish, and where that decides, readers then write positions.
 struct Publishing {
     id: u64,
@@ -100,6 +110,7 @@ struct Publishing {
 /// How far the run is.
 struct Progress {
     pending: Option<Pending>,
+    writing: Option<Writing>,
     publishing: Option<Publishing>,
     ended: BTreeMap<usize, End>,
     wanted: bool,
@@ -112,6 +123,19 @@ struct Progress {
 }
 
 impl Progress {
+    /// Whether no checkpoint is on its way.
+    fn is_free(&self) -> bool {
+        self.pending.is_none() && self.writing.is_none() && self.publishing.is_none()
+    }
+
+    /// Waits until the checkpoint that is being written is durable, or cannot be written. Cancel-safe.
+    async fn written(&mut self) -> Result<(), RunError> {
+        match &mut self.writing {
+            Some(writing) => writing.done.as_mut().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Since when all of these sources that have not ended are idle, if they are.
     fn idle_since(&self, sources: &[usize]) -> Option<Micros> {
         let mut open = sources.iter().filter(|task| !self.ended.contains_key(task)).peekable();
@@ -123,6 +147,7 @@ impl Progress {
 enum Turn {
     Event(Option<TaskEvent>),
     RunRequest(RunRequest),
+    Written(Result<(), RunError>),
     Time,
 }
 
@@ -148,6 +173,7 @@ impl Coordinator {
     async fn watch(&mut self) -> Result<(Outcome, u64), RunError> {
         let mut progress = Progress {
             pending: None,
+            writing: None,
             publishing: None,
             ended: BTreeMap::new(),
             wanted: self.at_once,
@@ -160,7 +186,7 @@ impl Coordinator {
             if let Some(outcome) = self.advance(&mut progress).await? {
                 return Ok((outcome, self.last));
             }
-            let free = progress.pending.is_none() && progress.publishing.is_none();
+            let free = progress.is_free();
             let wake = match progress.deadline {
                 Some(deadline) if !free => deadline,
                 Some(deadline) => deadline.min(progress.next),
@@ -177,11 +203,13 @@ impl Coordinator {
                 biased;
                 event = self.events.recv() => Turn::Event(event),
                 Some(request) = self.stop.recv() => Turn::RunRequest(request),
+                written = progress.written(), if progress.writing.is_some() => Turn::Written(written),
                 () = self.host.sleep_until(wake), if wake < Micros::MAX => Turn::Time,
             };
             match turn {
                 Turn::Event(None) => return Err(RunError::failed("all tasks are gone before the end of the run")),
                 Turn::Event(Some(event)) => Self::hear(&mut progress, event)?,
+                Turn::Written(written) => self.written(&mut progress, written)?,
                 Turn::RunRequest(RunRequest::WritersFinished(stream)) => {
                     for source in self.streams.get(&stream).into_iter().flatten() {
                         self.sources[*source].send(Command::WritersFinished).ok();
@@ -271,19 +299,11 @@ impl Coordinator {
             }
         }
         if let Some(pending) = progress.pending.take_if(|pending| pending.states.len() == self.tasks.len()) {
-            let (id, last) = (pending.id, pending.last);
-            self.write(pending, last && finished && !self.shared).await?;
-            progress.next = self.host.now().saturating_add(self.every);
-            let readers = self.sources.iter().filter(|_| !self.positions_last);
-            for sender in readers.chain(self.sinks.values()) {
-                sender.send(Command::Committed(id)).ok();
-            }
-            let waiting = self.sinks.keys().copied().collect();
-            progress.publishing = Some(Publishing { id, last, waiting, unwritten: None });
-            return Ok(None);
+            let finished = pending.last && finished && !self.shared;
+            progress.writing = Some(self.write(pending, finished));
         }
         let all_ended = progress.ended.len() == self.tasks.len();
-        if progress.pending.is_none() && (progress.wanted || all_ended) {
+        if progress.is_free() && (progress.wanted || all_ended) {
             progress.wanted = false;
             let id = self.last + 1;
             self.last = id;
@@ -295,23 +315,44 @@ impl Coordinator {
         Ok(None)
     }
 
-    async fn write(&self, pending: Pending, finished: bool) -> Result<(), RunError> {
-        let Some(store) = &self.store else { return Ok(()) };
+    /// Begins to write a checkpoint.
+    fn write(&self, pending: Pending, finished: bool) -> Writing {
+        let Pending { id, began, last, states } = pending;
         let checkpoint = Checkpoint {
-            id: pending.id,
+            id,
             fingerprint: self.fingerprint.clone(),
             time: self.host.now(),
             finished,
-            tasks: pending.states.into_iter().map(|(task, state)| (self.tasks[task].clone(), state)).collect(),
+            tasks: states.into_iter().map(|(task, state)| (self.tasks[task].clone(), state)).collect(),
         };
         let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
-        tracing::debug!(id = checkpoint.id, bytes, "checkpoint");
-        let written = store.write(checkpoint).await;
-        match written {
-            Ok(()) => self.counters.meters.checkpoint(pending.id, pending.began, self.host.now(), bytes),
-            Err(_) => self.counters.meters.checkpoint_failed(),
+        let store = self.store.clone();
+        let done = async move {
+            let Some(store) = store else { return Ok(()) };
+            tracing::debug!(id, bytes, "checkpoint");
+            store.write(checkpoint).await
+        };
+        Writing { id, last, began, bytes, done: Box::pin(done) }
+    }
+
+    /// A checkpoint is durable: sinks publish what came before it. Or it cannot be written, which ends the run.
+    fn written(&self, progress: &mut Progress, written: Result<(), RunError>) -> Result<(), RunError> {
+        let Some(Writing { id, last, began, bytes, .. }) = progress.writing.take() else { return Ok(()) };
+        if self.store.is_some() {
+            match written {
+                Ok(()) => self.counters.meters.checkpoint(id, began, self.host.now(), bytes),
+                Err(_) => self.counters.meters.checkpoint_failed(),
+            }
         }
-        written
+        written?;
+        progress.next = self.host.now().saturating_add(self.every);
+        let readers = self.sources.iter().filter(|_| !self.positions_last);
+        for sender in readers.chain(self.sinks.values()) {
+            sender.send(Command::Committed(id)).ok();
+        }
+        let waiting = self.sinks.keys().copied().collect();
+        progress.publishing = Some(Publishing { id, last, waiting, unwritten: None });
+        Ok(())
     }
 
     /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.

@@ -312,7 +312,7 @@ pub(crate) async fn start_region(
         counters: Arc::clone(&counters),
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };
-    coordinator.store = options.store;
+    coordinator.store = options.store.map(Arc::from);
     coordinator.handles = tasks.bodies.into_iter().map(|body| host.spawn(body)).collect();
     let join = host.spawn(coordinator.run());
     let observed = ObservedRegion {
