@@ -1,4 +1,5 @@
 //! What `--metrics` exposes: the numbers of the run, under the names of the reference, as long as the run lasts.
+#![allow(clippy::float_cmp, reason = "counts are whole numbers, which floats hold exactly")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -139,7 +139,9 @@ impl Builder<'_> {
                 let mut routes = queues.take_senders(self.plan, number, index);
                 if let Some(node) = first_node(stage).filter(|_| !routes.is_empty()) {
                     let wait = self.counters.meters.has_task(node, self.host);
-                    routes.iter_mut().for_each(|(_, route)| route.measure(&wait));
+                    for (_, route) in &mut routes {
+                        route.measure(&wait);
+                    }
                 }
                 let body: Body = if let Some(stream) = &stage.writes {
                     let (sender, commands) = mpsc::unbounded_channel();

@@ -219,7 +219,7 @@ impl TaskCounts {
 
     /// Event time has come so far in a node. Its end is no time that a person wants to see.
     pub(crate) fn watermark(&mut self, node: usize, at: Micros) {
-        if at >= END_OF_TIME {
+        if at == END_OF_TIME {
             return;
         }
         let now = Watermark { node, at, ended: false };

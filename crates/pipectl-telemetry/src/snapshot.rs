@@ -71,7 +71,7 @@ pub fn bounded(
     let mut lags: Vec<_> =
         partitions.into_iter().map(|(number, records, time)| lag(number.to_string(), records, time)).collect();
     if !rest.is_empty() {
-        let records = rest.iter().filter_map(|(_, records, _)| *records).reduce(|sum, next| sum.saturating_add(next));
+        let records = rest.iter().filter_map(|(_, records, _)| *records).reduce(u64::saturating_add);
         let time = rest.iter().filter_map(|(.., time)| *time).max();
         lags.push(lag(OTHER_PARTITIONS.to_owned(), records, time));
     }

@@ -1,6 +1,7 @@
 //! A real Prometheus on a free port of this machine, with a folder of its own.
 
 use std::{
+    fmt::Write as _,
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -40,7 +41,7 @@ impl Prometheus {
             command.arg(format!("--storage.tsdb.path={}", lab.path("prometheus").display()));
             command.arg(format!("--web.listen-address={address}"));
             let mut process = Run::start(command);
-            let up = wait::until("Prometheus to be ready or to give up", Duration::from_secs(60), || {
+            let up = wait::until("Prometheus to be ready or to give up", Duration::from_mins(1), || {
                 let up = request(address, "GET", "/-/ready").is_some_and(|answer| answer.status == 200);
                 (up || process.ended().is_some()).then_some(up)
             });
@@ -61,7 +62,10 @@ impl Prometheus {
 
     /// All results of an instant query.
     pub(crate) fn results(&self, query: &str) -> Vec<serde_json::Value> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded = query.bytes().fold(String::new(), |mut encoded, byte| {
+            write!(encoded, "%{byte:02X}").expect("a text takes all");
+            encoded
+        });
         let answer = request(self.address, "GET", &format!("/api/v1/query?query={encoded}")).expect("an answer");
         assert_eq!(answer.status, 200, "{query}: {}", answer.body);
         // The server may send its answer in chunks; the document is what is between the outer braces.

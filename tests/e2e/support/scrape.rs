@@ -1,4 +1,5 @@
 //! Reads the metrics of a running pipectl as Prometheus does: over HTTP, as text.
+#![allow(clippy::float_cmp, reason = "counts are whole numbers, which floats hold exactly")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -136,8 +137,11 @@ impl Page {
     }
 }
 
+/// The name of a series, its labels and its value.
+type Sample = ((String, BTreeMap<String, String>), f64);
+
 /// `name{label="value",…} 1.5`, with the escapes of the format.
-fn sample(line: &str) -> Option<((String, BTreeMap<String, String>), f64)> {
+fn sample(line: &str) -> Option<Sample> {
     let end = line.find(['{', ' '])?;
     let (name, mut rest) = line.split_at(end);
     let mut labels = BTreeMap::new();

@@ -314,7 +314,7 @@ pub(crate) struct ApplyArguments {
     /// Exit with 3 if the run ends with more dead letters than this: a number, or a percentage of the records read
     #[arg(long, value_name = "N|P%")]
     pub(crate) max_dead_letters: Option<DeadLetterLimit>,
-    /// Serve metrics for Prometheus at http://ADDR/metrics while the run lasts; port 0 takes a free port
+    /// Serve metrics for Prometheus at `http://ADDR/metrics` while the run lasts; port 0 takes a free port
     #[arg(long, value_name = "ADDR", value_parser = metrics_address::address)]
     pub(crate) metrics: Option<SocketAddr>,
     /// The number of threads; by default one for each core
