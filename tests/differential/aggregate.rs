@@ -36,9 +36,28 @@ pub(crate) fn aggregate(rng: &mut SeededRng) -> (Pair, Kind) {
         ("c", Kind::Bool),
         ("ts", Kind::Time),
         ("d", Kind::Date),
+        ("CAST(p AS decimal(18, 4))", Kind::Decimal),
     ]);
     let any = same(any);
-    match rng.below(24) {
+    let decimal = same(rng.one(&["p", "q", "(p - q)", "abs(p)"]));
+    match rng.below(28) {
+        24 | 25 => {
+            let name = rng.one(&["sum", "min", "max"]);
+            let form = format!("CAST({name}({distinct}{{}}){{}} AS decimal(18, 4))");
+            (alike(&form, &[&decimal, &filter], false), Kind::Decimal)
+        }
+        26 => {
+            // DuckDB's mean of decimals is a double: here the sum in hundredths, divided by the count to six digits.
+            let sum = format!("CAST(sum({distinct}{{}}){{}} * 100 AS HUGEINT)");
+            let count = format!("count({distinct}{{}}){{}}");
+            let theirs = format!(
+                "sign({sum}) * ((2 * abs({sum}) * 10000 + {count}) // (2 * {count})) / CAST(1000000 AS DOUBLE)"
+            );
+            let ours = put(&format!("CAST(avg({distinct}{{}}){{}} AS float64)"), "", &[&decimal, &filter], false);
+            let operands: Vec<_> = std::iter::repeat_n([&decimal, &filter], 4).flatten().collect();
+            (ours.with_theirs(put("", &theirs, &operands, false).theirs), Kind::Float)
+        }
+        27 => (alike(&format!("count({distinct}{{}}){{}}"), &[&decimal, &filter], false), Kind::Int),
         0 => (alike("count(*){}", &[&filter], false), Kind::Int),
         1 => (alike(&format!("count({distinct}{{}}){{}}"), &[&number, &filter], false), Kind::Int),
         2 => (

@@ -10,10 +10,10 @@ for statement in document["setup"]:
 for number, rows in enumerate(document["tables"]):
     duckdb.sql(
         f"CREATE TABLE t{number} (id BIGINT, i BIGINT, j BIGINT, f DOUBLE, g DOUBLE, s VARCHAR, t VARCHAR, b BOOLEAN,"
-        " c BOOLEAN, ts TIMESTAMP, d DATE)"
+        " c BOOLEAN, ts TIMESTAMP, d DATE, p DECIMAL(8, 2), q DECIMAL(8, 2))"
     )
     duckdb.default_connection().executemany(
-        f"INSERT INTO t{number} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        f"INSERT INTO t{number} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
     )
 answers = []
 for query in document["queries"]:

@@ -14,6 +14,8 @@ pub(crate) struct Row {
     pub(crate) c: Option<bool>,
     pub(crate) ts: Option<&'static str>,
     pub(crate) d: Option<&'static str>,
+    pub(crate) p: Option<&'static str>,
+    pub(crate) q: Option<&'static str>,
 }
 
 /// What an expression gives.
@@ -25,6 +27,8 @@ pub(crate) enum Kind {
     Bool,
     Time,
     Date,
+    /// `decimal(18, 4)`.
+    Decimal,
 }
 
 /// An expression in both dialects.
@@ -123,6 +127,9 @@ const TIMES: &[&str] = &[
 const DATES: &[&str] =
     &["2026-01-31", "2024-02-29", "1970-01-01", "1969-12-31", "9999-12-31", "0001-01-01", "2021-01-03", "2026-01-31"];
 
+const DECIMALS: &[&str] =
+    &["0", "0.00", "1", "-1", "0.01", "-0.01", "0.05", "9.99", "-12.35", "1234.56", "999999.99", "-999999.99", "2.5"];
+
 pub(crate) fn rows(rng: &mut SeededRng, count: usize) -> Vec<Row> {
     (0..count)
         .map(|_| Row {
@@ -136,6 +143,8 @@ pub(crate) fn rows(rng: &mut SeededRng, count: usize) -> Vec<Row> {
             c: rng.maybe(&[true, false]),
             ts: rng.maybe(TIMES),
             d: rng.maybe(DATES),
+            p: rng.maybe(DECIMALS),
+            q: rng.maybe(&DECIMALS[..9]),
         })
         .collect()
 }
@@ -183,6 +192,7 @@ pub(crate) fn expr(rng: &mut SeededRng, kind: Kind, depth: usize) -> Pair {
             Kind::Bool => truth(rng, depth),
             Kind::Time => time(rng, depth),
             Kind::Date => date(rng, depth),
+            Kind::Decimal => decimal(rng, depth),
         },
     }
 }
@@ -209,6 +219,11 @@ fn leaf(rng: &mut SeededRng, kind: Kind) -> Pair {
         Kind::Bool => same(rng.one(&["(j IS NULL)", "(i IS NOT NULL)"])),
         Kind::Time => same(rng.one(&["ts", "ts", "TIMESTAMP '2026-01-31 10:20:30'"])),
         Kind::Date => same(rng.one(&["d", "d", "DATE '2024-02-29'"])),
+        Kind::Decimal if column => alike(DECIMAL, &[&same(rng.one(&["p", "q"]))], false),
+        Kind::Decimal => {
+            let number = same(rng.one(&["0.0", "0.5", "1.25", "2.0001", "100.1"]));
+            alike(DECIMAL, &[&number], false)
+        }
     }
 }
 
@@ -220,6 +235,7 @@ fn column(rng: &mut SeededRng, kind: Kind) -> Pair {
         Kind::Bool => rng.one(&["b", "c"]),
         Kind::Time => "ts",
         Kind::Date => "d",
+        Kind::Decimal => "CAST(p AS decimal(18, 4))",
     })
 }
 
@@ -259,6 +275,9 @@ fn int(rng: &mut SeededRng, depth: usize) -> Pair {
         10 => alike("strpos({}, {})", &[&s, &t], false),
         11 => alike("greatest({}, {})", &[&a, &b], false),
         12 => alike("least({}, {})", &[&a, &b], false),
+        13 if rng.below(2) == 0 => {
+            put("CAST({} AS BIGINT)", "CAST(trunc({}) AS BIGINT)", &[&expr(rng, Kind::Decimal, depth)], true)
+        }
         13 => put("CAST({} AS BIGINT)", "CAST(trunc({}) AS BIGINT)", &[&x], true),
         14 => {
             let part = rng
@@ -300,6 +319,30 @@ fn float(rng: &mut SeededRng, depth: usize) -> Pair {
     }
 }
 
+/// One type for all decimals, so that every expression goes with every other one.
+const DECIMAL: &str = "CAST({} AS decimal(18, 4))";
+
+fn decimal(rng: &mut SeededRng, depth: usize) -> Pair {
+    let mut of = |kind| expr(rng, kind, depth);
+    let (p, q, a) = (of(Kind::Decimal), of(Kind::Decimal), of(Kind::Int));
+    match rng.below(12) {
+        operation @ 0..=6 => {
+            let form = ["{} + {}", "{} - {}", "{} * {}", "{} * 1.19"][operation.min(6) / 2];
+            // From 19 digits on DuckDB computes in 128 bits; below, a result beyond 64 bits is an error.
+            let theirs = form.replacen("{}", "CAST({} AS decimal(19, 4))", 1);
+            put(&DECIMAL.replace("{}", form), &DECIMAL.replace("{}", &theirs), &[&p, &q], true)
+        }
+        7 => alike("(- {})", &[&p], true),
+        8 => alike("abs({})", &[&p], true),
+        9 => put("CAST({} AS decimal(18, 4))", "CAST({} AS decimal(18, 4))", &[&a], true),
+        10 => {
+            let rounded = rng.one(&["round({})", "round({}, 1)", "round({}, 3)", "floor({})", "ceil({})", "trunc({})"]);
+            alike(&DECIMAL.replace("{}", rounded), &[&p], true)
+        }
+        _ => alike("greatest({}, {})", &[&p, &q], false),
+    }
+}
+
 fn text(rng: &mut SeededRng, depth: usize) -> Pair {
     let mut of = |kind| expr(rng, kind, depth);
     let (s, t, u, a, b) = (of(Kind::Text), of(Kind::Text), of(Kind::Text), of(Kind::Int), of(Kind::Bool));
@@ -331,13 +374,14 @@ fn text(rng: &mut SeededRng, depth: usize) -> Pair {
         19 => put("CAST({} AS string)", "CAST({} AS VARCHAR)", &[&a], false),
         20 => put("CAST({} AS string)", "CAST({} AS VARCHAR)", &[&b], false),
         21 => put("regexp_replace({}, '[a-c]+', '<$0>')", r"regexp_replace({}, '[a-c]+', '<\0>', 'g')", &[&s], false),
-        22 => put("regexp_extract({}, '[b-z]+')", "first_match({})", &[&s], false),
+        // Of a constant it can be a constant NULL.
+        22 => put("regexp_extract({}, '[b-z]+')", "first_match({})", &[&column(rng, Kind::Text)], false),
         _ => alike("md5({})", &[&s], false),
     }
 }
 
 fn truth(rng: &mut SeededRng, depth: usize) -> Pair {
-    let kind = rng.one(&[Kind::Int, Kind::Float, Kind::Text, Kind::Time, Kind::Date]);
+    let kind = rng.one(&[Kind::Int, Kind::Float, Kind::Text, Kind::Time, Kind::Date, Kind::Decimal]);
     let depth = depth.saturating_sub(usize::from(depth > 1));
     let mut of = |kind| expr(rng, kind, depth);
     let (a, b, c, s, p, q) = (of(kind), of(kind), of(kind), of(Kind::Text), of(Kind::Bool), of(Kind::Bool));

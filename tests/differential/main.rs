@@ -22,12 +22,12 @@ use aggregate::aggregate;
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, Int64Array, TimestampMicrosecondArray,
     cast::AsArray,
-    types::{Date32Type, Float64Type, Int64Type, TimestampMicrosecondType},
+    types::{Date32Type, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use generate::{Kind, Row, SeededRng, expr, rows};
 use known::KNOWN;
 use pipectl_data::{
-    Batch, DataType, END_OF_TIME, Field, PayloadFormat, Schema,
+    Batch, DataType, DecimalType, END_OF_TIME, Field, PayloadFormat, Schema,
     decode::{DecodeFormat, Decoder},
 };
 use pipectl_ir::{Query, dag::LatePolicy};
@@ -58,6 +58,8 @@ fn schema() -> Schema {
         ("c", Bool),
         ("ts", Timestamp),
         ("d", Date),
+        ("p", "decimal(8, 2)".parse().unwrap()),
+        ("q", "decimal(8, 2)".parse().unwrap()),
     ];
     Schema::new(fields.map(|(name, kind)| Field::new(name, kind)))
 }
@@ -93,6 +95,7 @@ fn wrapped(kind: Kind, theirs: &str) -> String {
         Kind::Time => format!("epoch_us({theirs})"),
         Kind::Date => format!("date_diff('day', DATE '1970-01-01', {theirs})"),
         Kind::Float => format!("CAST({theirs} AS DOUBLE)"),
+        Kind::Decimal => format!("CAST({theirs} AS VARCHAR)"),
         _ => theirs.to_owned(),
     }
 }
@@ -116,7 +119,7 @@ fn case(rng: &mut SeededRng, table: usize) -> Case {
             .unwrap();
         return Case { table, ours, theirs, kinds, windowed: true };
     }
-    let kinds = [Kind::Int, Kind::Float, Kind::Text, Kind::Bool, Kind::Time, Kind::Date];
+    let kinds = [Kind::Int, Kind::Float, Kind::Text, Kind::Bool, Kind::Time, Kind::Date, Kind::Decimal];
     let kinds = vec![rng.one(&kinds), rng.one(&kinds)];
     let (x, y) = (expr(rng, kinds[0], 4), expr(rng, kinds[1], 3));
     let condition = expr(rng, Kind::Bool, 2);
@@ -134,7 +137,7 @@ fn case(rng: &mut SeededRng, table: usize) -> Case {
 }
 
 fn record(row: &Row) -> String {
-    json!({ "i": row.i, "j": row.j, "f": row.f, "g": row.g, "s": row.s, "t": row.t, "b": row.b, "c": row.c, "ts": row.ts, "d": row.d })
+    json!({ "i": row.i, "j": row.j, "f": row.f, "g": row.g, "s": row.s, "t": row.t, "b": row.b, "c": row.c, "ts": row.ts, "d": row.d, "p": row.p, "q": row.q })
         .to_string()
 }
 
@@ -170,6 +173,10 @@ fn cell(column: &ArrayRef, kind: Kind, row: usize) -> Cell {
         Kind::Bool => Cell::Bool(column.as_boolean().value(row)),
         Kind::Time => Cell::Int(column.as_primitive::<TimestampMicrosecondType>().value(row)),
         Kind::Date => Cell::Int(column.as_primitive::<Date32Type>().value(row).into()),
+        Kind::Decimal => {
+            let decimals = column.as_primitive::<Decimal128Type>();
+            Cell::Text(DecimalType::new(18, 4).unwrap().format(decimals.value(row)))
+        }
     }
 }
 
@@ -288,7 +295,7 @@ fn random_queries_mean_what_duckdb_means() {
     let tables: Vec<Vec<Row>> = (0..cases.div_ceil(SHARED)).map(|_| rows(&mut rng, ROWS)).collect();
     let cases: Vec<Case> = (0..cases).map(|number| case(&mut rng, number / SHARED)).collect();
     let values = |rows: &Vec<Row>| {
-        let row = |(id, r): (usize, &Row)| json!([id, r.i, r.j, r.f, r.g, r.s, r.t, r.b, r.c, r.ts, r.d]);
+        let row = |(id, r): (usize, &Row)| json!([id, r.i, r.j, r.f, r.g, r.s, r.t, r.b, r.c, r.ts, r.d, r.p, r.q]);
         rows.iter().enumerate().map(row).collect::<Vec<_>>()
     };
     let document = json!({
@@ -302,7 +309,7 @@ fn random_queries_mean_what_duckdb_means() {
     let writer = std::thread::spawn(move || input.write_all(document.to_string().as_bytes()));
     let output = duckdb.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    assert!(output.status.success());
+    assert!(output.status.success(), "DuckDB ended with {}", output.status);
     let answers: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let mut wrong = Vec::new();
     for (case, answer) in cases.iter().zip(&answers) {

@@ -14,6 +14,7 @@ mod cases;
 mod cli;
 mod crash;
 mod determinism;
+mod exact;
 mod files;
 mod metrics;
 mod readers;

@@ -59,7 +59,7 @@ pub(crate) fn attach(differences: &mut [Difference], origin: &Origin, input: &In
 fn belongs(way: &Way, row: &Value, record: Option<&Value>, text: &str) -> bool {
     if let (Some(window), Some(record)) = (&way.window, record)
         && let Time::Field(field, data_type) = &window.time
-        && !record.get(field).and_then(|at| moment(at, *data_type)).is_some_and(|at| window.holds(row, at))
+        && !record.get(field).and_then(|at| moment(at, data_type)).is_some_and(|at| window.holds(row, at))
     {
         return false;
     }
@@ -68,7 +68,7 @@ fn belongs(way: &Way, row: &Value, record: Option<&Value>, text: &str) -> bool {
         match (from, record) {
             (From::Field(field, data_type), Some(record)) => {
                 let other = record.get(field).unwrap_or(&Value::Null);
-                same(value, other) || moment(other, *data_type).is_some_and(|at| same_moment(value, at))
+                same(value, other) || moment(other, data_type).is_some_and(|at| same_moment(value, at))
             }
             _ => stands_in(value, text),
         }

@@ -68,8 +68,9 @@ impl Origin {
         let sinks =
             dag.nodes().filter(|(_, node)| matches!(&node.kind, NodeKind::Sink(sink) if sink.kind != TO_STREAM));
         let of_sink = |(id, node): (NodeId, &pipectl_ir::Node)| {
-            let field =
-                |field: &pipectl_data::Field| (field.name.clone(), From::Field(field.name.clone(), field.data_type));
+            let field = |field: &pipectl_data::Field| {
+                (field.name.clone(), From::Field(field.name.clone(), field.data_type.clone()))
+            };
             let way = Way { columns: node.schema.fields().iter().map(field).collect(), ..Way::default() };
             let mut origin = Self::default();
             origin.follow(dag, id, &way);
@@ -116,7 +117,7 @@ impl Origin {
             let way = way.filter(|way| way.window.is_some())?;
             Some(way.columns.keys().map(|column| of_row(column).map(ToString::to_string).unwrap_or_default()).collect())
         });
-        let time = way.and_then(Way::time).and_then(of_row).and_then(|time| moment(time, DataType::Timestamp));
+        let time = way.and_then(Way::time).and_then(of_row).and_then(|time| moment(time, &DataType::Timestamp));
         (key.unwrap_or_default(), time, row.text.clone())
     }
 
@@ -142,7 +143,7 @@ impl Way {
 
     /// A stream has its event time in this field.
     fn time_is(&mut self, field: &str, schema: &pipectl_data::Schema) {
-        let data_type = schema.find(field).map_or(DataType::Timestamp, |(_, field)| field.data_type);
+        let data_type = schema.find(field).map_or(DataType::Timestamp, |(_, field)| field.data_type.clone());
         match &mut self.window {
             Some(window) if window.time == Time::Open => window.time = Time::Field(field.to_owned(), data_type),
             _ => {}
@@ -168,7 +169,7 @@ impl Way {
             }
         };
         let input = |name: &str| match &expr(name)?.kind {
-            ExprKind::Column(column) => Some((column.clone(), expr(name)?.data_type)),
+            ExprKind::Column(column) => Some((column.clone(), expr(name)?.data_type.clone())),
             _ => None,
         };
         let is_bound = |name: &str| match find(name).map(|column| &column.expr.kind) {
@@ -240,7 +241,7 @@ impl Windowed {
 
     /// Whether something that happened then is in the window of this row.
     pub(crate) fn holds(&self, row: &Value, at: Micros) -> bool {
-        let Some(bound) = row.get(&self.column).and_then(|bound| moment(bound, DataType::Timestamp)) else {
+        let Some(bound) = row.get(&self.column).and_then(|bound| moment(bound, &DataType::Timestamp)) else {
             return false;
         };
         let start = if self.is_start { bound } else { bound.saturating_sub(self.size) };
@@ -249,7 +250,7 @@ impl Windowed {
 }
 
 /// A time as JSON has it.
-pub(crate) fn moment(value: &Value, data_type: DataType) -> Option<Micros> {
+pub(crate) fn moment(value: &Value, data_type: &DataType) -> Option<Micros> {
     match (value, data_type) {
         (Value::String(text), _) => timestamp::parse(text),
         (Value::Number(number), DataType::EpochMillis) => Some(number.as_i64()?.saturating_mul(1_000)),

@@ -46,7 +46,7 @@ pub(crate) fn check(
             inside: options.prefix.is_some().then(|| range.clone()),
         });
         let problem = match node.input.map(|input| input.find(name).map(|(_, field)| field.data_type.logical())) {
-            Some(Some(data_type)) => field_type(name, data_type, format.is_some()),
+            Some(Some(data_type)) => field_type(name, &data_type, format.is_some()),
             // A missing column is reported by the compiler, which knows where it should come from; a slip is ours.
             Some(None) if format.is_some() => misspelt_time(name),
             Some(None) | None => None,
@@ -147,7 +147,7 @@ fn partition_columns(
     found
 }
 
-fn field_type(name: &str, data_type: DataType, has_format: bool) -> Option<Diagnostic> {
+fn field_type(name: &str, data_type: &DataType, has_format: bool) -> Option<Diagnostic> {
     let is_time = matches!(data_type, DataType::Timestamp | DataType::Date);
     if has_format && !is_time {
         return Some(
@@ -156,9 +156,9 @@ fn field_type(name: &str, data_type: DataType, has_format: bool) -> Option<Diagn
                 .help(format!("write `{{{name}}}`")),
         );
     }
-    matches!(data_type, DataType::Bytes | DataType::Json | DataType::Interval).then(|| {
+    (data_type.is_nested() || matches!(data_type, DataType::Bytes | DataType::Json | DataType::Interval)).then(|| {
         Diagnostic::error(PREFIX_FIELD_TYPE, format!("column `{name}` of type {data_type} cannot be part of a prefix"))
-            .help("name a column of type string, int64, float64, bool, timestamp or date, or compute one in a processor before")
+            .help("name a column of type string, int64, float64, decimal, bool, timestamp or date, or compute one in a processor before")
     })
 }
 

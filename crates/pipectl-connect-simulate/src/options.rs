@@ -2,7 +2,7 @@
 
 use pipectl_contract::SourceFormat;
 use pipectl_data::{
-    DataType, Field, Schema,
+    DataType, DecimalType, Field, Schema,
     units::{Duration, Rate},
 };
 use schemars::JsonSchema;
@@ -22,6 +22,9 @@ pub enum Model {
     Orders,
 }
 
+/// Amounts of money in the models: cents, up to a hundred million.
+const MONEY: DecimalType = DecimalType::capped(8, 2);
+
 impl Model {
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -35,7 +38,7 @@ impl Model {
 
     /// The columns of its records.
     pub fn schema(self) -> Schema {
-        use DataType::{EpochMillis, Float64, Int64, String, Timestamp};
+        use DataType::{Decimal, EpochMillis, Float64, Int64, String, Timestamp};
         match self {
             Self::Sensors => Schema::new([
                 Field::required("sensor_id", String),
@@ -51,7 +54,7 @@ impl Model {
                 Field::new("page", String),
                 Field::new("session_id", String),
                 Field::new("referrer", String),
-                Field::new("amount", Float64),
+                Field::new("amount", Decimal(MONEY)),
             ]),
             Self::ServerLogs => Schema::new([Field::required("line", String)]),
             Self::Orders => Schema::new([
@@ -59,7 +62,7 @@ impl Model {
                 Field::required("timestamp", Timestamp),
                 Field::required("product_id", String),
                 Field::required("quantity", Int64),
-                Field::required("unit_price", Float64),
+                Field::required("unit_price", Decimal(MONEY)),
                 Field::new("customer_id", String),
                 Field::new("stock_left", Int64),
             ]),

@@ -42,7 +42,7 @@ impl Sink for Table {
         let columns: Vec<Column> = fields
             .map(|field| Column {
                 name: field.name.clone(),
-                data_type: field.data_type,
+                data_type: field.data_type.clone(),
                 key: key.contains(&field.name),
             })
             .collect();

@@ -54,7 +54,7 @@ impl Definition {
         } else {
             for column in self.missing(&existing)? {
                 let (table, name) = (quote(&self.name), quote(&column.name));
-                let add = format!("ALTER TABLE {table} ADD COLUMN {name} {}", declared(column.data_type));
+                let add = format!("ALTER TABLE {table} ADD COLUMN {name} {}", declared(&column.data_type));
                 transaction.execute_batch(&add).map_err(failed)?;
             }
         }
@@ -72,7 +72,7 @@ impl Definition {
             .iter()
             .map(|column| {
                 let not_null = if column.key { " NOT NULL" } else { "" };
-                format!("{} {}{not_null}", quote(&column.name), declared(column.data_type))
+                format!("{} {}{not_null}", quote(&column.name), declared(&column.data_type))
             })
             .collect();
         lines.push(format!("{TIME} INTEGER"));
@@ -113,12 +113,12 @@ impl Definition {
         for column in &self.columns {
             match existing.iter().find(|existing| same(&existing.name, &column.name)) {
                 None => missing.push(column),
-                Some(existing) if existing.declared != declared(column.data_type) => {
+                Some(existing) if existing.declared != declared(&column.data_type) => {
                     return Err(invalid(format!(
                         "{title} has column `{}` as {}, and the sink writes {} ({}); {advice}",
                         column.name,
                         existing.declared,
-                        declared(column.data_type),
+                        declared(&column.data_type),
                         column.data_type
                     )));
                 }
@@ -162,7 +162,7 @@ pub(crate) fn existing(transaction: &Transaction<'_>, table: &str) -> Result<Vec
 }
 
 /// The type of a column in the database.
-fn declared(data_type: DataType) -> &'static str {
+fn declared(data_type: &DataType) -> &'static str {
     match data_type.logical() {
         DataType::Bool => "BOOLEAN",
         DataType::Int64 | DataType::Interval => "INTEGER",
@@ -173,7 +173,11 @@ fn declared(data_type: DataType) -> &'static str {
         | DataType::EpochMillis
         | DataType::EpochSeconds
         | DataType::Date
-        | DataType::Json => "TEXT",
+        | DataType::Json
+        // SQLite has no exact decimals: with a numeric type it would round to 15 digits.
+        | DataType::Decimal(_)
+        | DataType::List(_)
+        | DataType::Struct(_) => "TEXT",
     }
 }
 

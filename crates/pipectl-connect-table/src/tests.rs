@@ -45,6 +45,7 @@ fn with_columns(schema: &Schema, columns: Vec<ArrayRef>, event_time: Option<Int6
         format: PayloadFormat::Json,
         columns: Some(columns),
         notes: None,
+        watermark: pipectl_data::START_OF_TIME,
     }
 }
 
@@ -177,7 +178,7 @@ fn rows_without_a_key_are_rejected_and_the_others_written() {
 fn every_type_is_stored_as_people_read_it() {
     in_simulation(async {
         let directory = tempfile::tempdir().expect("a directory");
-        let fields = DataType::NAMED.map(|data_type| Field::new(data_type.name(), data_type));
+        let fields = DataType::NAMED.map(|data_type| Field::new(data_type.word(), data_type));
         let schema = Schema::new(fields);
         let time = |at| Arc::new(TimestampMicrosecondArray::from(vec![at, None])) as ArrayRef;
         let columns: Vec<ArrayRef> = vec![

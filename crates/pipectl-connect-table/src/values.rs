@@ -5,11 +5,10 @@ use arrow_array::{
     StringViewArray, TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
-use pipectl_data::timestamp;
+use pipectl_data::{encode::ColumnText, timestamp};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 
 /// A column, ready to be read row by row.
-#[derive(Debug, Clone, Copy)]
 pub(crate) enum Values<'a> {
     Bool(&'a BooleanArray),
     Int(&'a Int64Array),
@@ -19,11 +18,13 @@ pub(crate) enum Values<'a> {
     Time(&'a TimestampMicrosecondArray),
     Date(&'a Date32Array),
     Interval(&'a DurationMicrosecondArray),
+    /// What SQLite has no type for: decimals, lists and structs.
+    Other(ColumnText<'a>),
 }
 
 impl<'a> Values<'a> {
     /// The column of this name, if it is there and of a type that flows.
-    pub(crate) fn find(columns: &'a RecordBatch, name: &str) -> Option<Self> {
+    pub(crate) fn find(columns: &'a RecordBatch, name: &str, declared: &pipectl_data::DataType) -> Option<Self> {
         let column = columns.column_by_name(name)?;
         let any = column.as_any();
         match column.data_type() {
@@ -35,12 +36,12 @@ impl<'a> Values<'a> {
             DataType::Timestamp(TimeUnit::Microsecond, _) => any.downcast_ref().map(Self::Time),
             DataType::Date32 => any.downcast_ref().map(Self::Date),
             DataType::Duration(TimeUnit::Microsecond) => any.downcast_ref().map(Self::Interval),
-            _ => None,
+            _ => ColumnText::of(column.as_ref(), declared).map(Self::Other),
         }
     }
 
     /// Whether the row has no value.
-    pub(crate) fn is_null(self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         match self {
             Self::Bool(array) => array.is_null(row),
             Self::Int(array) => array.is_null(row),
@@ -50,11 +51,12 @@ impl<'a> Values<'a> {
             Self::Time(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
             Self::Interval(array) => array.is_null(row),
+            Self::Other(texts) => texts.is_null(row),
         }
     }
 
     /// The value of a row.
-    pub(crate) fn value(self, row: usize) -> ToSqlOutput<'a> {
+    pub(crate) fn value(&self, row: usize) -> ToSqlOutput<'a> {
         if self.is_null(row) {
             return ToSqlOutput::Borrowed(ValueRef::Null);
         }
@@ -69,6 +71,11 @@ impl<'a> Values<'a> {
             Self::Date(array) => {
                 let mut text = Vec::with_capacity(10);
                 timestamp::write_date(array.value(row), &mut text);
+                return ToSqlOutput::Owned(Value::Text(String::from_utf8_lossy(&text).into_owned()));
+            }
+            Self::Other(texts) => {
+                let mut text = Vec::new();
+                texts.write_plain(row, &mut text);
                 return ToSqlOutput::Owned(Value::Text(String::from_utf8_lossy(&text).into_owned()));
             }
         };

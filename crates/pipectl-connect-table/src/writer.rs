@@ -148,7 +148,7 @@ impl Table {
         let mut fields = Vec::with_capacity(self.definition.columns.len());
         for column in &self.definition.columns {
             let missing = || invalid(format!("{title} needs column `{}`, and the records lack it", column.name));
-            fields.push((column, Values::find(columns, &column.name).ok_or_else(missing)?));
+            fields.push((column, Values::find(columns, &column.name, &column.data_type).ok_or_else(missing)?));
         }
         let failed = |error| sqlite(format_args!("write to {title}"), error);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,7 +10,10 @@ use arrow_buffer::Buffer;
 use arrow_schema::ArrowError;
 use arrow_select::{concat::concat, filter::filter, filter::filter_record_batch, take::take, take::take_record_batch};
 
-use crate::headers::{Headers, HeadersBuilder};
+use crate::{
+    Micros, START_OF_TIME,
+    headers::{Headers, HeadersBuilder},
+};
 
 /// How the payload bytes of a batch are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
@@ -65,6 +68,9 @@ pub struct Batch {
     pub columns: Option<RecordBatch>,
     /// What the source says of them; `None` for nothing.
     pub notes: Option<Arc<SourceNotes>>,
+    /// How far event time was in the records' own partition when they were read: the watermark by which they are late,
+    /// whatever other partitions have reached meanwhile. [`START_OF_TIME`] where nothing is known.
+    pub watermark: Micros,
 }
 
 impl Batch {
@@ -88,6 +94,7 @@ impl Batch {
             format,
             columns: None,
             notes: None,
+            watermark: START_OF_TIME,
         }
     }
 
@@ -207,6 +214,7 @@ impl Batch {
             columns,
             // Only of use before records are decoded, where batches are not joined.
             notes: None,
+            watermark: batches.iter().map(|batch| batch.watermark).min().unwrap_or(START_OF_TIME),
         }))
     }
 
@@ -230,6 +238,7 @@ impl Batch {
             format: self.format,
             columns: self.columns.as_ref().map(columns).transpose()?,
             notes: self.notes.clone(),
+            watermark: self.watermark,
         })
     }
 }

@@ -6,6 +6,8 @@
 mod batch;
 pub mod civil;
 pub mod compress;
+mod data_type;
+mod decimal;
 pub mod decode;
 pub mod encode;
 mod headers;
@@ -18,8 +20,10 @@ pub mod units;
 pub mod whole;
 
 pub use batch::{Batch, PayloadFormat, Rejected, SourceNotes};
+pub use data_type::{BadType, DataType};
+pub use decimal::{DecimalType, MOST_DIGITS, NotDecimal};
 pub use headers::{Headers, HeadersBuilder};
-pub use schema::{DataType, Field, Schema};
+pub use schema::{Field, Schema};
 pub use secret::Secret;
 
 /// Microseconds since 1970-01-01T00:00:00Z, UTC.

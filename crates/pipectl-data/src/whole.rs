@@ -16,36 +16,95 @@ pub fn parse(text: &str) -> Option<Whole> {
     if let Ok(number) = text.parse() {
         return Some(Whole::Int(number));
     }
-    let (negative, rest) = sign(text);
-    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, power(exponent)?),
-        None => (rest, 0),
-    };
-    let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_number = before.len() + after.len() > 0 && [before, after].into_iter().all(all_digits);
-    is_number.then(|| value(negative, before, after, exponent))
+    Some(match Digits::of(text)?.scaled(0) {
+        Ok(number) => i64::try_from(number).map_or(Whole::Beyond, Whole::Int),
+        Err(Misfit::Large) => Whole::Beyond,
+        Err(Misfit::Fine) => Whole::Fraction,
+    })
 }
 
-/// The number whose digits stand before and after the point, times ten to the power of `exponent`.
-fn value(negative: bool, before: &str, after: &str, exponent: i64) -> Whole {
-    // An int64 has 19 digits.
-    const MOST: i64 = 19;
-    let digits = || before.bytes().chain(after.bytes());
-    let Some(first) = digits().position(|digit| digit != b'0') else { return Whole::Int(0) };
-    let last = before.len() + after.len() - digits().rev().take_while(|digit| *digit == b'0').count();
-    let zeros = (before.len() as i64 - last as i64).saturating_add(exponent);
-    if zeros < 0 {
-        return Whole::Fraction;
-    }
-    let significant = last - first;
-    if zeros.saturating_add(significant as i64) > MOST {
-        return Whole::Beyond;
-    }
-    let number =
-        digits().skip(first).take(significant).fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
-    let number = number * 10_i128.pow(zeros as u32);
-    i64::try_from(if negative { -number } else { number }).map_or(Whole::Beyond, Whole::Int)
+/// Why a number is no whole number of 128 bits at a scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    /// It has too many digits.
+    Large,
+    /// It has digits behind the scale.
+    Fine,
 }
+
+/// A decimal number by its digits: those before and after the point, times ten to the power of the exponent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digits<'a> {
+    negative: bool,
+    before: &'a str,
+    after: &'a str,
+    exponent: i64,
+}
+
+impl<'a> Digits<'a> {
+    /// The number that a text is; `None` if it is none.
+    pub(crate) fn of(text: &'a str) -> Option<Self> {
+        let (negative, rest) = sign(text);
+        let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, power(exponent)?),
+            None => (rest, 0),
+        };
+        let (before, after) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let is_number = before.len() + after.len() > 0 && [before, after].into_iter().all(all_digits);
+        is_number.then_some(Self { negative, before, after, exponent })
+    }
+
+    fn digits(&self) -> impl DoubleEndedIterator<Item = u8> {
+        self.before.bytes().chain(self.after.bytes())
+    }
+
+    /// The number times ten to the power of `scale`, if that is whole.
+    pub(crate) fn scaled(&self, scale: u8) -> Result<i128, Misfit> {
+        let Some(first) = self.digits().position(|digit| digit != b'0') else { return Ok(0) };
+        let last =
+            self.before.len() + self.after.len() - self.digits().rev().take_while(|digit| *digit == b'0').count();
+        let zeros = (self.before.len() as i64 - last as i64).saturating_add(self.exponent).saturating_add(scale.into());
+        if zeros < 0 {
+            return Err(Misfit::Fine);
+        }
+        let significant = last - first;
+        if zeros.saturating_add(significant as i64) > MOST {
+            return Err(Misfit::Large);
+        }
+        Ok(self.number(first, significant) * 10_i128.pow(zeros as u32))
+    }
+
+    /// The whole number nearest to the number times ten to the power of `scale`, halves away from zero; `None` if it has
+    /// too many digits.
+    pub(crate) fn rounded(&self, scale: u8) -> Option<i128> {
+        let Some(first) = self.digits().position(|digit| digit != b'0') else { return Some(0) };
+        let all = self.before.len() + self.after.len();
+        let point = (self.before.len() as i64).saturating_add(self.exponent).saturating_add(scale.into());
+        // Digits that are kept, from the first that is not zero.
+        let kept = point.saturating_sub(first as i64);
+        if kept > MOST {
+            return None;
+        }
+        if kept < 0 {
+            return Some(0);
+        }
+        let kept = kept as usize;
+        let there = kept.min(all - first);
+        let number = self.number(first, there) * 10_i128.pow((kept - there) as u32);
+        let up = self.digits().nth(first + kept).is_some_and(|digit| digit >= b'5');
+        Some(number + if self.negative { -i128::from(up) } else { i128::from(up) })
+    }
+
+    /// The number that `count` digits from the one at `first` are, with its sign.
+    fn number(&self, first: usize, count: usize) -> i128 {
+        let number = self.digits().skip(first).take(count);
+        let number = number.fold(0_i128, |number, digit| number * 10 + i128::from(digit - b'0'));
+        if self.negative { -number } else { number }
+    }
+}
+
+/// Digits that 128 bits always hold.
+const MOST: i64 = 38;
 
 /// An exponent; one that fits no int64 is as good as the last that does.
 fn power(text: &str) -> Option<i64> {

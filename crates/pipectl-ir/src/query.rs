@@ -256,6 +256,20 @@ pub enum ExprKind {
         /// Null instead of a fault (`TRY_CAST`).
         try_cast: bool,
     },
+    /// A field of a struct; null where the struct is.
+    Field {
+        /// The struct.
+        expr: Box<Expr>,
+        /// The field.
+        name: String,
+    },
+    /// A value of a list, counted from 1; null where the list has none.
+    Element {
+        /// The list.
+        expr: Box<Expr>,
+        /// Which value.
+        index: Box<Expr>,
+    },
     /// A scalar function by its canonical name in [`crate::functions`].
     Call {
         /// The name.
@@ -277,6 +291,8 @@ pub enum Literal {
     Int(i64),
     /// A number with a point or an exponent.
     Float(f64),
+    /// The value of a decimal: the number times ten to the power of the scale of the expression's type.
+    Decimal(i128),
     /// A text, also of type `json`.
     String(String),
     /// Microseconds since 1970, UTC.
@@ -379,7 +395,9 @@ impl Expr {
             ExprKind::Not(expr)
             | ExprKind::Negate(expr)
             | ExprKind::IsNull { expr, .. }
+            | ExprKind::Field { expr, .. }
             | ExprKind::Cast { expr, .. } => vec![&**expr],
+            ExprKind::Element { expr, index } => vec![&**expr, &**index],
             ExprKind::Binary { left, right, .. } => vec![&**left, &**right],
             ExprKind::Like { expr, pattern, .. } => vec![&**expr, &**pattern],
             ExprKind::Between { expr, low, high, .. } => vec![&**expr, &**low, &**high],
@@ -421,7 +439,7 @@ impl Query {
     pub fn output_schema(&self) -> Schema {
         Schema::new(self.output_columns().iter().map(|column| Field {
             name: column.name.clone(),
-            data_type: column.expr.data_type,
+            data_type: column.expr.data_type.clone(),
             nullable: column.expr.nullable,
         }))
     }

@@ -31,6 +31,16 @@ enum Step {
     Watermark(i64),
 }
 
+/// What stands between commas that are in no brackets.
+fn fields(text: &str) -> Vec<&str> {
+    let mut depth = 0;
+    text.split(|character| {
+        depth += i32::from(matches!(character, '(' | '<')) - i32::from(matches!(character, ')' | '>'));
+        character == ',' && depth == 0
+    })
+    .collect()
+}
+
 fn read(text: &str) -> Case {
     let mut case = Case {
         schema: Schema::new([]),
@@ -44,7 +54,7 @@ fn read(text: &str) -> Case {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         match word {
             "schema" => {
-                case.schema = Schema::new(rest.split(',').map(|field| {
+                case.schema = Schema::new(fields(rest).into_iter().map(|field| {
                     let (name, kind) = field.trim().split_once(": ").unwrap();
                     Field::new(name, kind.parse().unwrap())
                 }));

@@ -54,6 +54,7 @@ pub(crate) fn to_batch(node: &str, dead: &DeadLetters) -> Result<Batch, Operator
         format: PayloadFormat::Json,
         columns: Some(columns),
         notes: None,
+        watermark: batch.watermark,
     })
 }
 

@@ -40,7 +40,7 @@ impl StreamWriter {
         let mut fields = Vec::with_capacity(columns.num_columns());
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(columns.num_columns());
         for (found, array) in Schema::of_arrow(&columns.schema()).fields().iter().zip(columns.columns()) {
-            let declared = self.schema.find(&found.name).map_or(found.data_type, |(_, field)| field.data_type);
+            let declared = self.schema.find(&found.name).map_or(&found.data_type, |(_, field)| &field.data_type);
             let (data_type, array) = match (declared, epoch_unit(declared)) {
                 // Whoever reads the stream expects a number.
                 (_, Some(unit)) if found.data_type == DataType::Timestamp => {
@@ -48,8 +48,9 @@ impl StreamWriter {
                     let numbers: Int64Array = times.iter().map(|time| time.map(|time| time.div_euclid(unit))).collect();
                     (DataType::Int64, Arc::new(numbers) as ArrayRef)
                 }
-                (DataType::Json, _) if found.data_type == DataType::String => (DataType::Json, Arc::clone(array)),
-                _ => (found.data_type, Arc::clone(array)),
+                // In memory JSON looks like text, inside of lists and structs too.
+                (declared, _) if declared.arrow() == *array.data_type() => (declared.clone(), Arc::clone(array)),
+                _ => (found.data_type.clone(), Arc::clone(array)),
             };
             fields.push(Field { name: found.name.clone(), data_type, nullable: true });
             arrays.push(array);
@@ -73,7 +74,7 @@ impl StreamWriter {
     }
 }
 
-fn epoch_unit(data_type: DataType) -> Option<Micros> {
+fn epoch_unit(data_type: &DataType) -> Option<Micros> {
     match data_type {
         DataType::EpochMillis => Some(1_000),
         DataType::EpochSeconds => Some(1_000_000),

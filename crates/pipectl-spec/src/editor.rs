@@ -131,7 +131,8 @@ fn enumeration(object: &mut Map<String, Value>, listed: &Value) {
     let (plain, marked): (Vec<Value>, Vec<Value>) =
         listed.into_iter().partition(|word| !(of_columns && word.as_str().is_some_and(|word| word.ends_with('?'))));
     let also = marked.iter().filter_map(Value::as_str).map(|word| format!("^{}$", word.replace('?', r"\?")));
-    let also: Vec<String> = also.chain([REFERENCE.to_owned()]).collect();
+    let parametric = of_columns.then(|| pipectl_data::DataType::PARAMETRIC_PATTERN.to_owned());
+    let also: Vec<String> = also.chain(parametric).chain([REFERENCE.to_owned()]).collect();
     let mut choice = Map::from_iter([("enum".to_owned(), Value::Array(plain))]);
     if let Some(texts) = object.remove("markdownEnumDescriptions") {
         choice.insert("markdownEnumDescriptions".to_owned(), texts);

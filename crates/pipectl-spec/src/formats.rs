@@ -58,36 +58,73 @@ pub(crate) fn column(name: &str, written: &str) -> Result<Field, (String, String
         Some(word) => (word, true),
         None => (written.strip_suffix('?').unwrap_or(written), false),
     };
-    if let Ok(data_type) = word.parse::<DataType>() {
-        return Ok(if required { Field::required(name, data_type) } else { Field::new(name, data_type) });
-    }
-    let names = || DataType::NAMED.iter().map(|data_type| data_type.name());
-    let help = match foreign(&word.to_lowercase()).or_else(|| nearest(word, names())) {
-        Some(ours) => format!("write `{ours}`"),
-        None => format!("write one of {}", list(names())),
+    let bad = match word.parse::<DataType>() {
+        Ok(data_type) if required => return Ok(Field::required(name, data_type)),
+        Ok(data_type) => return Ok(Field::new(name, data_type)),
+        Err(bad) => bad,
     };
-    Err((format!("there is no type `{word}`"), help))
+    // Of a type inside another one, only the word that is no type is to be replaced.
+    let lower = word.to_lowercase();
+    // Of what is nearly ours, the parser knows best what is wrong.
+    let nearly = ["decimal(", "list<", "struct<"].iter().any(|form| lower.starts_with(form));
+    let whole = !nearly && foreign(&lower).is_some();
+    let part = bad.word.as_deref().filter(|_| !whole).unwrap_or(word);
+    let ours = foreign(&part.to_lowercase())
+        .filter(|_| !nearly || bad.word.is_some())
+        .or_else(|| nearest(part, DataType::NAMED.iter().map(DataType::word)).map(str::to_owned));
+    let title = match &bad.word {
+        _ if whole => format!("there is no type `{word}`"),
+        Some(part) if part == word => format!("there is no type `{word}`"),
+        Some(part) => format!("there is no type `{part}` in `{word}`"),
+        None => format!("`{word}` is not a type"),
+    };
+    let help = match (ours, &bad.word) {
+        (Some(ours), _) => format!("write `{ours}`"),
+        (None, Some(_)) => format!("write one of {}", list(DataType::forms())),
+        (None, None) => bad.reason,
+    };
+    Err((title, help))
 }
 
 /// Our word for a type that other systems call otherwise.
-fn foreign(word: &str) -> Option<&'static str> {
-    if word.ends_with("[]") {
-        return Some("json");
+fn foreign(written: &str) -> Option<String> {
+    if let Some(element) = written.strip_suffix("[]") {
+        return Some(format!("list<{}>", ours(element)));
     }
-    let word = word.split(['(', '<', '[']).next().unwrap_or(word).trim();
-    Some(match word {
+    let (word, parameters) = match written.find(['(', '<', '[']) {
+        Some(at) => written.split_at(at),
+        None => (written, ""),
+    };
+    let element = || parameters.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).map(str::trim);
+    Some(match word.trim() {
         "int" | "integer" | "long" | "bigint" | "smallint" | "tinyint" | "short" | "int8" | "int16" | "int32"
-        | "i64" | "i32" | "uint32" | "uint64" | "u64" | "u32" => "int64",
-        "float" | "double" | "real" | "number" | "numeric" | "decimal" | "float32" | "f64" | "f32" => "float64",
-        "text" | "varchar" | "char" | "str" | "utf8" | "uuid" | "keyword" => "string",
-        "boolean" => "bool",
-        "binary" | "blob" | "bytea" | "varbinary" => "bytes",
-        "datetime" | "timestamptz" | "timestamp_ntz" | "timestamp_tz" | "time" | "instant" | "date-time" => "timestamp",
-        "epoch" | "epoch_millis" | "unix_ms" | "timestamp_ms" | "millis" => "epoch_ms",
-        "unix" | "unix_s" | "epoch_seconds" | "timestamp_s" => "epoch_s",
-        "object" | "struct" | "array" | "list" | "map" | "record" | "jsonb" | "variant" | "any" => "json",
+        | "i64" | "i32" | "uint32" | "uint64" | "u64" | "u32" => "int64".to_owned(),
+        "float" | "double" | "real" | "number" | "float32" | "f64" | "f32" => "float64".to_owned(),
+        "decimal" | "numeric" | "dec" | "bigdecimal" | "money" => {
+            let kept = format!("decimal{parameters}");
+            if kept.parse::<DataType>().is_ok() { kept } else { "decimal(18, 2)".to_owned() }
+        }
+        "text" | "varchar" | "char" | "str" | "utf8" | "uuid" | "keyword" => "string".to_owned(),
+        "boolean" => "bool".to_owned(),
+        "binary" | "blob" | "bytea" | "varbinary" => "bytes".to_owned(),
+        "datetime" | "timestamptz" | "timestamp_ntz" | "timestamp_tz" | "time" | "instant" | "date-time" => {
+            "timestamp".to_owned()
+        }
+        "epoch" | "epoch_millis" | "unix_ms" | "timestamp_ms" | "millis" => "epoch_ms".to_owned(),
+        "unix" | "unix_s" | "epoch_seconds" | "timestamp_s" => "epoch_s".to_owned(),
+        "array" | "list" => format!("list<{}>", ours(element().unwrap_or("string"))),
+        "row" | "record" if !parameters.is_empty() => "struct<a:string, b:int64>".to_owned(),
+        "object" | "map" | "record" | "jsonb" | "variant" | "any" => "json".to_owned(),
         _ => return None,
     })
+}
+
+/// A type inside another one, in our words as far as they are known.
+fn ours(written: &str) -> String {
+    if written.parse::<DataType>().is_ok() {
+        return written.to_owned();
+    }
+    foreign(written).unwrap_or_else(|| "string".to_owned())
 }
 
 /// `a`, `b` or `c`.

@@ -123,7 +123,7 @@ pub fn infer_rows(names: &[String], rows: impl Iterator<Item = Vec<String>>) -> 
 
 fn schema(fields: impl Iterator<Item = (String, Seen)>, records: usize) -> Result<Schema, InferError> {
     let schema = Schema::new(fields.map(|(name, seen)| {
-        let data_type = match seen.data_type {
+        let data_type = match seen.data_type.clone() {
             Some(DataType::Int64) if seen.plausible_millis && names_a_time(&name) => DataType::EpochMillis,
             Some(data_type) => data_type,
             None => DataType::Json,
@@ -140,7 +140,7 @@ pub fn schema_block(schema: &Schema) -> String {
     for field in schema.fields() {
         let required = if field.nullable { "" } else { "!" };
         let comment = if can_be_key(&field.name) { "" } else { "# cannot be a key of a spec: " };
-        block.extend(["  ", comment, &key(&field.name), ": ", field.data_type.name(), required, "\n"]);
+        block.extend(["  ", comment, &key(&field.name), ": ", &field.data_type.to_string(), required, "\n"]);
     }
     block
 }
@@ -235,7 +235,7 @@ impl Seen {
     }
 
     fn meet(&mut self, data_type: DataType, mixed: impl Fn(DataType, DataType) -> DataType) {
-        self.data_type = Some(match self.data_type {
+        self.data_type = Some(match self.data_type.take() {
             None => data_type,
             Some(before) if before == data_type => before,
             Some(before) => mixed(before, data_type),

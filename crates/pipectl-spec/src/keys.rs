@@ -300,15 +300,8 @@ impl JsonSchema for Columns {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let types = pipectl_data::DataType::NAMED.iter().map(|data_type| data_type.name());
-        let written: Vec<String> =
-            types.flat_map(|name| [name.to_owned(), format!("{name}!"), format!("{name}?")]).collect();
-        let word = schemars::json_schema!({
-            "type": "string",
-            "format": "column_type",
-            "enum": written,
-            "description": "The field's type; `!` after it means that the field is never null.",
-        });
+        let word =
+            pipectl_data::DataType::json_schema("The field's type; `!` after it means that the field is never null.");
         schemars::json_schema!({
             "type": "object",
             "minProperties": 1,

@@ -54,7 +54,7 @@ pub enum Time {
 /// # Errors
 /// All problems found, by place; every one is an error.
 pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diagnostics> {
-    let select = match parse::parse(sql) {
+    let mut select = match parse::parse(sql) {
         Ok(select) => select,
         Err(faults) => return Err(sorted(faults.into_iter().map(parse::Fault::diagnostic).collect())),
     };
@@ -85,6 +85,7 @@ pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diag
         }
     };
     let Some(input) = input else { return Err(sorted(problems)) };
+    check::resolve(&mut select, &input);
     let (query, found) = check::check(sql, &select, &input);
     problems.extend(found);
     match query {

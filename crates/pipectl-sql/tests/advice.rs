@@ -18,7 +18,7 @@ fn lookup(name: &str) -> Lookup {
     match name {
         "src" => Lookup::Input(Input {
             bounded: false,
-            schema: Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, *kind))),
+            schema: Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone()))),
             time: Time::Field("ts".to_owned()),
         }),
         _ => Lookup::Unknown(vec!["src".to_owned()]),

@@ -12,7 +12,8 @@ use pipectl_diag::{Part, Place};
 use pipectl_sql::{Input, Lookup, Time, compile};
 
 fn lookup(name: &str) -> Lookup {
-    let fields = |fields: &[(&str, DataType)]| Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, *kind)));
+    let fields =
+        |fields: &[(&str, DataType)]| Schema::new(fields.iter().map(|(name, kind)| Field::new(*name, kind.clone())));
     match name {
         "sensor_data" => Lookup::Input(Input {
             bounded: false,

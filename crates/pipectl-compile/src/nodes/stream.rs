@@ -246,7 +246,8 @@ impl Context<'_> {
 /// Whether a column exists and can be a key.
 fn fits_key(key: &Name, schema: &Schema, path: &Path, diagnostics: &mut Diagnostics) -> bool {
     let Some(field) = field(&key.text, &key.path, "the key", schema, path, diagnostics) else { return false };
-    let plain = !matches!(field.data_type, DataType::Float64 | DataType::Json | DataType::Interval);
+    let plain = !(field.data_type.is_nested()
+        || matches!(field.data_type, DataType::Float64 | DataType::Json | DataType::Interval));
     if !plain {
         diagnostics.push(
             Diagnostic::error(
@@ -254,7 +255,7 @@ fn fits_key(key: &Name, schema: &Schema, path: &Path, diagnostics: &mut Diagnost
                 format!("`{}` is of type {} and cannot be a key", key.text, field.data_type),
             )
             .at(&key.path, format!("a {}", field.data_type))
-            .help("a key is a string, int64, bool, bytes, timestamp or date"),
+            .help("a key is a string, int64, decimal, bool, bytes, timestamp or date"),
         );
     }
     plain

@@ -1,11 +1,13 @@
 //! The value of a column as a piece of a file's name that is safe in every store.
 
 use arrow_array::{
-    Array, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    Array, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringViewArray,
+    TimestampMicrosecondArray,
 };
 use arrow_schema::{DataType, TimeUnit};
 use jiff::tz::TimeZone;
 use pipectl_data::{
+    DecimalType,
     civil::{self, CivilError},
     timestamp,
 };
@@ -23,6 +25,7 @@ pub(super) enum Column<'a> {
     Bool(&'a BooleanArray),
     Int(&'a Int64Array),
     Float(&'a Float64Array),
+    Decimal(DecimalType, &'a Decimal128Array),
     Text(&'a StringViewArray),
     Time(&'a TimestampMicrosecondArray),
     Date(&'a Date32Array),
@@ -37,6 +40,10 @@ impl<'a> Column<'a> {
             DataType::Boolean => any.downcast_ref().map(Self::Bool),
             DataType::Int64 => any.downcast_ref().map(Self::Int),
             DataType::Float64 => any.downcast_ref().map(Self::Float),
+            DataType::Decimal128(_, _) => match pipectl_data::DataType::of_arrow(column.data_type()) {
+                pipectl_data::DataType::Decimal(of) => any.downcast_ref().map(|array| Self::Decimal(of, array)),
+                _ => None,
+            },
             DataType::Utf8View => any.downcast_ref().map(Self::Text),
             DataType::Timestamp(TimeUnit::Microsecond, _) => any.downcast_ref().map(Self::Time),
             DataType::Date32 => any.downcast_ref().map(Self::Date),
@@ -49,6 +56,7 @@ impl<'a> Column<'a> {
             Self::Bool(array) => array.is_null(row),
             Self::Int(array) => array.is_null(row),
             Self::Float(array) => array.is_null(row),
+            Self::Decimal(_, array) => array.is_null(row),
             Self::Text(array) => array.is_null(row),
             Self::Time(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
@@ -63,6 +71,7 @@ impl<'a> Column<'a> {
                 Self::Bool(array) => array.value(left) == array.value(right),
                 Self::Int(array) => array.value(left) == array.value(right),
                 Self::Float(array) => array.value(left).to_bits() == array.value(right).to_bits(),
+                Self::Decimal(_, array) => array.value(left) == array.value(right),
                 Self::Text(array) => array.value(left) == array.value(right),
                 Self::Time(array) => array.value(left) == array.value(right),
                 Self::Date(array) => array.value(left) == array.value(right),
@@ -90,6 +99,7 @@ impl<'a> Column<'a> {
             Self::Bool(array) => out.push_str(if array.value(row) { "true" } else { "false" }),
             Self::Int(array) => out.push_str(&array.value(row).to_string()),
             Self::Float(array) => out.push_str(&array.value(row).to_string()),
+            Self::Decimal(of, array) => out.push_str(&of.format(array.value(row))),
             Self::Text(array) => escape(array.value(row), out),
             Self::Time(array) => time(array.value(row), format, zone, out)?,
             Self::Date(array) => {

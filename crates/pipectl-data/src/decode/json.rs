@@ -111,8 +111,17 @@ fn describe(record: &str, error: &serde_json::Error) -> String {
     }
 }
 
+/// Puts the text of a JSON value into the slot at this position.
+///
+/// # Errors
+/// If the value cannot be read at all: why, in one line.
+pub(super) fn value<'a>(position: usize, text: &'a str, slots: &mut Slots<'a>) -> Result<(), String> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    Field::new(position, slots).deserialize(&mut parser).map_err(|error| reason(&error))
+}
+
 /// What is wrong, without the place.
-fn reason(error: &serde_json::Error) -> String {
+pub(super) fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&place).unwrap_or(&text).to_owned()
@@ -201,8 +210,8 @@ impl<'r, 'de> Field<'r, 'de> {
         Self { field, slots }
     }
 
-    /// A value for an `int64` field, of whose number the digits count.
-    fn whole_number<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    /// A value for an `int64` or `decimal` field, of whose number the digits count.
+    fn exact_number<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let text = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
         if self.slots.set_digits(self.field, text) {
             return Ok(());
@@ -217,7 +226,11 @@ impl<'de> DeserializeSeed<'de> for Field<'_, 'de> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         match self.slots.data_type(self.field) {
             DataType::Json => {}
-            DataType::Int64 => return self.whole_number(deserializer),
+            DataType::Int64 | DataType::Decimal(_) => return self.exact_number(deserializer),
+            DataType::List(_) | DataType::Struct(_) => {
+                let text = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
+                return self.slots.set_nested(self.field, text).map_err(D::Error::custom);
+            }
             _ => return deserializer.deserialize_any(self),
         }
         let text = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();

@@ -6,6 +6,7 @@
 mod column;
 mod csv;
 mod json;
+mod nested;
 mod rows;
 mod scan;
 mod slot;
@@ -62,9 +63,12 @@ pub struct Decoded {
 /// - a field that is missing or null is null, or makes the record bad if the schema says that it cannot be null;
 /// - `int64` takes integral numbers (`3`, `3.0`, `3e2`), `float64` any number, `bool` only `true` and `false`,
 ///   `string` only text, `bytes` base64 (RFC 4648, padding optional);
+/// - `decimal(p, s)` takes numbers and texts of numbers that it holds exactly, by their digits;
 /// - `timestamp` takes what [`crate::timestamp::parse`] understands, `epoch_ms` and `epoch_s` numbers, fractions
 ///   included, from year 0 to 9999; `date` takes `2026-01-31`;
 /// - `json` takes any value and keeps its text;
+/// - `list<T>` takes arrays, whose values can be null, and `struct<…>` objects, by these rules; other members of such an
+///   object are left out. In CSV and text both are JSON;
 /// - of a name that comes twice the last one wins;
 /// - a record that is not UTF-8 is bad, and so is a tombstone (a null payload).
 ///
@@ -119,7 +123,7 @@ impl Decoder {
             rows.set_columns(&self.schema, fields.unwrap_or(default));
         }
         let mut columns: Vec<Column> =
-            self.schema.fields().iter().map(|field| Column::new(field.data_type, payload.len())).collect();
+            self.schema.fields().iter().map(|field| Column::new(&field.data_type, payload.len())).collect();
         let mut slots = Slots::new(&self.schema);
         let mut bad = Vec::new();
         let mut good = 0;
@@ -135,7 +139,7 @@ impl Decoder {
                 Err(message) => bad.push(BadRow { row, message }),
             }
         }
-        let arrays = columns.iter_mut().map(Column::finish).collect();
+        let arrays = columns.iter_mut().map(Column::finish).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(good));
         let columns = RecordBatch::try_new_with_options(self.arrow.clone(), arrays, &options)?;
         Ok(Decoded { columns, bad })

@@ -27,7 +27,7 @@ impl<'a> RowBuilder<'a> {
         Self {
             schema: schema.clone(),
             slots: Slots::new(schema),
-            columns: schema.fields().iter().map(|field| Column::new(field.data_type, rows)).collect(),
+            columns: schema.fields().iter().map(|field| Column::new(&field.data_type, rows)).collect(),
             rows: 0,
         }
     }
@@ -74,7 +74,7 @@ impl<'a> RowBuilder<'a> {
     /// # Errors
     /// Only for faults of our own.
     pub fn finish(mut self) -> Result<RecordBatch, ArrowError> {
-        let arrays = self.columns.iter_mut().map(Column::finish).collect();
+        let arrays = self.columns.iter_mut().map(Column::finish).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(self.rows));
         RecordBatch::try_new_with_options(self.schema.arrow(), arrays, &options)
     }

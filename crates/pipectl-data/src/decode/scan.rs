@@ -94,7 +94,9 @@ impl<'a> Scan<'a> {
     #[inline]
     fn value(&mut self, field: Option<usize>, slots: &mut Slots<'a>) -> Option<()> {
         let start = self.peek()?;
-        if field.is_some_and(|field| slots.data_type(field) == DataType::Json) {
+        if field.is_some_and(|field| {
+            matches!(slots.data_type(field), DataType::Json | DataType::List(_) | DataType::Struct(_))
+        }) {
             return self.other(field, slots);
         }
         let before = self.at;
@@ -110,7 +112,12 @@ impl<'a> Scan<'a> {
             }
             b'-' | b'0'..=b'9' => {
                 if let Some(number) = self.number()
-                    && field.is_none_or(|field| slots.takes_number(field, number))
+                    && field.is_none_or(|field| match slots.data_type(field) {
+                        DataType::Decimal(_) => {
+                            slots.set_digits(field, self.text.get(before..self.at).unwrap_or_default())
+                        }
+                        _ => slots.takes_number(field, number),
+                    })
                 {
                     return Some(());
                 }
@@ -215,7 +222,19 @@ mod tests {
 
     fn schema() -> Schema {
         use DataType::*;
-        let types = [("i", Int64), ("f", Float64), ("s", String), ("t", Timestamp), ("j", Json), ("b", Bool)];
+        let decimal = Decimal(crate::DecimalType::new(6, 2).expect("digits"));
+        let fields = Schema::new([SchemaField::new("i", Int64)]);
+        let types = [
+            ("i", Int64),
+            ("f", Float64),
+            ("s", String),
+            ("t", Timestamp),
+            ("j", Json),
+            ("b", Bool),
+            ("d", decimal.clone()),
+            ("l", decimal.list()),
+            ("r", Struct(fields)),
+        ];
         Schema::new(types.map(|(name, data_type)| SchemaField::new(name, data_type)))
     }
 
@@ -236,6 +255,7 @@ mod tests {
             " { \"i\" : -12 , \"s\":\"\" , \"x\" : [1, {\"y\": \"}\"}], \"f\": 1e3 }\r\n",
             r#"{"s":"a\"b","j":{"k":[1]},"f":123456789012345678901234567890,"i":-0}"#,
             r#"{"i":"not a number","f":[1],"s":7}"#,
+            r#"{"d":12.5,"l":[1,"2.5",null,1.234],"r":{"i":7}}"#,
             "{}",
         ] {
             let (scanned, judged) = both(&mut keys, record);
@@ -273,7 +293,7 @@ mod tests {
         #[test]
         fn accepts_only_what_the_judge_accepts(
             values in prop::collection::vec((
-                "([ifstjbx]|s\\\\n|[\\x00-\\x7Fé]{0,3})",
+                "([ifstjbdlrx]|s\\\\n|[\\x00-\\x7Fé]{0,3})",
                 prop_oneof![
                     "-?[0-9]{0,20}(\\.[0-9]{0,20})?([eE][+-]?[0-9]{0,3})?",
                     "\"[ -~é\\x00]{0,12}\"?",

@@ -1,10 +1,10 @@
 //! The values of one record, between its parser and the column builders.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
-use super::{column::Column, excerpt};
+use super::{column::Column, excerpt, nested};
 use crate::{
-    DataType, Schema, timestamp,
+    DataType, NotDecimal, Schema, timestamp,
     whole::{self, Whole},
 };
 
@@ -17,6 +17,8 @@ enum Slot<'a> {
     /// An `int64`, or microseconds of a timestamp or an interval.
     Int(i64),
     Float(f64),
+    /// The bytes of an `i128`, whose alignment would make every slot larger.
+    Decimal([u8; 16]),
     Days(i32),
     /// Text that stands in the record as it is.
     Text(&'a str),
@@ -24,6 +26,8 @@ enum Slot<'a> {
     CopiedText(Range<usize>),
     /// Decoded bytes, in [`Slots::bytes`].
     CopiedBytes(Range<usize>),
+    /// The values of a list, or the fields of a struct.
+    Nested(Box<Slots<'a>>),
     /// What was found and what is expected.
     Bad(Box<str>),
 }
@@ -51,7 +55,7 @@ impl std::fmt::Display for Number {
 const LONGEST_NUMBER: usize = 40;
 
 /// A slot for each field of a schema. Reused from record to record.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Slots<'a> {
     types: Vec<DataType>,
     values: Vec<Slot<'a>>,
@@ -62,14 +66,37 @@ pub(super) struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     pub(super) fn new(schema: &Schema) -> Self {
-        let types: Vec<_> = schema.fields().iter().map(|field| field.data_type).collect();
-        Self {
-            values: vec![Slot::Missing; types.len()],
-            types,
-            line: schema.find("line").map(|(field, _)| field),
-            text: String::new(),
-            bytes: Vec::new(),
-        }
+        let types = schema.fields().iter().map(|field| field.data_type.clone()).collect();
+        Self { line: schema.find("line").map(|(field, _)| field), ..Self::of_types(types) }
+    }
+
+    /// Slots of these types, without names.
+    pub(super) fn of_types(types: Vec<DataType>) -> Self {
+        Self { values: vec![Slot::Missing; types.len()], types, line: None, text: String::new(), bytes: Vec::new() }
+    }
+
+    /// The same without texts of the record at hand.
+    pub(super) fn into_owned(mut self) -> Slots<'static> {
+        let own = |value| match value {
+            Slot::Text(text) => {
+                let start = self.text.len();
+                self.text.push_str(text);
+                Slot::CopiedText(start..self.text.len())
+            }
+            Slot::Nested(nested) => Slot::Nested(Box::new(nested.into_owned())),
+            Slot::Missing => Slot::Missing,
+            Slot::Null => Slot::Null,
+            Slot::Bool(value) => Slot::Bool(value),
+            Slot::Int(value) => Slot::Int(value),
+            Slot::Float(value) => Slot::Float(value),
+            Slot::Decimal(value) => Slot::Decimal(value),
+            Slot::Days(value) => Slot::Days(value),
+            Slot::CopiedText(range) => Slot::CopiedText(range),
+            Slot::CopiedBytes(range) => Slot::CopiedBytes(range),
+            Slot::Bad(message) => Slot::Bad(message),
+        };
+        let values = self.values.into_iter().map(own).collect();
+        Slots { values, types: self.types, line: self.line, text: self.text, bytes: self.bytes }
     }
 
     /// Forgets the record before.
@@ -79,8 +106,8 @@ impl<'a> Slots<'a> {
         self.bytes.clear();
     }
 
-    pub(super) fn data_type(&self, field: usize) -> DataType {
-        self.types.get(field).copied().unwrap_or(DataType::Json)
+    pub(super) fn data_type(&self, field: usize) -> &DataType {
+        self.types.get(field).unwrap_or(&DataType::Json)
     }
 
     fn set(&mut self, field: usize, value: Slot<'a>) {
@@ -133,28 +160,61 @@ impl<'a> Slots<'a> {
         takes
     }
 
-    /// The digits of a number for an `int64` field; says whether it is a number at all.
+    /// The digits of a number for an `int64` or `decimal` field; says whether it is a number at all.
+    #[inline]
     pub(super) fn set_digits(&mut self, field: usize, digits: &str) -> bool {
-        let number = whole::parse(digits);
-        match number {
-            Some(Whole::Int(number)) => self.set(field, Slot::Int(number)),
-            Some(Whole::Beyond | Whole::Fraction) => {
-                let (shown, dots) = match digits.char_indices().nth(LONGEST_NUMBER) {
-                    Some((end, _)) => (&digits[..end], "…"),
-                    None => (digits, ""),
-                };
-                self.set_bad(field, format_args!("the number {shown}{dots}"));
-            }
-            None => {}
+        let value = match self.data_type(field) {
+            DataType::Decimal(decimal) => match decimal.parse(digits) {
+                Ok(value) => Some(Slot::Decimal(value.to_ne_bytes())),
+                Err(NotDecimal::NotANumber) => return false,
+                Err(NotDecimal::TooLarge | NotDecimal::TooFine) => None,
+            },
+            _ => match whole::parse(digits) {
+                Some(Whole::Int(number)) => Some(Slot::Int(number)),
+                Some(Whole::Beyond | Whole::Fraction) => None,
+                None => return false,
+            },
+        };
+        if let Some(value) = value {
+            self.set(field, value);
+        } else {
+            let (shown, dots) = match digits.char_indices().nth(LONGEST_NUMBER) {
+                Some((end, _)) => (&digits[..end], "…"),
+                None => (digits, ""),
+            };
+            self.set_bad(field, format_args!("the number {shown}{dots}"));
         }
-        number.is_some()
+        true
+    }
+
+    /// A JSON value that stands in the record as it is, for a list or a struct.
+    pub(super) fn set_nested(&mut self, field: usize, json: &'a str) -> Result<(), String> {
+        let parsed = nested::parse(self.data_type(field), json)?;
+        self.set_parsed_nested(field, parsed);
+        Ok(())
+    }
+
+    /// The same for a value that must be copied.
+    pub(super) fn set_copied_nested(&mut self, field: usize, json: &str) -> Result<(), String> {
+        let parsed = nested::parse(self.data_type(field), json)?;
+        self.set_parsed_nested(field, parsed.into_owned());
+        Ok(())
+    }
+
+    fn set_parsed_nested(&mut self, field: usize, parsed: nested::Parsed<'a>) {
+        match parsed {
+            nested::Parsed::Null => self.set_null(field),
+            nested::Parsed::Values(values) => self.set(field, Slot::Nested(Box::new(values))),
+            nested::Parsed::Bad(message) => self.set(field, Slot::Bad(message.into())),
+            nested::Parsed::Other(found) => self.set_bad(field, found),
+        }
     }
 
     /// An instant for a field of one of the timestamp types.
     #[inline]
     pub(super) fn set_micros(&mut self, field: usize, micros: crate::Micros) {
-        match self.data_type(field).logical() {
-            DataType::Timestamp => self.set(field, Slot::Int(micros)),
+        match self.data_type(field) {
+            DataType::Timestamp | DataType::EpochMillis | DataType::EpochSeconds => self.set(field, Slot::Int(micros)),
             _ => self.set_bad(field, "an instant"),
         }
     }
@@ -164,7 +224,7 @@ impl<'a> Slots<'a> {
     pub(super) fn set_text(&mut self, field: usize, text: &'a str) {
         match self.data_type(field) {
             DataType::String | DataType::Json => self.set(field, Slot::Text(text)),
-            data_type => self.set_parsed(field, data_type, text),
+            _ => self.set_parsed(field, text),
         }
     }
 
@@ -176,12 +236,13 @@ impl<'a> Slots<'a> {
                 self.text.push_str(text);
                 self.set(field, Slot::CopiedText(start..self.text.len()));
             }
-            data_type => self.set_parsed(field, data_type, text),
+            _ => self.set_parsed(field, text),
         }
     }
 
-    fn set_parsed(&mut self, field: usize, data_type: DataType, text: &str) {
-        let value = match data_type {
+    fn set_parsed(&mut self, field: usize, text: &str) {
+        let value = match self.data_type(field) {
+            DataType::Decimal(decimal) => decimal.parse(text).ok().map(|value| Slot::Decimal(value.to_ne_bytes())),
             DataType::Timestamp => timestamp::parse(text).map(Slot::Int),
             DataType::Date => timestamp::parse_date(text).map(Slot::Days),
             DataType::Interval => interval(text).map(Slot::Int),
@@ -238,33 +299,76 @@ impl<'a> Slots<'a> {
         })
     }
 
+    /// The first value that cannot be used: its position and why.
+    pub(super) fn first_bad(&self) -> Option<(usize, &str)> {
+        self.values.iter().enumerate().find_map(|(position, slot)| match slot {
+            Slot::Bad(message) => Some((position, &**message)),
+            _ => None,
+        })
+    }
+
+    /// Whether there is a value, null included.
+    pub(super) fn is_missing(&self, field: usize) -> bool {
+        matches!(self.values.get(field), Some(Slot::Missing))
+    }
+
+    /// Whether the value is there and null.
+    pub(super) fn is_null(&self, field: usize) -> bool {
+        matches!(self.values.get(field), Some(Slot::Null))
+    }
+
     /// Moves the values into their columns; a value that does not fit its column becomes null.
     #[inline]
     pub(super) fn append_to(&self, columns: &mut [Column]) {
         for (slot, column) in self.values.iter().zip(columns) {
-            match (column, slot) {
-                (Column::Text(builder), Slot::Text(text)) => builder.append_value(text),
-                (Column::Float(builder), Slot::Float(value)) => builder.append_value(*value),
-                (Column::Int(builder), Slot::Int(value)) => builder.append_value(*value),
-                (Column::Timestamp(builder), Slot::Int(micros)) => builder.append_value(*micros),
-                (Column::Bool(builder), Slot::Bool(value)) => builder.append_value(*value),
-                (Column::Date(builder), Slot::Days(days)) => builder.append_value(*days),
-                (Column::Interval(builder), Slot::Int(micros)) => builder.append_value(*micros),
-                (Column::Text(builder), Slot::CopiedText(range)) => {
-                    builder.append_option(self.text.get(range.clone()));
-                }
-                (Column::Bytes(builder), Slot::CopiedBytes(range)) => {
-                    builder.append_option(self.bytes.get(range.clone()));
-                }
-                (column, _) => column.append_null(),
+            self.append(slot, column);
+        }
+    }
+
+    #[inline]
+    fn append(&self, slot: &Slot<'a>, column: &mut Column) {
+        match (column, slot) {
+            (Column::Text(builder), Slot::Text(text)) => builder.append_value(text),
+            (Column::Float(builder), Slot::Float(value)) => builder.append_value(*value),
+            (Column::Int(builder), Slot::Int(value)) => builder.append_value(*value),
+            (Column::Timestamp(builder), Slot::Int(micros)) => builder.append_value(*micros),
+            (Column::Bool(builder), Slot::Bool(value)) => builder.append_value(*value),
+            (Column::Decimal(builder), Slot::Decimal(value)) => builder.append_value(i128::from_ne_bytes(*value)),
+            (Column::Date(builder), Slot::Days(days)) => builder.append_value(*days),
+            (Column::Interval(builder), Slot::Int(micros)) => builder.append_value(*micros),
+            (Column::Text(builder), Slot::CopiedText(range)) => {
+                builder.append_option(self.text.get(range.clone()));
             }
+            (Column::Bytes(builder), Slot::CopiedBytes(range)) => {
+                builder.append_option(self.bytes.get(range.clone()));
+            }
+            (Column::List(list), Slot::Nested(nested)) => {
+                for value in &nested.values {
+                    nested.append(value, &mut list.values);
+                }
+                list.end(nested.values.len());
+            }
+            (Column::Struct(fields), Slot::Nested(nested)) => {
+                nested.append_to(&mut fields.columns);
+                fields.end();
+            }
+            (column, _) => column.append_null(),
         }
     }
 }
 
 /// What a type takes, for messages.
-fn expected(data_type: DataType) -> &'static str {
-    match data_type {
+fn expected(data_type: &DataType) -> Cow<'static, str> {
+    Cow::Borrowed(match data_type {
+        DataType::Decimal(decimal) => {
+            let whole = decimal.whole();
+            return Cow::Owned(match decimal.scale() {
+                0 => format!("a whole number of at most {whole} digits"),
+                scale => format!("a number of at most {whole} digits before the point and {scale} after it"),
+            });
+        }
+        DataType::List(_) => "an array",
+        DataType::Struct(_) => "an object",
         DataType::Bool => "true or false",
         DataType::Int64 => "an integral number from -2^63 to 2^63-1",
         DataType::Float64 => "a number",
@@ -278,7 +382,7 @@ fn expected(data_type: DataType) -> &'static str {
         DataType::Date => "a date such as \"2026-01-31\"",
         DataType::Json => "a JSON value",
         DataType::Interval => "a duration such as \"90s\"",
-    }
+    })
 }
 
 /// A float without a fraction that a double has exactly.

@@ -10,7 +10,7 @@ fn block(records: &[&str]) -> BinaryViewArray {
 }
 
 fn schema(fields: &[(&str, DataType)]) -> Schema {
-    Schema::new(fields.iter().map(|(name, data_type)| Field::new(*name, *data_type)))
+    Schema::new(fields.iter().map(|(name, data_type)| Field::new(*name, data_type.clone())))
 }
 
 fn decode(schema: &Schema, format: DecodeFormat, records: &[&str]) -> Decoded {
@@ -121,7 +121,7 @@ fn json_values_that_fit() {
     }
     for record in [r#"{"a":null}"#, "{}", r#" { "A" : 1 } "#] {
         for data_type in DataType::NAMED {
-            assert_eq!(one(data_type, DecodeFormat::Json, record), Ok(None), "{data_type} {record}");
+            assert_eq!(one(data_type.clone(), DecodeFormat::Json, record), Ok(None), "{data_type} {record}");
         }
     }
     assert_eq!(one(Int64, DecodeFormat::Json, r#"{"a":"x","a":2,"a":3}"#), Ok(Some("3".to_owned())));
@@ -270,7 +270,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// The rules once more, on a tree: the value as JSON, or nothing if it does not fit.
-fn model(data_type: DataType, value: &Value) -> Option<Value> {
+fn model(data_type: &DataType, value: &Value) -> Option<Value> {
     match (data_type, value) {
         (_, Value::Null) => Some(Value::Null),
         (DataType::Json, value) => Some(value.clone()),
@@ -284,15 +284,34 @@ fn model(data_type: DataType, value: &Value) -> Option<Value> {
         (DataType::Timestamp, Value::String(text)) => {
             crate::timestamp::parse(text).map(|at| Value::from(crate::timestamp::format(at)))
         }
+        (DataType::List(element), Value::Array(values)) => {
+            values.iter().map(|value| model(element, value)).collect::<Option<Vec<_>>>().map(Value::Array)
+        }
+        (DataType::Struct(fields), Value::Object(values)) => {
+            let field = |field: &Field| {
+                let value = model(&field.data_type, values.get(&field.name).unwrap_or(&Value::Null))?;
+                (field.nullable || !value.is_null()).then(|| (field.name.clone(), value))
+            };
+            fields.fields().iter().map(field).collect::<Option<Map<_, _>>>().map(Value::Object)
+        }
         _ => None,
     }
 }
 
 proptest! {
     #[test]
-    fn agrees_with_a_tree(records in prop::collection::vec(prop::collection::vec(("[a-g]", any_json()), 0..8), 0..20)) {
-        let types = [DataType::Bool, DataType::Int64, DataType::Float64, DataType::String, DataType::Json, DataType::Timestamp];
-        let names = ["a", "b", "c", "d", "e", "f"];
+    fn agrees_with_a_tree(records in prop::collection::vec(prop::collection::vec(("[a-i]", any_json()), 0..8), 0..20)) {
+        let types = [
+            DataType::Bool,
+            DataType::Int64,
+            DataType::Float64,
+            DataType::String,
+            DataType::Json,
+            DataType::Timestamp,
+            of("list<json>"),
+            of("struct<a:json, b:list<string>, c:struct<a:int64!>>"),
+        ];
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
         let fields: Vec<_> = names.into_iter().zip(types).collect();
         let schema = schema(&fields);
         // Keys may come twice: the last one wins in the tree, too.
@@ -305,7 +324,7 @@ proptest! {
         for (row, text) in texts.iter().enumerate() {
             let tree: Map<String, Value> = serde_json::from_str(text).expect("valid");
             let values: Option<Map<String, Value>> = fields.iter().map(|(name, data_type)| {
-                model(*data_type, tree.get(*name).unwrap_or(&Value::Null)).map(|value| ((*name).to_owned(), value))
+                model(data_type, tree.get(*name).unwrap_or(&Value::Null)).map(|value| ((*name).to_owned(), value))
             }).collect();
             match values {
                 Some(values) => expected.push(Value::Object(values)),
@@ -469,5 +488,84 @@ fn times_stay_in_the_range() {
         assert_eq!(json.ok().flatten().as_deref(), expected, "{text}");
         let csv = one(DataType::Timestamp, csv(&["a"]), text);
         assert_eq!(csv.ok().flatten().as_deref(), expected, "{text}");
+    }
+}
+
+fn of(text: &str) -> DataType {
+    text.parse().expect("a type")
+}
+
+#[test]
+fn decimals_and_nested_values() {
+    for (data_type, value, expected) in [
+        ("decimal(6, 2)", "12.5", Ok("12.50")),
+        ("decimal(6, 2)", "\"-12.50\"", Ok("-12.50")),
+        ("decimal(6, 2)", "1.25e1", Ok("12.50")),
+        ("decimal(6, 2)", "12.500", Ok("12.50")),
+        ("decimal(38, 0)", "9007199254740993", Ok("9007199254740993")),
+        (
+            "decimal(6, 2)",
+            "12.345",
+            Err("found the number 12.345, expected a number of at most 4 digits before the point and 2"),
+        ),
+        ("decimal(6, 2)", "10000", Err("found the number 10000, expected")),
+        ("decimal(6, 2)", "\"1,5\"", Err("found the string \"1,5\", expected")),
+        ("decimal(6, 2)", "true", Err("found true, expected")),
+        ("decimal(6, 2)", "[1]", Err("found an array, expected")),
+        ("list<int64>", "[1, null, 2.0]", Ok("[1,null,2]")),
+        ("list<int64>", "[]", Ok("[]")),
+        (
+            "list<int64>",
+            "[1, 2.5, \"x\"]",
+            Err("field `a`: value 2 of the list: found the number 2.5, expected an integral"),
+        ),
+        ("list<int64>", "{\"b\":1}", Err("found an object, expected an array")),
+        ("list<json>", "[{ \"b\": 1 }, \"x\"]", Ok("[{ \"b\": 1 },\"x\"]")),
+        ("list<list<bool>>", "[[true],[],null]", Ok("[[true],[],null]")),
+        (
+            "struct<b:string!, c:decimal(4, 1)>",
+            "{\"d\":[{}], \"c\":1, \"b\":\"x\\\"\"}",
+            Ok("{\"b\":\"x\\\"\",\"c\":1.0}"),
+        ),
+        ("struct<b:string!>", "{}", Err("field `b` of the struct: it is missing or null and cannot be")),
+        (
+            "struct<b:list<date>>",
+            "{\"b\":[\"2026-01-31\",\"x\"]}",
+            Err("field `b` of the struct: value 2 of the list: found the string \"x\""),
+        ),
+        ("struct<b:string>", "[1]", Err("found an array, expected an object")),
+    ] {
+        let (record, data_type) = (format!("{{\"a\":{value}}}"), of(data_type));
+        // Numbers in the form that the scan reads, and in one that it leaves to serde_json.
+        for record in [record.clone(), record.replacen(':', ": ", 1)] {
+            let schema = schema(&[("a", data_type.clone())]);
+            let decoded = decode(&schema, DecodeFormat::Json, &[&record]);
+            match (expected, decoded.bad.as_slice()) {
+                (Ok(expected), []) => {
+                    let text = crate::encode::ColumnText::of(decoded.columns.column(0).as_ref(), &data_type)
+                        .expect("its type");
+                    let mut found = Vec::new();
+                    text.write_plain(0, &mut found);
+                    assert_eq!(String::from_utf8_lossy(&found), expected, "{record}");
+                }
+                (Err(expected), [bad]) => assert!(bad.message.contains(expected), "{record}: {}", bad.message),
+                (_, bad) => panic!("{record}: {bad:?}"),
+            }
+        }
+    }
+    for (data_type, row, expected) in [
+        ("decimal(6, 2)", " 12.5 ", Ok(Some("12.50"))),
+        ("decimal(6, 2)", "", Ok(None)),
+        ("decimal(6, 2)", "1.234", Err("found the number 1.234")),
+        ("decimal(6, 2)", "x", Err("found \"x\"")),
+        ("list<string>", "\"[\"\"a\"\",null]\"", Ok(Some("\"[\"\"a\"\",null]\""))),
+        ("list<string>", "[1", Err("found \"[1\", expected an array")),
+        ("struct<b:int64>", "\"{\"\"b\"\":1}\"", Ok(Some("\"{\"\"b\"\":1}\""))),
+    ] {
+        match (one(of(data_type), csv(&["a"]), row), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected, "{row}"),
+            (Err(found), Err(expected)) => assert!(found.contains(expected), "{row}: {found}"),
+            (found, _) => panic!("{row}: {found:?}"),
+        }
     }
 }

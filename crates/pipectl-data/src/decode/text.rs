@@ -19,7 +19,12 @@ pub(super) fn set<'a>(slots: &mut Slots<'a>, field: usize, text: &'a str) {
                     Some(value) => slots.set_text(field, value),
                     None => slots.set_bad(field, excerpt(text)),
                 },
-                data_type => set_plain(slots, field, data_type, text),
+                DataType::List(_) | DataType::Struct(_) => {
+                    if slots.set_nested(field, text).is_err() {
+                        slots.set_bad(field, excerpt(text));
+                    }
+                }
+                _ => set_plain(slots, field, text),
             }
         }
     }
@@ -38,20 +43,25 @@ pub(super) fn set_copied(slots: &mut Slots<'_>, field: usize, text: &str) {
                     Some(value) => slots.set_copied_text(field, value),
                     None => slots.set_bad(field, excerpt(text)),
                 },
-                data_type => set_plain(slots, field, data_type, text),
+                DataType::List(_) | DataType::Struct(_) => {
+                    if slots.set_copied_nested(field, text).is_err() {
+                        slots.set_bad(field, excerpt(text));
+                    }
+                }
+                _ => set_plain(slots, field, text),
             }
         }
     }
 }
 
-fn set_plain(slots: &mut Slots<'_>, field: usize, data_type: DataType, text: &str) {
-    match data_type {
+fn set_plain(slots: &mut Slots<'_>, field: usize, text: &str) {
+    match slots.data_type(field) {
         DataType::Bool => match text.to_ascii_lowercase().as_str() {
             "true" | "t" | "1" => slots.set_bool(field, true),
             "false" | "f" | "0" => slots.set_bool(field, false),
             _ => slots.set_bad(field, excerpt(text)),
         },
-        DataType::Int64 => {
+        DataType::Int64 | DataType::Decimal(_) => {
             if !slots.set_digits(field, text) {
                 slots.set_bad(field, excerpt(text));
             }

@@ -42,7 +42,7 @@ pub fn write_rows(
                 values if values.is_null(row) => {}
                 Values::Float(array) if !array.value(row).is_finite() => {}
                 Values::Text(array) => write_quoted(array.value(row).as_bytes(), out),
-                Values::Json(_) => {
+                Values::Json(_) | Values::List(..) | Values::Struct(..) => {
                     text.clear();
                     values.write_plain(row, &mut text);
                     write_quoted(&text, out);

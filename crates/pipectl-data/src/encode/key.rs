@@ -3,7 +3,7 @@
 use arrow_array::{BinaryViewArray, RecordBatch, builder::BinaryViewBuilder};
 use arrow_schema::ArrowError;
 
-use super::values::{Values, write_json};
+use super::values::{Values, write_number};
 
 /// Stands between the parts of a key of several fields (ASCII "unit separator"): text has no use for it.
 const SEPARATOR: u8 = 0x1F;
@@ -40,7 +40,7 @@ pub fn key_bytes(columns: &RecordBatch, fields: &[usize]) -> Result<BinaryViewAr
             match part {
                 Values::Bytes(array) => key.extend_from_slice(array.value(row)),
                 // Zero has no sign in SQL: both must meet in one group, so in one partition.
-                Values::Float(array) => write_json(&(array.value(row) + 0.0), &mut key),
+                Values::Float(array) => write_number(&(array.value(row) + 0.0), &mut key),
                 part => part.write_plain(row, &mut key),
             }
         }

@@ -14,6 +14,7 @@ mod values;
 
 pub use key::key_bytes;
 pub use range::refused;
+pub use values::ColumnText;
 
 #[cfg(test)]
 mod tests;

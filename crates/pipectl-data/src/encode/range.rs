@@ -17,21 +17,35 @@ use crate::civil;
 pub fn refused(columns: &RecordBatch) -> BTreeMap<usize, String> {
     let mut found = BTreeMap::new();
     for (field, column) in columns.schema_ref().fields().iter().zip(columns.columns()) {
-        let mut note = |rows: Vec<(usize, String)>| {
-            for (row, what) in rows {
-                found.entry(row).or_insert_with(|| format!("column `{}` holds {what}", field.name()));
-            }
-        };
-        if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
-            let what = |value: f64| format!("{value}, which is no finite number");
-            note(rows(floats, f64::is_finite, what));
-        } else if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
-            note(rows(times, civil::in_range, |_| "a time outside the years 0 to 9999".to_owned()));
-        } else if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
-            note(rows(dates, civil::day_in_range, |_| "a date outside the years 0 to 9999".to_owned()));
+        for (row, what) in unwritable(column.as_ref()) {
+            found.entry(row).or_insert_with(|| format!("column `{}` holds {what}", field.name()));
         }
     }
     found
+}
+
+/// The rows of a column that cannot be written, and what they hold.
+fn unwritable(column: &dyn Array) -> Vec<(usize, String)> {
+    if let Some(floats) = column.as_primitive_opt::<Float64Type>() {
+        rows(floats, f64::is_finite, |value| format!("{value}, which is no finite number"))
+    } else if let Some(times) = column.as_primitive_opt::<TimestampMicrosecondType>() {
+        rows(times, civil::in_range, |_| "a time outside the years 0 to 9999".to_owned())
+    } else if let Some(dates) = column.as_primitive_opt::<Date32Type>() {
+        rows(dates, civil::day_in_range, |_| "a date outside the years 0 to 9999".to_owned())
+    } else if let Some(structs) = column.as_struct_opt() {
+        let parts = structs.columns().iter().flat_map(|part| unwritable(part.as_ref()));
+        parts.filter(|(row, _)| structs.is_valid(*row)).collect()
+    } else if let Some(lists) = column.as_list_opt::<i32>() {
+        let offsets = lists.value_offsets();
+        let list_of = |value: usize| offsets.partition_point(|start| *start as usize <= value).checked_sub(1);
+        let values = unwritable(lists.values().as_ref()).into_iter();
+        values
+            .filter_map(|(value, what)| Some((list_of(value)?, what)))
+            .filter(|(row, _)| *row < lists.len() && lists.is_valid(*row))
+            .collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// The rows whose value is there and not good. Nearly always all are good, which one pass over the values shows.

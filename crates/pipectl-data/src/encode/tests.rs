@@ -204,3 +204,83 @@ fn what_no_format_can_hold_is_refused() {
     let columns = RecordBatch::try_new(schema.arrow(), vec![Arc::new(hidden)]).expect("columns of the schema");
     assert!(super::refused(&columns).is_empty());
 }
+
+/// Values of decimals, lists and structs, with everything that JSON has between.
+fn nested() -> (Schema, Vec<String>) {
+    let types = [
+        ("d", "decimal(38, 10)"),
+        ("l", "list<decimal(4, 1)>"),
+        ("s", "struct<a:string, at:timestamp, tags:list<bytes>, inner:struct<n:int64!>>"),
+        ("ll", "list<list<struct<x:bool>>>"),
+    ];
+    let schema = Schema::new(types.map(|(name, data_type)| Field::new(name, data_type.parse().expect("a type"))));
+    let rows = [
+        r#"{"d":-1234567890123456789012345678.0123456789,"l":[1.5,null,-0.1],"s":{"a":"x,\"y\"","at":"2026-01-31T10:00:00Z","tags":["aGk=",null],"inner":{"n":1}},"ll":[[{"x":true},null],[],null]}"#,
+        r#"{"d":null,"l":null,"s":null,"ll":null}"#,
+        r#"{"d":0.0000000000,"l":[],"s":{"a":null,"at":null,"tags":[],"inner":null},"ll":[]}"#,
+    ];
+    (schema, rows.map(str::to_owned).to_vec())
+}
+
+#[test]
+fn nested_values_come_back_from_json_and_csv() {
+    let (schema, rows) = nested();
+    let decode = |format: DecodeFormat, rows: &[String]| {
+        let payloads = BinaryViewArray::from_iter_values(rows);
+        let decoded = Decoder::new(&schema, format).decode(&payloads).expect("decodes");
+        assert!(decoded.bad.is_empty(), "{:?}", decoded.bad);
+        decoded.columns
+    };
+    let columns = decode(DecodeFormat::Json, &rows);
+    let (mut json, mut ends) = (Vec::new(), Vec::new());
+    jsonl::write_rows(&columns, &schema, &mut json, &mut ends).expect("writes");
+    assert_eq!(String::from_utf8_lossy(&json).lines().collect::<Vec<_>>(), rows);
+    let (mut text, mut ends) = (Vec::new(), Vec::new());
+    csv::write_rows(&columns, &schema, &mut text, &mut ends).expect("writes");
+    let text = String::from_utf8(text).expect("a text");
+    let names = schema.names().map(str::to_owned).collect();
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    assert_eq!(decode(DecodeFormat::Csv { delimiter: b',', columns: names, nulls: Vec::new() }, &lines), columns);
+    // A part of a column has the values of its rows.
+    let part = columns.slice(1, 2);
+    let (mut json, mut ends) = (Vec::new(), Vec::new());
+    jsonl::write_rows(&part, &schema, &mut json, &mut ends).expect("writes");
+    assert_eq!(String::from_utf8_lossy(&json).lines().collect::<Vec<_>>(), rows[1..]);
+}
+
+#[test]
+fn nested_values_come_back_from_parquet() {
+    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    let (schema, rows) = nested();
+    let payloads = BinaryViewArray::from_iter_values(&rows);
+    let columns = Decoder::new(&schema, DecodeFormat::Json).decode(&payloads).expect("decodes").columns;
+    let file =
+        parquet::write_file(&schema, &[columns.slice(0, 1), columns.slice(1, 2)], Compression::Zstd).expect("writes");
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(file)).expect("a file").build().expect("reads");
+    let read: Vec<RecordBatch> = reader.collect::<Result<_, _>>().expect("rows");
+    let read = arrow_select::concat::concat_batches(&read[0].schema(), &read).expect("one schema");
+    let decimals: &arrow_array::Decimal128Array = read.column(0).as_primitive();
+    assert_eq!((decimals.precision(), decimals.scale()), (38, 10));
+    assert_eq!(decimals.value(0), -12_345_678_901_234_567_890_123_456_780_123_456_789);
+    let structs = read.column(2).as_struct();
+    let at =
+        structs.column_by_name("at").expect("a field").as_primitive::<arrow_array::types::TimestampMicrosecondType>();
+    assert_eq!((at.value(0), at.timezone()), (1_769_853_600_000_000, Some("UTC")));
+    let lists: &arrow_array::ListArray = read.column(3).as_list();
+    assert_eq!((lists.value_length(0), lists.is_null(1), lists.value_length(2)), (3, true, 0));
+}
+
+#[test]
+fn times_and_floats_inside_of_lists_are_refused_too() {
+    let schema = Schema::new([Field::new("l", DataType::Float64.list())]);
+    let values = Float64Array::from(vec![1.0, 2.0, f64::NAN, 4.0]);
+    let lists = arrow_array::ListArray::new(
+        Arc::new(arrow_schema::Field::new("item", arrow_schema::DataType::Float64, true)),
+        arrow_buffer::OffsetBuffer::from_lengths([2, 0, 2]),
+        Arc::new(values),
+        None,
+    );
+    let columns = RecordBatch::try_new(schema.arrow(), vec![Arc::new(lists)]).expect("columns of the schema");
+    assert_eq!(refused(&columns).into_keys().collect::<Vec<_>>(), [2]);
+}

@@ -1,24 +1,72 @@
 //! Arrays by their schema's type, and how each value is written as text.
 
 use arrow_array::{
-    Array, BinaryViewArray, BooleanArray, Date32Array, DurationMicrosecondArray, Float64Array, Int64Array, RecordBatch,
-    StringViewArray, TimestampMicrosecondArray, cast::AsArray,
+    Array, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array,
+    Int64Array, ListArray, RecordBatch, StringViewArray, StructArray, TimestampMicrosecondArray, cast::AsArray,
 };
 use arrow_schema::ArrowError;
 
-use crate::{DataType, Schema, timestamp};
+use crate::{DataType, DecimalType, Schema, timestamp};
 
 /// A column whose type is known, so that a row needs one `match` and no downcast.
 pub(super) enum Values<'a> {
     Bool(&'a BooleanArray),
     Int(&'a Int64Array),
     Float(&'a Float64Array),
+    Decimal(DecimalType, &'a Decimal128Array),
     Text(&'a StringViewArray),
     Json(&'a StringViewArray),
     Bytes(&'a BinaryViewArray),
     Timestamp(&'a TimestampMicrosecondArray),
     Date(&'a Date32Array),
     Interval(&'a DurationMicrosecondArray),
+    List(&'a ListArray, Box<Self>),
+    Struct(&'a StructArray, Vec<Member<'a>>),
+}
+
+/// The values of a column as texts.
+pub struct ColumnText<'a>(Values<'a>);
+
+impl<'a> ColumnText<'a> {
+    /// The texts of a column of this type; `None` if the array is of another one.
+    pub fn of(array: &'a dyn Array, data_type: &DataType) -> Option<Self> {
+        Values::typed(array, data_type).map(Self)
+    }
+
+    /// Whether a row has no value.
+    pub fn is_null(&self, row: usize) -> bool {
+        self.0.is_null(row)
+    }
+
+    /// Appends the value of a row as JSON.
+    pub fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+        self.0.write_json(row, out);
+    }
+
+    /// Appends the plain text of a value that is not null: without quotes or escapes. Lists and structs are JSON.
+    pub fn write_plain(&self, row: usize, out: &mut Vec<u8>) {
+        self.0.write_plain(row, out);
+    }
+}
+
+/// A field of a struct.
+pub(super) struct Member<'a> {
+    /// What comes before its value in JSON: `{"a":` or `,"a":`.
+    pub(super) prefix: Vec<u8>,
+    pub(super) values: Values<'a>,
+}
+
+impl<'a> Member<'a> {
+    /// The fields of an object, in order.
+    pub(super) fn all(schema: &Schema, values: Vec<Values<'a>>) -> Vec<Self> {
+        let member = |(index, (name, values)): (usize, (&str, Values<'a>))| {
+            let mut prefix = vec![if index == 0 { b'{' } else { b',' }];
+            write_string(name, &mut prefix);
+            prefix.push(b':');
+            Self { prefix, values }
+        };
+        schema.names().zip(values).enumerate().map(member).collect()
+    }
 }
 
 impl<'a> Values<'a> {
@@ -34,7 +82,7 @@ impl<'a> Values<'a> {
             .iter()
             .zip(columns.columns())
             .map(|(field, array)| {
-                Self::typed(array.as_ref(), field.data_type).ok_or_else(|| {
+                Self::typed(array.as_ref(), &field.data_type).ok_or_else(|| {
                     ArrowError::SchemaError(format!(
                         "column `{}` is {} in memory, its schema says {}",
                         field.name,
@@ -46,28 +94,21 @@ impl<'a> Values<'a> {
             .collect()
     }
 
-    /// An array without a schema's word for its type; JSON values count as text.
+    /// An array without a schema's word for its type; JSON values count as text. Lists and structs have no such text.
     pub(super) fn untyped(array: &'a dyn Array) -> Option<Self> {
-        use arrow_schema::{DataType as Arrow, TimeUnit};
-        let data_type = match array.data_type() {
-            Arrow::Boolean => DataType::Bool,
-            Arrow::Int64 => DataType::Int64,
-            Arrow::Float64 => DataType::Float64,
-            Arrow::Utf8View => DataType::String,
-            Arrow::BinaryView => DataType::Bytes,
-            Arrow::Timestamp(TimeUnit::Microsecond, _) => DataType::Timestamp,
-            Arrow::Date32 => DataType::Date,
-            Arrow::Duration(TimeUnit::Microsecond) => DataType::Interval,
-            _ => return None,
-        };
-        Self::typed(array, data_type)
+        let data_type = DataType::of_arrow(array.data_type());
+        Self::typed(array, &data_type).filter(|_| !data_type.is_nested())
     }
 
-    fn typed(array: &'a dyn Array, data_type: DataType) -> Option<Self> {
+    fn typed(array: &'a dyn Array, data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Bool => Self::Bool(array.as_boolean_opt()?),
             DataType::Int64 => Self::Int(array.as_primitive_opt()?),
             DataType::Float64 => Self::Float(array.as_primitive_opt()?),
+            DataType::Decimal(decimal) => {
+                let values: &Decimal128Array = array.as_primitive_opt()?;
+                (*values.data_type() == data_type.arrow()).then_some(Self::Decimal(*decimal, values))?
+            }
             DataType::String => Self::Text(array.as_string_view_opt()?),
             DataType::Json => Self::Json(array.as_string_view_opt()?),
             DataType::Bytes => Self::Bytes(array.as_binary_view_opt()?),
@@ -76,6 +117,17 @@ impl<'a> Values<'a> {
             }
             DataType::Date => Self::Date(array.as_primitive_opt()?),
             DataType::Interval => Self::Interval(array.as_primitive_opt()?),
+            DataType::List(element) => {
+                let lists: &ListArray = array.as_list_opt()?;
+                Self::List(lists, Box::new(Self::typed(lists.values().as_ref(), element)?))
+            }
+            DataType::Struct(fields) => {
+                let structs = array.as_struct_opt()?;
+                let columns = fields.fields().iter().zip(structs.columns());
+                let values = columns.map(|(field, column)| Self::typed(column.as_ref(), &field.data_type));
+                let values = values.collect::<Option<Vec<_>>>()?;
+                (values.len() == fields.fields().len()).then(|| Self::Struct(structs, Member::all(fields, values)))?
+            }
         })
     }
 
@@ -89,26 +141,60 @@ impl<'a> Values<'a> {
             Self::Timestamp(array) => array.is_null(row),
             Self::Date(array) => array.is_null(row),
             Self::Interval(array) => array.is_null(row),
+            Self::Decimal(_, array) => array.is_null(row),
+            Self::List(array, _) => array.is_null(row),
+            Self::Struct(array, _) => array.is_null(row),
         }
     }
 
-    /// Appends the plain text of a value that is not null: without quotes or escapes.
+    /// Appends a value as JSON.
+    pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
+            values if values.is_null(row) => out.extend_from_slice(b"null"),
+            Self::Text(array) => write_string(array.value(row), out),
+            Self::Bytes(_) | Self::Timestamp(_) | Self::Date(_) | Self::Interval(_) => {
+                // None of these texts has a character that JSON escapes.
+                out.push(b'"');
+                self.write_plain(row, out);
+                out.push(b'"');
+            }
+            Self::Json(array) => write_raw(array.value(row), out),
+            Self::List(array, values) => {
+                out.push(b'[');
+                let offsets = array.value_offsets();
+                let bounds = offsets.get(row).zip(offsets.get(row + 1));
+                for (index, value) in bounds.map_or(0..0, |(start, end)| *start..*end).enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    values.write_json(value as usize, out);
+                }
+                out.push(b']');
+            }
+            Self::Struct(_, members) => write_object(members, row, out),
+            values => values.write_plain(row, out),
+        }
+    }
+
+    /// Appends the plain text of a value that is not null: without quotes or escapes. Lists and structs are JSON.
     pub(super) fn write_plain(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             Self::Bool(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
-            Self::Int(array) => write_json(&array.value(row), out),
-            Self::Float(array) => write_json(&array.value(row), out),
+            Self::Int(array) => write_number(&array.value(row), out),
+            Self::Float(array) => write_number(&array.value(row), out),
             Self::Text(array) | Self::Json(array) => out.extend_from_slice(array.value(row).as_bytes()),
             Self::Bytes(array) => write_base64(array.value(row), out),
             Self::Timestamp(array) => timestamp::write(array.value(row), out),
             Self::Date(array) => timestamp::write_date(array.value(row), out),
             Self::Interval(array) => write_interval(array.value(row), out),
+            Self::Decimal(decimal, array) => decimal.write(array.value(row), out),
+            Self::List(..) | Self::Struct(..) => self.write_json(row, out),
         }
     }
 }
 
 /// Appends a value as `serde_json` writes it: numbers as their shortest text, NaN and the infinities as `null`.
-pub(super) fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+pub(super) fn write_number(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     // A vector takes every write, and these values serialize without an error of their own.
     let _infallible = serde_json::to_writer(out, value);
 }
@@ -124,4 +210,50 @@ fn write_interval(micros: i64, out: &mut Vec<u8>) {
     }
     let duration = crate::units::Duration(std::time::Duration::from_micros(micros.unsigned_abs()));
     out.extend_from_slice(duration.to_string().as_bytes());
+}
+
+/// Appends a row of fields as an object.
+pub(super) fn write_object(members: &[Member<'_>], row: usize, out: &mut Vec<u8>) {
+    if members.is_empty() {
+        out.push(b'{');
+    }
+    for Member { prefix, values } in members {
+        out.extend_from_slice(prefix);
+        values.write_json(row, out);
+    }
+    out.push(b'}');
+}
+
+/// A JSON text as it is, on one line: a line end in it can only be white space, since strings escape theirs.
+fn write_raw(text: &str, out: &mut Vec<u8>) {
+    if text.is_empty() {
+        out.extend_from_slice(b"null");
+    } else if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
+        out.extend_from_slice(text.as_bytes());
+    } else {
+        out.extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+    }
+}
+
+/// Whether JSON needs an escape for the byte.
+const ESCAPED: [bool; 256] = {
+    let mut escaped = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        escaped[byte] = true;
+        byte += 1;
+    }
+    escaped[b'"' as usize] = true;
+    escaped[b'\\' as usize] = true;
+    escaped
+};
+
+pub(super) fn write_string(text: &str, out: &mut Vec<u8>) {
+    if text.bytes().any(|byte| ESCAPED[usize::from(byte)]) {
+        return write_number(&text, out);
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }

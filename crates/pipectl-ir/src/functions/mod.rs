@@ -11,7 +11,7 @@ use pipectl_data::DataType;
 pub use table::FUNCTIONS;
 
 /// A function.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Function {
     /// Canonical name; a typed query holds this one.
     pub name: &'static str,
@@ -55,6 +55,8 @@ pub enum Group {
     Time,
     /// JSON.
     Json,
+    /// Lists and structs.
+    Nested,
     /// Many rows to one value.
     Aggregate,
 }
@@ -86,7 +88,7 @@ pub enum Nulls {
 }
 
 /// A way to call a function.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Signature {
     /// The arguments.
     pub params: &'static [Param],
@@ -97,14 +99,20 @@ pub struct Signature {
 }
 
 /// An argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Param {
     /// A value of this type.
     Is(DataType),
-    /// `int64` or `float64`; several of them in one call become the wider one.
+    /// `int64`, `float64` or a decimal; several of them in one call get one type that has them all.
     Number,
+    /// A decimal.
+    Decimal,
     /// Any type that can be compared, but the same for all such arguments of the call.
     Same,
+    /// A list.
+    List,
+    /// A value that the list before it could hold.
+    ValueOfList,
     /// Any type that can be compared, whatever the other arguments are.
     Any,
     /// A constant, known and checked before anything runs.
@@ -139,11 +147,11 @@ pub enum LiteralKind {
 }
 
 /// What comes out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Returns {
     /// This type.
     Is(DataType),
-    /// The type of the arguments that are `Number` or `Same`.
+    /// The type of the arguments that are `Number`, `Decimal` or `Same`; of a decimal with the digits that the function needs.
     Same,
     /// The type of the first argument.
     First,
@@ -189,8 +197,8 @@ impl Function {
 
 impl Signature {
     /// The parameter at this position of a call.
-    pub fn param(&self, position: usize) -> Option<Param> {
-        self.params.get(position).copied().or(self.rest)
+    pub fn param(&self, position: usize) -> Option<&Param> {
+        self.params.get(position).or(self.rest.as_ref())
     }
 
     /// Whether a call may have so many arguments.
@@ -203,7 +211,7 @@ impl Signature {
         if self.params.is_empty() && name == "count" {
             return "count(*)".to_owned();
         }
-        let mut params: Vec<String> = self.params.iter().map(|param| param.describe()).collect();
+        let mut params: Vec<String> = self.params.iter().map(Param::describe).collect();
         if self.rest.is_some() {
             params.push("…".to_owned());
         }
@@ -213,11 +221,13 @@ impl Signature {
 
 impl Param {
     /// What help texts call it.
-    pub fn describe(self) -> String {
+    pub fn describe(&self) -> String {
         match self {
-            Self::Is(data_type) => data_type.name().to_owned(),
+            Self::Is(data_type) => data_type.to_string(),
             Self::Number => "number".to_owned(),
-            Self::Same | Self::Any => "value".to_owned(),
+            Self::Decimal => "decimal".to_owned(),
+            Self::List => "list".to_owned(),
+            Self::ValueOfList | Self::Same | Self::Any => "value".to_owned(),
             Self::Literal(kind) => kind.describe().to_owned(),
         }
     }

@@ -7,9 +7,16 @@ use super::{Engine, FUNCTIONS, Group};
 /// The reference page of all functions, in Markdown.
 pub fn functions_page() -> String {
     let mut page = String::from(INTRODUCTION);
-    for group in
-        [Group::Text, Group::Regex, Group::Math, Group::Conditional, Group::Time, Group::Json, Group::Aggregate]
-    {
+    for group in [
+        Group::Text,
+        Group::Regex,
+        Group::Math,
+        Group::Conditional,
+        Group::Time,
+        Group::Json,
+        Group::Nested,
+        Group::Aggregate,
+    ] {
         let title = match group {
             Group::Text => "Text",
             Group::Regex => "Regular expressions",
@@ -17,6 +24,7 @@ pub fn functions_page() -> String {
             Group::Conditional => "Conditions",
             Group::Time => "Time",
             Group::Json => "JSON",
+            Group::Nested => "Lists and structs",
             Group::Aggregate => "Aggregates",
         };
         let _infallible =
@@ -86,6 +94,31 @@ The semantics are those of PostgreSQL. This page lists every difference.
   `9007199254740993 IN (9007199254740992, 0.5)` is true.
 - A `float64` cast to a string always has a decimal point or an exponent: `CAST(1.0 AS string)` is `1.0` (PostgreSQL: `1`),
   `CAST(1e16 AS string)` is `1e16` (PostgreSQL: `1e+16`).
+
+## Decimals
+
+- A `decimal(p, s)` is an exact number of at most `p` digits (38 at most), `s` of them after the point: `decimal(10, 2)` for
+  money. JSON has it as a number; SQLite and CSV have it as text.
+- Results are exact, then rounded once to the digits of their type, halves away from zero. A result with too many digits
+  before the point is an error of the row. `CAST` rounds too; a cast to `int64` truncates toward zero.
+- The type of a result is that of Flink and Spark: for operands with `p1, s1` and `p2, s2`, `+` and `-` give `max(s1, s2)` digits
+  after the point and one more before it than the larger operand, `*` gives `decimal(p1 + p2 + 1, s1 + s2)`, and `/` gives
+  `max(6, s1 + p2 + 1)` digits after the point. If that is more than 38 digits, digits after the point are given up, down to 6.
+- An `int64` next to a decimal is a decimal. A constant with a point is exact next to a decimal, `price * 1.19`, and has the type of
+  its digits. With any other `float64`, a decimal becomes a `float64`.
+- `sum` of a `decimal(p, s)` is a `decimal(38, s)`, `avg` a `decimal(38, max(6, s))`. Standard deviation, variance and the functions
+  that return a `float64` convert a decimal to `float64`.
+- A decimal that is compared with one of other digits keeps all digits after the point. If both together need more than 38 digits,
+  a value that has no room is an error of the row.
+
+## Lists and structs
+
+- `list<T>` holds values of one type, `struct<a:T, b:T>` fields with names. JSON has them as arrays and objects; CSV and SQLite have
+  them as the text of their JSON; Parquet has both.
+- `customer.address.city` is a field of a struct, `items[1]` a value of a list, counted from 1, `items[1].sku` both. What does not exist
+  is null.
+- `CAST(x AS json)` makes JSON of a list or a struct, `CAST(x AS list<int64>)` reads one from JSON or from its text.
+- Lists and structs cannot be compared or grouped by; take a value out of them.
 
 ## Text
 

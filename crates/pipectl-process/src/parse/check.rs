@@ -78,14 +78,14 @@ pub(super) fn compile(options: &ParseOptions, input: Option<&Schema>) -> Result<
 }
 
 /// Whether a column of this type can be taken apart.
-fn is_text(data_type: DataType) -> bool {
+fn is_text(data_type: &DataType) -> bool {
     matches!(data_type, DataType::String | DataType::Json | DataType::Bytes)
 }
 
 fn field(options: &ParseOptions, input: Option<&Schema>, found: &mut Diagnostics) -> Option<String> {
     if let Some(name) = &options.field {
-        let data_type = input.and_then(|input| input.find(name)).map(|(_, field)| field.data_type);
-        if let Some(data_type) = data_type.filter(|data_type| !is_text(*data_type)) {
+        let data_type = input.and_then(|input| input.find(name)).map(|(_, field)| &field.data_type);
+        if let Some(data_type) = data_type.filter(|data_type| !is_text(data_type)) {
             let title = format!("column `{name}` is of type {data_type}; only text can be parsed");
             let problem = Diagnostic::error(PARSE_FIELD, title).at(&Path::keys(["field"]), "");
             found.push(problem.help("name a column of type string"));
@@ -94,7 +94,7 @@ fn field(options: &ParseOptions, input: Option<&Schema>, found: &mut Diagnostics
         return Some(name.clone());
     }
     let Some(input) = input else { return Some("line".to_owned()) };
-    if input.find("line").is_some_and(|(_, field)| is_text(field.data_type)) {
+    if input.find("line").is_some_and(|(_, field)| is_text(&field.data_type)) {
         return Some("line".to_owned());
     }
     let texts: Vec<_> = input.fields().iter().filter(|field| field.data_type == DataType::String).collect();

@@ -41,7 +41,7 @@ struct Column {
 
 impl GrokPattern {
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, DataType)> {
-        self.columns.iter().map(|column| (column.name.as_str(), column.data_type))
+        self.columns.iter().map(|column| (column.name.as_str(), column.data_type.clone()))
     }
 
     /// Calls `set` with each column that took part in the match; false if there is no match.
@@ -194,7 +194,7 @@ impl Walk<'_> {
             name => name.parse().ok(),
         };
         if data_type.is_none() {
-            let known = ["int", "float", "boolean"].into_iter().chain(DataType::NAMED.map(DataType::name));
+            let known = ["int", "float", "boolean"].into_iter().chain(DataType::NAMED.iter().map(DataType::word));
             let help = match pipectl_diag::nearest(extract, known) {
                 Some(nearest) => format!("did you mean `{nearest}`?"),
                 None => "write `int`, `float`, `bool`, `string` or `timestamp`".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_data::{DataType, Field};
+use pipectl_data::{BadType, DataType, Field};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
@@ -97,7 +97,7 @@ fn default_delimiter() -> String {
 pub struct JsonOptions {}
 
 /// A column's type as a spec writes it: `int64`, or `int64!` if it is never null.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldType {
     /// The type.
     pub data_type: DataType,
@@ -107,8 +107,8 @@ pub struct FieldType {
 
 impl FieldType {
     /// The column of this name and type.
-    pub(super) fn field(self, name: &str) -> Field {
-        Field { name: name.to_owned(), data_type: self.data_type, nullable: !self.required }
+    pub(super) fn field(&self, name: &str) -> Field {
+        Field { name: name.to_owned(), data_type: self.data_type.clone(), nullable: !self.required }
     }
 }
 
@@ -119,10 +119,15 @@ impl<'de> Deserialize<'de> for FieldType {
             Some(name) => (name, true),
             None => (text.strip_suffix('?').unwrap_or(&text), false),
         };
-        let data_type = name.parse().map_err(|()| {
-            let nearest = pipectl_diag::nearest(name, DataType::NAMED.into_iter().map(DataType::name));
-            let nearest = nearest.map_or_else(String::new, |nearest| format!("; did you mean `{nearest}`?"));
-            serde::de::Error::custom(format!("`{name}` is not a type{nearest}"))
+        let data_type = name.parse().map_err(|bad: BadType| {
+            let known = DataType::NAMED.iter().map(DataType::word);
+            let nearest = bad.word.as_ref().and_then(|word| pipectl_diag::nearest(word, known));
+            let more = match (nearest, &bad.word) {
+                (Some(nearest), _) => format!("; did you mean `{nearest}`?"),
+                (None, Some(word)) if word == name => String::new(),
+                (None, _) => format!(": {}", bad.reason),
+            };
+            serde::de::Error::custom(format!("`{name}` is not a type{more}"))
         })?;
         Ok(Self { data_type, required })
     }
@@ -138,11 +143,6 @@ impl JsonSchema for FieldType {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let names = ["", "!"].into_iter().flat_map(|mark| DataType::NAMED.map(|name| format!("{name}{mark}")));
-        schemars::json_schema!({
-            "type": "string",
-            "enum": names.collect::<Vec<_>>(),
-            "description": "A column's type; with `!` it is never null.",
-        })
+        DataType::json_schema("A column's type; with `!` it is never null.")
     }
 }

@@ -6,6 +6,9 @@ use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 /// Functions that have a value for whatever rows they are given. What is not here is taken to be able to fail: that
 /// costs time at most.
 const SAFE: &[&str] = &[
+    "array_contains",
+    "array_join",
+    "cardinality",
     "coalesce",
     "contains",
     "ends_with",
@@ -42,6 +45,8 @@ pub(super) fn is_fallible(expr: &Expr) -> bool {
         | ExprKind::InList { .. }
         | ExprKind::Between { .. }
         | ExprKind::Case { .. }
+        | ExprKind::Field { .. }
+        | ExprKind::Element { .. }
         | ExprKind::Cast { try_cast: true, .. } => false,
         // A sum of any length, which may not fit; a bound outside of the years that a time can have.
         ExprKind::Aggregate(_) | ExprKind::WindowStart | ExprKind::WindowEnd => true,
@@ -50,19 +55,21 @@ pub(super) fn is_fallible(expr: &Expr) -> bool {
         // A pattern from the data may be too large to compile.
         ExprKind::Like { pattern, .. } => !matches!(pattern.kind, ExprKind::Literal(_)),
         ExprKind::Cast { expr: inner, .. } => {
-            inner.kind != ExprKind::Literal(Literal::Null) && cast_can_fail(inner.data_type, expr.data_type)
+            inner.kind != ExprKind::Literal(Literal::Null) && cast_can_fail(&inner.data_type, &expr.data_type)
         }
         ExprKind::Call { function, .. } => !SAFE.contains(&function.as_str()),
     };
     own || expr.children().into_iter().any(is_fallible)
 }
 
-fn cast_can_fail(from: DataType, to: DataType) -> bool {
+fn cast_can_fail(from: &DataType, to: &DataType) -> bool {
     match to {
-        DataType::String => from == DataType::Bytes,
-        DataType::Float64 => from != DataType::Int64,
-        DataType::Int64 => from != DataType::Bool,
+        DataType::String => *from == DataType::Bytes,
+        DataType::Float64 => !matches!(from, DataType::Int64 | DataType::Decimal(_)),
+        DataType::Int64 => *from != DataType::Bool,
+        DataType::Decimal(to) => !from.as_decimal().is_some_and(|from| from.fits_into(*to)),
         DataType::Bytes => false,
+        DataType::Json => !from.is_nested(),
         _ => true,
     }
 }

@@ -21,7 +21,7 @@ use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 use super::{
     fallible::is_fallible,
     frame::Slot,
-    kernel::{self, Fault, arithmetic, cast, time},
+    kernel::{self, Fault, arithmetic, cast, decimal, nested, time},
     native::Native,
     shield::{Form, Operand, Shield},
 };
@@ -80,7 +80,7 @@ impl Layout {
                     _ => column,
                 }
             }
-            ExprKind::Literal(literal) => Arc::new(Constant::new(scalar(literal, &arrow)?)),
+            ExprKind::Literal(literal) => Arc::new(Constant::new(scalar(literal, &expr.data_type)?)),
             ExprKind::Not(inner) => Arc::new(NotExpr::new(self.physical(inner)?)),
             ExprKind::Negate(inner) => {
                 let operand = self.physical(inner)?;
@@ -94,7 +94,7 @@ impl Layout {
                     _ => Arc::new(NegativeExpr::new(operand)),
                 }
             }
-            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.data_type)?,
+            ExprKind::Binary { op, left, right } => self.binary(*op, left, right, &expr.data_type)?,
             ExprKind::IsNull { expr, negated: false } => Arc::new(IsNullExpr::new(self.physical(expr)?)),
             ExprKind::IsNull { expr, negated: true } => Arc::new(IsNotNullExpr::new(self.physical(expr)?)),
             // DataFusion's set is for constants alone: it finds out by itself what is one, by computing it for no row,
@@ -140,11 +140,22 @@ impl Layout {
                 Arc::new(Constant::new(ScalarValue::try_from(&arrow)?))
             }
             ExprKind::Cast { expr: inner, try_cast } => {
-                let kernel = cast::kernel(inner.data_type, expr.data_type, *try_cast)?;
+                let kernel = cast::kernel(&inner.data_type, &expr.data_type, *try_cast)?;
                 let name = format!("{} AS {}", if *try_cast { "try_cast" } else { "cast" }, expr.data_type);
                 native(name, kernel, vec![self.physical(inner)?])
             }
-            ExprKind::Call { function, args } => self.call(function, args, expr.data_type)?,
+            ExprKind::Field { expr: inner, name } => {
+                let position = match &inner.data_type {
+                    DataType::Struct(fields) => fields.find(name).map(|(position, _)| position),
+                    _ => None,
+                };
+                let position = position.ok_or_else(|| kernel::bug(format!("`{name}` of {}", inner.data_type)))?;
+                native(format!("field {position}"), nested::field(position), vec![self.physical(inner)?])
+            }
+            ExprKind::Element { expr: inner, index } => {
+                native("element".to_owned(), nested::element(), vec![self.physical(inner)?, self.physical(index)?])
+            }
+            ExprKind::Call { function, args } => self.call(function, args, &expr.data_type)?,
         })
     }
 
@@ -190,12 +201,12 @@ impl Layout {
         Ok(Arc::new(Column::new(&format!("c{index}"), index)))
     }
 
-    fn call(&self, function: &str, args: &[Expr], result: DataType) -> Result<Physical, Fault> {
+    fn call(&self, function: &str, args: &[Expr], result: &DataType) -> Result<Physical, Fault> {
         // Each argument is lowered once: twice would double with every level of nested calls.
         let operands = |compared: bool| args.iter().map(move |arg| self.operand(arg, compared));
         let shield = |form, operands| Arc::new(Shield::new(form, operands, result.arrow()));
         let native = |lowered: Vec<Physical>| -> Result<Physical, Fault> {
-            Ok(Arc::new(Native::new(function, kernel::function(function, args)?, lowered, result.arrow())))
+            Ok(Arc::new(Native::new(function, kernel::function(function, args, result)?, lowered, result.arrow())))
         };
         match (function, args) {
             ("mod", [left, right]) => self.binary(BinaryOp::Modulo, left, right, result),
@@ -210,7 +221,7 @@ impl Layout {
         }
     }
 
-    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr, result: DataType) -> Result<Physical, Fault> {
+    fn binary(&self, op: BinaryOp, left: &Expr, right: &Expr, result: &DataType) -> Result<Physical, Fault> {
         if op.is_comparison() {
             // Against a constant that is not zero, minus zero makes no difference.
             let plain =
@@ -233,12 +244,13 @@ impl Layout {
             Arc::new(Native::new(op.symbol(), kernel, vec![Arc::clone(&a), Arc::clone(&b)], arrow))
         };
         Ok(match (op, result) {
-            (BinaryOp::Concat, _) => native(kernel::function("concat", &[])?),
+            (BinaryOp::Concat, _) => native(kernel::function("concat", &[], result)?),
+            (_, DataType::Decimal(of)) => native(decimal::arithmetic(op, left, right, *of)?),
             (_, DataType::Timestamp | DataType::Interval) => native(arithmetic::time(op, result)?),
             (_, DataType::Date) => native(arithmetic::date(op, left.data_type == DataType::Int64)?),
             (_, DataType::Float64) => native(arithmetic::float(op)?),
             (BinaryOp::Modulo, DataType::Int64) => native(arithmetic::remainder()),
-            _ => Arc::new(BinaryExpr::new(a, operator(op)?, b).with_fail_on_overflow(result == DataType::Int64)),
+            _ => Arc::new(BinaryExpr::new(a, operator(op)?, b).with_fail_on_overflow(*result == DataType::Int64)),
         })
     }
 
@@ -265,9 +277,13 @@ fn is_null(expr: &Expr) -> bool {
     expr.kind == ExprKind::Literal(Literal::Null)
 }
 
-fn scalar(literal: &Literal, arrow: &Arrow) -> Result<ScalarValue, Fault> {
+fn scalar(literal: &Literal, data_type: &DataType) -> Result<ScalarValue, Fault> {
     Ok(match literal {
-        Literal::Null => ScalarValue::try_from(arrow)?,
+        Literal::Null => ScalarValue::try_from(&data_type.arrow())?,
+        Literal::Decimal(value) => match data_type {
+            DataType::Decimal(of) => decimal::scalar(*value, *of),
+            other => return Err(kernel::bug(format!("a decimal of type {other}"))),
+        },
         Literal::Bool(value) => ScalarValue::Boolean(Some(*value)),
         Literal::Int(value) => ScalarValue::Int64(Some(*value)),
         Literal::Float(value) => ScalarValue::Float64(Some(*value)),

@@ -111,6 +111,7 @@ impl WindowOperator {
             format: PayloadFormat::default(),
             columns: None,
             notes: None,
+            watermark: START_OF_TIME,
         };
         // Positions are given before HAVING, so that they do not depend on what it keeps.
         self.sequence += rows as i64;

@@ -90,12 +90,15 @@ impl WindowOperator {
             )));
         };
         let times = outcome.take(times)?;
+        // By the watermark of its own partition a record is late in every run; that of this operator is a race between
+        // partitions, and closes a window earlier only if a partition was idle.
+        let watermark = self.watermark.max(batch.watermark);
         let mut starts = Vec::with_capacity(times.len());
         let mut sound = None;
         for row in 0..times.len() {
             let at = if times.is_valid(row) { Some(times.value(row)) } else { None };
             match at.and_then(|at| self.pane_of(at)) {
-                Some((start, end)) if end > self.watermark => {
+                Some((start, end)) if end > watermark => {
                     out.partly_late += u64::from(self.is_partly_late(start));
                     starts.push(start);
                 }
@@ -107,7 +110,7 @@ impl WindowOperator {
                         continue;
                     }
                     let original = outcome.kept.as_ref().map_or(row as u32, |kept| kept.value(row));
-                    outcome.dead.push((original, self.refusal(at, placed)));
+                    outcome.dead.push((original, self.refusal(at, placed, watermark)));
                 }
             }
         }
@@ -146,7 +149,7 @@ impl WindowOperator {
         Some((start, end))
     }
 
-    fn refusal(&self, at: Option<Micros>, placed: Option<(Micros, Micros)>) -> Reason {
+    fn refusal(&self, at: Option<Micros>, placed: Option<(Micros, Micros)>, watermark: Micros) -> Reason {
         match (at, placed) {
             (Some(at), Some((_, end))) if end <= self.closed_at_end => Reason {
                 code: "late",
@@ -163,7 +166,7 @@ impl WindowOperator {
                     "event time {} is late: its window closed at {}, the watermark is {}",
                     timestamp::format(at),
                     timestamp::format(end),
-                    timestamp::format(self.watermark)
+                    timestamp::format(watermark)
                 ),
             },
             (Some(at), None) => {

@@ -65,6 +65,7 @@ fn batch(rows: &[Row]) -> Batch {
         format: PayloadFormat::Json,
         columns: Some(columns),
         notes: None,
+        watermark: START_OF_TIME,
     }
 }
 

@@ -1,9 +1,10 @@
 //! Event times and watermarks.
 //!
 //! The watermark of a partition follows the newest event time at the distance `lateness`; that of a task is the smallest
-//! of its partitions, those that are idle left out, and never goes back. Which rows are late must not
-//! depend on how records were cut into batches, so a batch is cut where a row lies behind the watermark that the rows
-//! before it have made: the rows before go on, then the watermark, then the rest.
+//! of its partitions, those that are idle left out, and never goes back. Which rows are late must depend neither on how
+//! records were cut into batches, nor on how fast other partitions are read: a batch is cut where a row lies behind the
+//! watermark that the rows before it have made in its own partition, and each part carries that watermark as it was at
+//! its first row. The rows before go on, then the watermark of the task if it has grown, then the rest.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -252,22 +253,31 @@ impl EventTimeStep {
         let others = self.partitions.iter().filter(|(number, track)| **number != partition && !track.idle);
         let others = others.map(|(_, track)| track.newest).min();
         let mut newest = self.partitions.get(&partition).map_or(START_OF_TIME, |track| track.newest);
+        let own = |newest: Micros| self.lateness.map_or(START_OF_TIME, |lateness| newest.saturating_sub(lateness));
+        let (mut emitted, mut watermark) = (self.emitted, own(newest));
         let mut start = 0;
         for (row, time) in times.values().iter().enumerate() {
             if *time < newest {
-                let watermark = self.would_be(others, newest);
-                if *time < watermark && watermark > self.emitted {
-                    out.push(Timed::Batch(batch.slice(start, row - start).map_err(broken)?));
-                    out.push(Timed::Watermark(watermark));
-                    self.emitted = watermark;
-                    start = row;
+                let now = own(newest);
+                if *time < now && now > watermark {
+                    if row > start {
+                        let part = batch.slice(start, row - start).map_err(broken)?;
+                        out.push(Timed::Batch(Batch { watermark, ..part }));
+                    }
+                    let reached = self.would_be(others, newest);
+                    if reached > emitted {
+                        out.push(Timed::Watermark(reached));
+                        emitted = reached;
+                    }
+                    (start, watermark) = (row, now);
                 }
             }
             newest = newest.max(*time);
         }
+        self.emitted = emitted;
         self.partitions.insert(partition, Track { newest, idle: false });
         let rest = if start == 0 { batch } else { batch.slice(start, times.len() - start).map_err(broken)? };
-        out.push(Timed::Batch(rest));
+        out.push(Timed::Batch(Batch { watermark, ..rest }));
         out.extend(self.advance().map(Timed::Watermark));
         Ok(())
     }
@@ -296,6 +306,7 @@ mod tests {
             format: PayloadFormat::Json,
             columns: Some(columns),
             notes: None,
+            watermark: START_OF_TIME,
         }
     }
 
@@ -332,6 +343,32 @@ mod tests {
         assert_eq!(late(&[]), [11, 24, 34, 3]);
         for cut in 1..times.len() {
             assert_eq!(late(&[cut]), late(&[]), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_late_does_not_depend_on_other_partitions() {
+        let (slow, fast) = ([10, 30, 12, 26, 24, 25], [100, 120, 101, 116, 114, 130]);
+        // In which order the two are read, in blocks of two.
+        for order in [[0, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 1, 0, 1, 0, 1], [1, 0, 0, 1, 1, 0]] {
+            let mut step = EventTimeStep::new(&EventTime::new("at", 5), true);
+            let mut late = Vec::new();
+            let mut read = [0, 0];
+            for partition in order {
+                let times = [slow, fast][partition];
+                let part: Vec<_> = times[read[partition]..read[partition] + 2].iter().copied().map(Some).collect();
+                read[partition] += 2;
+                let mut out = Vec::new();
+                step.on_batch(Batch { partition: partition as u32, ..batch(&part) }, &mut out).unwrap();
+                for timed in out {
+                    if let Timed::Batch(batch) = timed {
+                        let times = batch.event_time.unwrap();
+                        late.extend(times.values().iter().copied().filter(|time| *time < batch.watermark));
+                    }
+                }
+            }
+            late.sort_unstable();
+            assert_eq!(late, [12, 24, 101, 114], "{order:?}");
         }
     }
 

@@ -4,12 +4,13 @@ use pipectl_data::DataType;
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::{
     functions::{self, Function, Nulls, Param, Returns, Signature},
-    query::{AggregateCall, Expr, ExprKind},
+    query::{AggregateCall, Expr, ExprKind, Literal},
 };
 
 use super::{
     Checker, Scope,
     convert::{common_type, conversion, fits},
+    decimal,
     elsewhere::is_elsewhere,
     type_name,
 };
@@ -128,7 +129,7 @@ impl<'a> Checker<'a> {
         }
         if let Some(index) = self.aggregates.iter().position(|(known, _)| known.same(node)) {
             let known = &self.aggregates[index].1;
-            let (data_type, nullable) = (known.data_type, known.nullable);
+            let (data_type, nullable) = (known.data_type.clone(), known.nullable);
             return Some(Expr { kind: ExprKind::Aggregate(index), data_type, nullable, place: node.place.clone() });
         }
         let args: Vec<_> = call.args.iter().map(|arg| self.expr(arg, Scope::Argument)).collect();
@@ -156,7 +157,7 @@ impl<'a> Checker<'a> {
             args,
             distinct: call.distinct,
             filter,
-            data_type,
+            data_type: data_type.clone(),
             nullable,
             place: node.place.clone(),
         };
@@ -204,9 +205,9 @@ impl<'a> Checker<'a> {
                 let wanted = by_count.first().and_then(|signature| signature.param(first));
                 let advice = match wanted {
                     // A number has no text form that would be a time.
-                    _ if function.name == "to_timestamp" => conversion(arg, DataType::Timestamp, &written),
+                    _ if function.name == "to_timestamp" => conversion(arg, &DataType::Timestamp, &written),
                     Some(Param::Is(wanted)) => conversion(arg, wanted, &written),
-                    Some(Param::Number) => conversion(arg, DataType::Float64, &written),
+                    Some(Param::Number) => conversion(arg, &DataType::Float64, &written),
                     _ => None,
                 };
                 let p = p.help(usages(function));
@@ -218,20 +219,32 @@ impl<'a> Checker<'a> {
             return None;
         };
         let shared = shared_type(signature, &args).unwrap_or(DataType::Int64);
-        let mut typed = Vec::with_capacity(args.len());
+        // A constant number of digits comes after the number, and so must be known before.
+        let digits = args.get(1).and_then(|arg| match arg.kind {
+            ExprKind::Literal(Literal::Int(digits)) => Some(digits),
+            _ => None,
+        });
+        let mut typed: Vec<Option<Expr>> = Vec::with_capacity(args.len());
         for (position, arg) in args.into_iter().enumerate() {
             typed.push(match signature.param(position)? {
-                Param::Is(DataType::Json) | Param::Any => Some(arg),
+                Param::Is(DataType::Json) | Param::Any | Param::List => Some(arg),
                 Param::Is(wanted) => self.coerce(arg, wanted),
-                Param::Number | Param::Same => self.coerce(arg, shared),
-                Param::Literal(kind) => self.constant_argument(function, kind, arg, typed.last()),
+                Param::Number | Param::Decimal | Param::Same => self.coerce(arg, &shared),
+                Param::ValueOfList => match typed.last().and_then(Option::as_ref).map(|list| &list.data_type) {
+                    Some(DataType::List(element)) => self.coerce(arg, &element.logical()),
+                    _ => None,
+                },
+                Param::Literal(kind) => self.constant_argument(function, *kind, arg, typed.last()),
             });
         }
         let typed = typed.into_iter().collect::<Option<Vec<_>>>()?;
-        let data_type = match signature.returns {
-            Returns::Is(data_type) => data_type,
-            Returns::Same => shared,
-            Returns::First => typed.first()?.data_type,
+        let data_type = match (&signature.returns, shared) {
+            (Returns::Is(data_type), _) => data_type.clone(),
+            (Returns::Same, DataType::Decimal(of)) => {
+                DataType::Decimal(decimal::of_function(function.name, of, digits))
+            }
+            (Returns::Same, shared) => shared,
+            (Returns::First, _) => typed.first()?.data_type.clone(),
         };
         Some((typed, data_type))
     }
@@ -251,16 +264,25 @@ pub(super) fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
             }
             Param::Is(wanted) => fits(arg, wanted),
             Param::Literal(_) => true,
-            Param::Any => !matches!(arg.data_type, DataType::Json | DataType::Interval),
-            param @ (Param::Number | Param::Same) => {
+            Param::Any => !(matches!(arg.data_type, DataType::Json | DataType::Interval) || arg.data_type.is_nested()),
+            Param::List => matches!(arg.data_type, DataType::List(_)),
+            Param::ValueOfList => {
+                match position.checked_sub(1).and_then(|list| args.get(list)).map(|list| &list.data_type) {
+                    Some(DataType::List(element)) => is_of_list(arg, element),
+                    _ => true,
+                }
+            }
+            param @ (Param::Number | Param::Decimal | Param::Same) => {
                 let allowed = match param {
-                    Param::Number => fits(arg, DataType::Float64),
-                    _ => !matches!(arg.data_type, DataType::Json | DataType::Interval),
+                    Param::Number => fits(arg, &DataType::Float64),
+                    Param::Decimal => matches!(arg.data_type, DataType::Decimal(_)),
+                    _ => !(matches!(arg.data_type, DataType::Json | DataType::Interval) || arg.data_type.is_nested()),
                 };
                 let common = match &shared {
-                    None => Some(arg.data_type),
+                    None => Some(arg.data_type.clone()),
                     Some(before) => common_type(before, arg),
                 };
+                let found = common.is_some();
                 if let Some(common) = common {
                     let untyped =
                         shared.as_ref().is_none_or(|before| super::is_null(before) || before.data_type != common);
@@ -268,11 +290,17 @@ pub(super) fn mismatch(signature: &Signature, args: &[Expr]) -> Option<usize> {
                         shared = Some(Expr { data_type: common, ..arg.clone() });
                     }
                 }
-                allowed && common.is_some()
+                allowed && found
             }
         };
         (!sound).then_some(position)
     })
+}
+
+/// Whether a list of this type could hold the value, and values of the type can be compared.
+fn is_of_list(arg: &Expr, element: &DataType) -> bool {
+    let decimal = decimal::of(arg).zip(element.as_decimal()).is_some_and(|(value, element)| value.fits_into(element));
+    (fits(arg, &element.logical()) || decimal) && !(element.is_nested() || *element == DataType::Json)
 }
 
 /// The type that `Number` and `Same` arguments get.
@@ -281,10 +309,10 @@ fn shared_type(signature: &Signature, args: &[Expr]) -> Option<DataType> {
     let mut number = false;
     for (position, arg) in args.iter().enumerate() {
         let param = signature.param(position)?;
-        if !matches!(param, Param::Number | Param::Same) {
+        if !matches!(param, Param::Number | Param::Decimal | Param::Same) {
             continue;
         }
-        number |= param == Param::Number;
+        number |= *param == Param::Number;
         shared = Some(match shared {
             None => arg.clone(),
             Some(before) => {
@@ -301,7 +329,7 @@ fn shared_type(signature: &Signature, args: &[Expr]) -> Option<DataType> {
 /// How many arguments a signature would have to convert.
 fn conversions(signature: &Signature, args: &[Expr]) -> usize {
     let differs = |(position, arg): (usize, &Expr)| match signature.param(position) {
-        Some(Param::Is(wanted)) => arg.data_type != wanted,
+        Some(Param::Is(wanted)) => arg.data_type != *wanted,
         _ => false,
     };
     args.iter().enumerate().filter(|pair| differs(*pair)).count()

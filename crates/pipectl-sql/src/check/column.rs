@@ -62,7 +62,9 @@ impl Checker<'_> {
             let title = format!("`{}` is neither grouped by nor aggregated", name.text);
             let text = name.text.clone();
             let hint = match field.data_type.logical() {
-                DataType::Int64 | DataType::Float64 => format!("avg({text})"),
+                DataType::Int64 | DataType::Float64 | DataType::Decimal(_) => format!("avg({text})"),
+                DataType::List(_) => format!("max({text}[1])"),
+                DataType::Struct(fields) => format!("max({text}.{})", fields.names().next().unwrap_or("field")),
                 _ => format!("max({text})"),
             };
             self.problem(codes::NOT_GROUPED, title, &node.place, "has many values in a group", |p| {

@@ -24,7 +24,7 @@ impl<'a> Checker<'a> {
             && let Some(index) = self.keys.iter().position(|(key, _)| key.same(node))
         {
             let key = &self.keys[index].1.expr;
-            let (data_type, nullable) = (key.data_type, key.nullable);
+            let (data_type, nullable) = (key.data_type.clone(), key.nullable);
             return Some(Expr { kind: ExprKind::GroupKey(index), data_type, nullable, place: node.place.clone() });
         }
         let literal = |literal, data_type| {
@@ -41,8 +41,8 @@ impl<'a> Checker<'a> {
                 literal(Literal::Interval(micros), DataType::Interval)
             }
             Kind::Typed { type_name, text } => {
-                let data_type = type_of(&type_name.text)?;
-                let value = self.constant(text, data_type, &node.place)?;
+                let data_type = type_of(&type_name.text).ok()?;
+                let value = self.constant(text, &data_type, &node.place)?;
                 literal(value, data_type)
             }
             Kind::Not(inner) => {
@@ -104,6 +104,8 @@ impl<'a> Checker<'a> {
             }
             Kind::Cast { expr, type_name, try_cast } => self.cast(node, expr, type_name, *try_cast, scope),
             Kind::Call(call) => self.call(node, call, scope),
+            Kind::Field { expr, name, unless } => self.field(node, expr, name, unless, scope),
+            Kind::Element { expr, index, unless } => self.element(node, expr, index, unless, scope),
         }
     }
 
@@ -137,14 +139,14 @@ impl<'a> Checker<'a> {
             let kind = ExprKind::Literal(Literal::Interval(micros.saturating_neg()));
             return Some(Expr { kind, place: node.place.clone(), ..inner });
         }
-        if !matches!(inner.data_type, DataType::Int64 | DataType::Float64 | DataType::Interval) || is_null(&inner) {
+        if !(inner.data_type.is_number() || inner.data_type == DataType::Interval) || is_null(&inner) {
             let title = format!("`-` cannot be applied to {}", type_name(&inner));
             self.problem(codes::WRONG_TYPES, title, &inner.place, format!("this is {}", type_name(&inner)), |p| p);
             return None;
         }
         Some(Expr {
             nullable: inner.nullable,
-            data_type: inner.data_type,
+            data_type: inner.data_type.clone(),
             kind: ExprKind::Negate(Box::new(inner)),
             place: node.place.clone(),
         })
@@ -163,9 +165,9 @@ impl<'a> Checker<'a> {
         let (expr, list) = (expr?, list.into_iter().collect::<Option<Vec<_>>>()?);
         let all: Vec<&Expr> = std::iter::once(&expr).chain(&list).collect();
         let target = self.one_type(&all, "IN")?;
-        self.comparable(target, &expr, "IN")?;
-        let expr = Box::new(self.coerce(expr, target)?);
-        let list = list.into_iter().map(|item| self.coerce(item, target)).collect::<Option<Vec<_>>>()?;
+        self.comparable(&target, &expr, "IN")?;
+        let expr = Box::new(self.coerce(expr, &target)?);
+        let list = list.into_iter().map(|item| self.coerce(item, &target)).collect::<Option<Vec<_>>>()?;
         Some(Expr {
             nullable: expr.nullable || list.iter().any(|item| item.nullable),
             kind: ExprKind::InList { expr, list, negated },
@@ -178,8 +180,8 @@ impl<'a> Checker<'a> {
         let [expr, low, high] = parts.map(|part| self.expr(part, scope));
         let (expr, low, high) = (expr?, low?, high?);
         let target = self.one_type(&[&expr, &low, &high], "BETWEEN")?;
-        self.comparable(target, &expr, "BETWEEN")?;
-        let [expr, low, high] = [expr, low, high].map(|part| self.coerce(part, target).map(Box::new));
+        self.comparable(&target, &expr, "BETWEEN")?;
+        let [expr, low, high] = [expr, low, high].map(|part| self.coerce(part, &target).map(Box::new));
         let (expr, low, high) = (expr?, low?, high?);
         Some(Expr {
             nullable: expr.nullable || low.nullable || high.nullable,
@@ -222,18 +224,18 @@ impl<'a> Checker<'a> {
             Some(operand) => {
                 let all: Vec<&Expr> = std::iter::once(&operand).chain(&whens).collect();
                 let target = self.one_type(&all, "CASE")?;
-                self.comparable(target, &operand, "CASE")?;
-                whens = whens.into_iter().map(|when| self.coerce(when, target)).collect::<Option<Vec<_>>>()?;
-                Some(Box::new(self.coerce(operand, target)?))
+                self.comparable(&target, &operand, "CASE")?;
+                whens = whens.into_iter().map(|when| self.coerce(when, &target)).collect::<Option<Vec<_>>>()?;
+                Some(Box::new(self.coerce(operand, &target)?))
             }
             None => None,
         };
         let all: Vec<&Expr> = thens.iter().chain(&otherwise).collect();
         let target = self.one_type(&all, "CASE")?;
         let nullable = otherwise.is_none() || all.iter().any(|result| result.nullable);
-        let thens = thens.into_iter().map(|then| self.coerce(then, target)).collect::<Option<Vec<_>>>()?;
+        let thens = thens.into_iter().map(|then| self.coerce(then, &target)).collect::<Option<Vec<_>>>()?;
         let otherwise = match otherwise {
-            Some(otherwise) => Some(Box::new(self.coerce(otherwise, target)?)),
+            Some(otherwise) => Some(Box::new(self.coerce(otherwise, &target)?)),
             None => None,
         };
         let branches = whens.into_iter().zip(thens).collect();
@@ -248,11 +250,11 @@ impl<'a> Checker<'a> {
     /// How two values that stand for each other get one type.
     fn one_form(&self, one: &Expr, other: &Expr) -> Option<Advice> {
         let written = |expr: &Expr| self.sql.get(expr.place.clone()).unwrap_or("x").to_owned();
-        let form = comparable_form(other, one.data_type, &written(other))
-            .or_else(|| comparable_form(one, other.data_type, &written(one)));
+        let form = comparable_form(other, &one.data_type, &written(other))
+            .or_else(|| comparable_form(one, &other.data_type, &written(one)));
         form.or_else(|| {
             // Everything but an interval has a text form, but not every text is a value of another type.
-            let odd = match (one.data_type, other.data_type) {
+            let odd = match (&one.data_type, &other.data_type) {
                 (DataType::String, DataType::Interval) | (DataType::Interval, DataType::String) => return None,
                 (DataType::String, _) => other,
                 (_, DataType::String) => one,

@@ -4,9 +4,11 @@ mod call;
 mod column;
 mod constant;
 mod convert;
+mod decimal;
 mod distinct;
 mod elsewhere;
 mod expr;
+mod nested;
 mod operator;
 mod output;
 mod window;
@@ -49,7 +51,12 @@ struct Checker<'a> {
     is_whole: bool,
 }
 
-/// The typed query, if it has one, and all problems.
+/// Gives names inside of structs their meaning, which only the input's schema tells.
+pub(crate) fn resolve(select: &mut Select, input: &Input) {
+    nested::resolve(select, input);
+}
+
+/// The typed query, if it has one, and all problems. Names must have been resolved.
 pub(crate) fn check(sql: &str, select: &Select, input: &Input) -> (Option<Query>, Vec<Diagnostic>) {
     let mut checker =
         Checker { sql, select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new(), is_whole: false };
@@ -210,19 +217,19 @@ impl<'a> Checker<'a> {
             return None;
         }
         let expr = self.expr(node, Scope::Row("GROUP BY"))?;
-        if matches!(expr.data_type, DataType::Json | DataType::Interval) || is_null(&expr) {
+        let no_key = expr.data_type.is_nested() || matches!(expr.data_type, DataType::Json | DataType::Interval);
+        if no_key || is_null(&expr) {
             let what = type_name(&expr);
             self.problem(
                 codes::WRONG_TYPES,
                 format!("{what} cannot be grouped by"),
                 &node.place,
                 format!("this is {what}"),
-                |p| {
-                    if expr.data_type == DataType::Json {
-                        p.help("group by a value inside it: json_text(column, '$.name')")
-                    } else {
-                        p
-                    }
+                |p| match expr.data_type {
+                    DataType::Json => p.help("group by a value inside it: json_text(column, '$.name')"),
+                    DataType::Struct(_) => p.help("group by a field of it: column.name"),
+                    DataType::List(_) => p.help("group by a value of it: column[1], or array_join(column, ',')"),
+                    _ => p,
                 },
             );
             return None;
@@ -301,8 +308,8 @@ fn is_null(expr: &Expr) -> bool {
 }
 
 /// The type's name for messages.
-fn type_name(expr: &Expr) -> &'static str {
-    if is_null(expr) { "NULL" } else { expr.data_type.name() }
+fn type_name(expr: &Expr) -> String {
+    if is_null(expr) { "NULL".to_owned() } else { expr.data_type.to_string() }
 }
 
 fn column_name(node: &Node) -> Option<&str> {

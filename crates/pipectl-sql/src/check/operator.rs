@@ -3,13 +3,15 @@
 use std::ops::Range;
 
 use pipectl_data::{
-    DataType::{self, Bool, Bytes, Date, Float64, Int64, Interval, Json, String as Text, Timestamp},
+    DataType::{
+        self, Bool, Bytes, Date, Decimal, Float64, Int64, Interval, Json, List, String as Text, Struct, Timestamp,
+    },
     timestamp,
 };
 use pipectl_diag::codes::sql as codes;
 use pipectl_ir::query::{BinaryOp, Expr, ExprKind, Literal};
 
-use super::{Checker, Scope, convert::common_type, inside, is_null, type_name};
+use super::{Checker, Scope, convert::common_type, decimal, inside, is_null, type_name};
 use crate::{
     literal::{Span, parse_span},
     parse::ast::{Kind, Node},
@@ -44,13 +46,13 @@ impl<'a> Checker<'a> {
                     self.mismatch(op, op_place, &left, &right);
                     return None;
                 };
-                self.comparable(target, &left, op.symbol())?;
+                self.comparable(&target, &left, op.symbol())?;
                 let ordered = matches!(op, BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq);
                 if target == Bytes && ordered {
                     self.mismatch(op, op_place, &left, &right);
                     return None;
                 }
-                let (left, right) = (self.coerce(left, target), self.coerce(right, target));
+                let (left, right) = (self.coerce(left, &target), self.coerce(right, &target));
                 ((left?, right?), Bool)
             }
             _ => {
@@ -58,7 +60,7 @@ impl<'a> Checker<'a> {
                     self.mismatch(op, op_place, &left, &right);
                     return None;
                 };
-                let (left, right) = (self.coerce(left, a), self.coerce(right, b));
+                let (left, right) = (self.coerce(left, &a), self.coerce(right, &b));
                 ((left?, right?), result)
             }
         };
@@ -94,7 +96,7 @@ impl<'a> Checker<'a> {
             // The interval's own words say what it can be added to.
             return None;
         }
-        let Some(time) = self.coerce(time, Timestamp) else { return Some(None) };
+        let Some(time) = self.coerce(time, &Timestamp) else { return Some(None) };
         let nullable = time.nullable;
         let number = |literal, data_type| Expr {
             kind: ExprKind::Literal(literal),
@@ -115,9 +117,9 @@ impl<'a> Checker<'a> {
     /// The expression if it is a truth value.
     pub(super) fn truth(&mut self, expr: Expr, what: &str) -> Option<Expr> {
         if is_null(&expr) || expr.data_type == Bool {
-            return self.coerce(expr, Bool);
+            return self.coerce(expr, &Bool);
         }
-        let kind = expr.data_type;
+        let kind = expr.data_type.clone();
         self.problem(
             codes::WRONG_TYPES,
             format!("{what} needs a condition, not {kind}"),
@@ -125,7 +127,7 @@ impl<'a> Checker<'a> {
             format!("this is {kind}"),
             |p| {
                 p.help(match kind {
-                    Int64 | Float64 => "compare it: x <> 0",
+                    Int64 | Float64 | Decimal(_) => "compare it: x <> 0",
                     Text => "compare it: x = 'text'",
                     _ => "compare it, or write x IS NOT NULL",
                 })
@@ -137,9 +139,9 @@ impl<'a> Checker<'a> {
     /// The expression if it is a text.
     pub(super) fn text(&mut self, expr: Expr, what: &str) -> Option<Expr> {
         if is_null(&expr) || expr.data_type == Text {
-            return self.coerce(expr, Text);
+            return self.coerce(expr, &Text);
         }
-        let kind = expr.data_type;
+        let kind = expr.data_type.clone();
         self.problem(
             codes::WRONG_TYPES,
             format!("{what} needs a string, not {kind}"),
@@ -159,8 +161,15 @@ impl<'a> Checker<'a> {
     }
 
     /// Refuses to compare what has no order and no sure equality.
-    pub(super) fn comparable(&mut self, target: DataType, expr: &Expr, what: &str) -> Option<()> {
-        if target != Json {
+    pub(super) fn comparable(&mut self, target: &DataType, expr: &Expr, what: &str) -> Option<()> {
+        if matches!(target, List(_) | Struct(_)) {
+            let title = format!("`{what}` cannot compare {target}");
+            self.problem(codes::WRONG_TYPES, title, &expr.place, format!("this is {target}"), |p| {
+                p.help("compare a value inside it: x[1] = 'a' of a list, x.field = 1 of a struct")
+            });
+            return None;
+        }
+        if *target != Json {
             return Some(());
         }
         self.problem(codes::WRONG_TYPES, format!("`{what}` cannot compare json"), &expr.place, "this is json", |p| {
@@ -178,23 +187,25 @@ impl<'a> Checker<'a> {
         };
         let written = self.sql.get(constant.place.clone())?;
         if op.is_comparison() {
-            return comparable_form(constant, other.data_type, written);
+            return comparable_form(constant, &other.data_type, written);
         }
         let fix = |form: String| (format!("write {form}"), Some((constant.place.clone(), form)));
         let ExprKind::Literal(Literal::String(text)) = &constant.kind else { return None };
-        match other.data_type {
+        match &other.data_type {
             Timestamp | Date if parse_span(text).is_ok() => Some(fix(format!("INTERVAL {written}"))),
             Timestamp | Date if op == BinaryOp::Subtract && is_time(text) => Some(fix(format!("TIMESTAMP {written}"))),
-            Int64 | Float64 if text.parse::<f64>().is_ok_and(f64::is_finite) => Some(fix(text.trim().to_owned())),
+            Int64 | Float64 | Decimal(_) if text.parse::<f64>().is_ok_and(f64::is_finite) => {
+                Some(fix(text.trim().to_owned()))
+            }
             _ => None,
         }
     }
 
     /// A text beside a value of another type, where no constant is to blame.
     fn text_beside(&self, op: BinaryOp, left: &Expr, right: &Expr) -> Option<Advice> {
-        let (text, other) = match (left.data_type, right.data_type) {
-            (Text, other) if other != Text => (left, other),
-            (other, Text) if other != Text => (right, other),
+        let (text, other) = match (&left.data_type, &right.data_type) {
+            (Text, other) if *other != Text => (left, other),
+            (other, Text) if *other != Text => (right, other),
             _ => return None,
         };
         let written = self.sql.get(text.place.clone()).unwrap_or("x");
@@ -202,7 +213,7 @@ impl<'a> Checker<'a> {
             Timestamp | Date if !op.is_comparison() => {
                 "add an interval: INTERVAL '1 hour', or a number times one: x * INTERVAL '1 second'".to_owned()
             }
-            Int64 | Float64 | Bool | Timestamp | Date => {
+            Int64 | Float64 | Decimal(_) | Bool | Timestamp | Date => {
                 format!("convert the text: TRY_CAST({written} AS {other}) gives NULL for a text that is no {other}")
             }
             _ => return None,
@@ -214,11 +225,11 @@ impl<'a> Checker<'a> {
         let (a, b) = (type_name(left), type_name(right));
         let verb = if op.is_comparison() { "compare" } else { "combine" };
         let title = format!("`{}` cannot {verb} {a} with {b}", op.symbol());
-        let help = match (left.data_type, right.data_type) {
+        let help = match (&left.data_type, &right.data_type) {
             _ if op == BinaryOp::Add && left.data_type == Text && right.data_type == Text => {
                 "join texts with `||`".to_owned()
             }
-            (Timestamp | Date, Int64 | Float64) | (Int64 | Float64, Timestamp | Date) => {
+            (Timestamp | Date, Int64 | Float64 | Decimal(_)) | (Int64 | Float64 | Decimal(_), Timestamp | Date) => {
                 "add an interval, such as INTERVAL '1 minute', or use to_epoch_ms(x) and from_epoch_ms(x)".to_owned()
             }
             (Json, _) | (_, Json) => {
@@ -247,7 +258,7 @@ impl<'a> Checker<'a> {
 pub(super) type Advice = (String, Option<(Range<usize>, String)>);
 
 /// The constant as it can be compared with a value of this type.
-pub(super) fn comparable_form(constant: &Expr, other: DataType, written: &str) -> Option<Advice> {
+pub(super) fn comparable_form(constant: &Expr, other: &DataType, written: &str) -> Option<Advice> {
     let ExprKind::Literal(literal) = &constant.kind else { return None };
     let is_number = |text: &str| text.trim().parse::<f64>().is_ok_and(f64::is_finite);
     let bare = match (literal, other) {
@@ -256,7 +267,7 @@ pub(super) fn comparable_form(constant: &Expr, other: DataType, written: &str) -
             return Some((format!("compare with text: {form}"), Some((constant.place.clone(), form))));
         }
         (Literal::String(text), Int64) if text.trim().parse::<i64>().is_ok() => text.trim(),
-        (Literal::String(text), Float64) if is_number(text) => text.trim(),
+        (Literal::String(text), Float64 | Decimal(_)) if is_number(text) => text.trim(),
         (Literal::String(text), Bool) if ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word)) => text,
         _ => return None,
     };
@@ -284,15 +295,26 @@ fn months(node: &Node) -> Option<Span> {
 
 /// The types that the operands must get, and the result's type.
 fn arithmetic(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(DataType, DataType, DataType)> {
-    let (mut a, mut b) = (left.data_type, right.data_type);
+    let (mut a, mut b) = (left.data_type.clone(), right.data_type.clone());
     if is_null(left) && is_null(right) {
         (a, b) = (Int64, Int64);
     } else if is_null(left) {
-        a = null_partner(op, b, true);
+        a = null_partner(op, &b, true);
     } else if is_null(right) {
-        b = null_partner(op, a, false);
+        b = null_partner(op, &a, false);
     }
-    match (op, a, b) {
+    let typed = |expr: &Expr, data_type: &DataType| {
+        // NULL has the other side's type; whatever else is said of a constant is said by its digits.
+        if is_null(expr) {
+            Expr { kind: ExprKind::EventTime, data_type: data_type.clone(), ..expr.clone() }
+        } else {
+            expr.clone()
+        }
+    };
+    if matches!(a, Decimal(_)) || matches!(b, Decimal(_)) {
+        return decimal::arithmetic(op, &typed(left, &a), &typed(right, &b));
+    }
+    match (op, &a, &b) {
         (_, Int64, Int64) => Some((Int64, Int64, Int64)),
         (_, Int64 | Float64, Int64 | Float64) => Some((Float64, Float64, Float64)),
         (BinaryOp::Add | BinaryOp::Subtract, Timestamp | Date, Interval) => Some((Timestamp, Interval, Timestamp)),
@@ -308,10 +330,10 @@ fn arithmetic(op: BinaryOp, left: &Expr, right: &Expr) -> Option<(DataType, Data
 }
 
 /// What NULL is taken for beside a value of this type.
-fn null_partner(op: BinaryOp, other: DataType, is_left: bool) -> DataType {
+fn null_partner(op: BinaryOp, other: &DataType, is_left: bool) -> DataType {
     match other {
         Timestamp | Date if !(is_left && op == BinaryOp::Subtract) => Interval,
         Interval if matches!(op, BinaryOp::Multiply | BinaryOp::Divide) => Int64,
-        other => other,
+        other => other.clone(),
     }
 }

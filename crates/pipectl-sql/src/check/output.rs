@@ -75,7 +75,9 @@ impl<'a> Checker<'a> {
         let expr = self.expr(node, scope);
         let name = match (alias, &node.kind) {
             (Some(alias), _) => Some((alias.text.clone(), alias.place.clone())),
-            (None, Kind::Column { name, .. }) => Some((name.text.clone(), name.place.clone())),
+            (None, Kind::Column { name, .. } | Kind::Field { name, .. }) => {
+                Some((name.text.clone(), name.place.clone()))
+            }
             (None, _) => {
                 let suggestion = suggested_name(node);
                 let end = node.place.end..node.place.end;
@@ -128,7 +130,7 @@ impl<'a> Checker<'a> {
 /// `avg(temperature)` → `avg_temperature`.
 fn suggested_name(node: &Node) -> String {
     match &node.kind {
-        Kind::Column { name, .. } => name.text.clone(),
+        Kind::Column { name, .. } | Kind::Field { name, .. } => name.text.clone(),
         Kind::Call(call) => {
             let name = call.name.text.to_lowercase();
             match call.args.iter().find_map(|arg| super::column_name(arg)) {
@@ -136,7 +138,7 @@ fn suggested_name(node: &Node) -> String {
                 None => name,
             }
         }
-        Kind::Cast { expr, .. } | Kind::Negate(expr) => suggested_name(expr),
+        Kind::Cast { expr, .. } | Kind::Element { expr, .. } | Kind::Negate(expr) => suggested_name(expr),
         _ => "value".to_owned(),
     }
 }

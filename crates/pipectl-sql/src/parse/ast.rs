@@ -109,6 +109,20 @@ pub(crate) enum Kind {
         try_cast: bool,
     },
     Call(Box<Call>),
+    /// `struct.name`.
+    Field {
+        expr: Box<Node>,
+        name: Name,
+        /// What is reported if the expression is no struct.
+        unless: Box<super::Fault>,
+    },
+    /// `list[index]`.
+    Element {
+        expr: Box<Node>,
+        index: Box<Node>,
+        /// What is reported if the expression is no list.
+        unless: Box<super::Fault>,
+    },
 }
 
 /// A function call.
@@ -137,8 +151,10 @@ impl Node {
             | Kind::Negate(expr)
             | Kind::IsNull { expr, .. }
             | Kind::IsBool { expr, .. }
+            | Kind::Field { expr, .. }
             | Kind::Cast { expr, .. } => vec![&**expr],
             Kind::Binary { left, right, .. } => vec![&**left, &**right],
+            Kind::Element { expr, index, .. } => vec![&**expr, &**index],
             Kind::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
             Kind::Between { expr, low, high, .. } => vec![&**expr, &**low, &**high],
             Kind::Like { expr, pattern, escape, .. } => {
@@ -154,15 +170,52 @@ impl Node {
         }
     }
 
+    /// The same, to be changed.
+    pub(crate) fn children_mut(&mut self) -> Vec<&mut Self> {
+        match &mut self.kind {
+            Kind::Column { .. }
+            | Kind::Number(_)
+            | Kind::Text(_)
+            | Kind::Bool(_)
+            | Kind::Null
+            | Kind::Interval(_)
+            | Kind::Typed { .. } => Vec::new(),
+            Kind::Not(expr)
+            | Kind::Negate(expr)
+            | Kind::IsNull { expr, .. }
+            | Kind::IsBool { expr, .. }
+            | Kind::Field { expr, .. }
+            | Kind::Cast { expr, .. } => vec![&mut **expr],
+            Kind::Binary { left, right, .. } => vec![&mut **left, &mut **right],
+            Kind::Element { expr, index, .. } => vec![&mut **expr, &mut **index],
+            Kind::InList { expr, list, .. } => std::iter::once(&mut **expr).chain(list).collect(),
+            Kind::Between { expr, low, high, .. } => vec![&mut **expr, &mut **low, &mut **high],
+            Kind::Like { expr, pattern, escape, .. } => {
+                [&mut **expr, &mut **pattern].into_iter().chain(escape.as_deref_mut()).collect()
+            }
+            Kind::Case { operand, branches, otherwise } => operand
+                .iter_mut()
+                .map(|operand| &mut **operand)
+                .chain(branches.iter_mut().flat_map(|(when, then)| [when, then]))
+                .chain(otherwise.iter_mut().map(|otherwise| &mut **otherwise))
+                .collect(),
+            Kind::Call(call) => call.args.iter_mut().chain(&mut call.filter).collect(),
+        }
+    }
+
     /// Whether both mean the same, wherever they stand: `GROUP BY upper(a)` and `SELECT upper(a)`.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let own = match (&self.kind, &other.kind) {
             // A qualifier can only be the input's name, so it makes no difference.
-            (Kind::Column { name: a, .. }, Kind::Column { name: b, .. }) => a.text == b.text,
+            (Kind::Column { name: a, .. }, Kind::Column { name: b, .. })
+            | (Kind::Field { name: a, .. }, Kind::Field { name: b, .. }) => a.text == b.text,
             (Kind::Number(a), Kind::Number(b))
             | (Kind::Text(a), Kind::Text(b))
             | (Kind::Interval(a), Kind::Interval(b)) => a == b,
-            (Kind::Null, Kind::Null) | (Kind::Not(_), Kind::Not(_)) | (Kind::Negate(_), Kind::Negate(_)) => true,
+            (Kind::Null, Kind::Null)
+            | (Kind::Not(_), Kind::Not(_))
+            | (Kind::Negate(_), Kind::Negate(_))
+            | (Kind::Element { .. }, Kind::Element { .. }) => true,
             (Kind::Typed { type_name: a, text: s }, Kind::Typed { type_name: b, text: t }) => same_word(a, b) && s == t,
             (Kind::Binary { op: a, .. }, Kind::Binary { op: b, .. }) => a == b,
             (Kind::Bool(a), Kind::Bool(b))

@@ -51,6 +51,12 @@ impl Fault {
         Self::new(FaultKind::Unsupported, place, title).help(help)
     }
 
+    /// `.name` after something that is no struct.
+    pub(crate) fn no_struct(place: Range<usize>) -> Self {
+        Self::new(FaultKind::Unsupported, place, "only a struct has fields")
+            .help("for a value inside a JSON column write json_text(column, '$.name')")
+    }
+
     pub(crate) fn help(mut self, line: impl Into<String>) -> Self {
         self.help.push(line.into());
         self

@@ -22,7 +22,21 @@ impl Parser<'_> {
                 let end = self.end();
                 node = self.node(Kind::Cast { expr: Box::new(node), type_name, try_cast: false }, start..end)?;
             } else if self.is_symbol("[") {
-                return Err(self.element(&node));
+                let unless = self.element(&node);
+                self.at += 1;
+                let Ok(index) = self.expression() else { return Err(unless) };
+                if !self.take_symbol("]") {
+                    return Err(unless);
+                }
+                let (expr, index, unless) = (Box::new(node), Box::new(index), Box::new(unless));
+                node = self.node(Kind::Element { expr, index, unless }, start..self.end())?;
+            } else if self.is_symbol(".")
+                && matches!(node.kind, Kind::Element { .. } | Kind::Field { .. } | Kind::Cast { .. })
+            {
+                self.at += 1;
+                let name = self.name("the name of a field")?;
+                let unless = Box::new(Fault::no_struct(name.place.clone()));
+                node = self.node(Kind::Field { expr: Box::new(node), name, unless }, start..self.end())?;
             } else if self.is_symbol(":")
                 && let Some(fault) = self.colon_path(&node)
             {
@@ -160,15 +174,21 @@ impl Parser<'_> {
             return self.node(Kind::Column { qualifier: None, name: first }, place);
         }
         let name = self.name("a column")?;
-        if self.is_symbol(".") {
-            return Err(Fault::unsupported(
-                first.place.start..self.place().end,
+        let start = first.place.start;
+        let place = start..name.place.end;
+        let mut node = self.node(Kind::Column { qualifier: Some(first), name }, place)?;
+        while self.is_symbol(".") {
+            let unless = Box::new(Fault::unsupported(
+                start..self.place().end,
                 "a column's name has at most two parts",
                 "for a value inside a JSON column write json_text(column, '$.name')",
             ));
+            self.at += 1;
+            let Ok(name) = self.name("the name of a field") else { return Err(*unless) };
+            let place = start..name.place.end;
+            node = self.node(Kind::Field { expr: Box::new(node), name, unless }, place)?;
         }
-        let place = first.place.start..name.place.end;
-        self.node(Kind::Column { qualifier: Some(first), name }, place)
+        Ok(node)
     }
 
     fn call(&mut self) -> Parsed<Node> {
@@ -286,6 +306,24 @@ impl Parser<'_> {
         self.node(Kind::Cast { expr, type_name, try_cast }, start..self.end())
     }
 
+    /// Passes over `< … >`, which stands here.
+    fn skip_angles(&mut self) -> Parsed<()> {
+        let mut open = 0_usize;
+        loop {
+            if let Token::Symbol(symbol) = self.token() {
+                open += symbol.matches('<').count();
+                open = open.saturating_sub(symbol.matches('>').count());
+            }
+            if *self.token() == Token::End {
+                return Err(self.unexpected("`>`"));
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
     /// A type, with the words that other dialects add.
     fn type_name(&mut self) -> Parsed<Name> {
         let Token::Word(mut text) = self.token().clone() else { return Err(self.unexpected("a type")) };
@@ -293,8 +331,25 @@ impl Parser<'_> {
         if text.eq_ignore_ascii_case("double") && self.take_word("PRECISION") {
             "double precision".clone_into(&mut text);
         }
+        if self.is_symbol("<") && ["list", "array", "struct", "row"].iter().any(|word| text.eq_ignore_ascii_case(word))
+        {
+            self.skip_angles()?;
+            self.sql.get(start..self.end()).unwrap_or_default().clone_into(&mut text);
+        }
         if self.is_symbol("(") {
+            let open = self.at;
             self.skip_brackets();
+            // Of decimals they are part of the type; lengths of texts are not.
+            if ["decimal", "numeric", "dec"].iter().any(|decimal| text.eq_ignore_ascii_case(decimal)) {
+                for spot in self.spots.get(open..self.at).unwrap_or_default() {
+                    match &spot.token {
+                        Token::Number(number) => text.push_str(number),
+                        Token::Symbol(symbol) => text.push_str(symbol),
+                        Token::Word(word) => text.push_str(word),
+                        Token::Quoted(_) | Token::Text(_) | Token::End => {}
+                    }
+                }
+            }
         }
         if (self.is_word("WITH") || self.is_word("WITHOUT")) && self.is_word_at(1, "TIME") && self.is_word_at(2, "ZONE")
         {

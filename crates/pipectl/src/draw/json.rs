@@ -51,7 +51,7 @@ struct Facts<'a> {
 #[derive(Serialize)]
 struct Column<'a> {
     name: &'a str,
-    r#type: &'static str,
+    r#type: String,
     nullable: bool,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn draw(dag: &Dag) -> String {
             .schema
             .fields()
             .iter()
-            .map(|field| Column { name: &field.name, r#type: field.data_type.name(), nullable: field.nullable })
+            .map(|field| Column { name: &field.name, r#type: field.data_type.to_string(), nullable: field.nullable })
             .collect(),
     });
     let edges = dag.edges().map(|edge| {

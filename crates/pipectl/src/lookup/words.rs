@@ -161,6 +161,24 @@ const WORDS: &[Word] = &[
         "json_text(detail, '$.name')",
     ),
     word(
+        &["decimal", "numeric", "money"],
+        "decimal(p, s) (type)",
+        "An exact number of at most p digits (38 at most), s of them after the point. docs/types.md explains it.",
+        "schema: { price: \"decimal(10, 2)\" }",
+    ),
+    word(
+        &["list", "array"],
+        "list<T> (type)",
+        "Values of one type in order; an array in JSON. In SQL, x[1] is the first value, cardinality(x) their number.",
+        "schema: { tags: list<string> }",
+    ),
+    word(
+        &["struct", "row"],
+        "struct<a:T, b:T> (type)",
+        "Fields with names, `!` after those that are never null; an object in JSON. In SQL, x.a is the field a.",
+        "schema: { customer: \"struct<name:string!, city:string>\" }",
+    ),
+    word(
         &["epoch_ms"],
         "epoch_ms (type)",
         "A timestamp that the records hold as a number: milliseconds since 1970. In SQL it is a timestamp.",

@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         aliases: &[],
         signatures: &[fixed(&[Param::Number], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "Returns the sum. If a sum of whole numbers does not fit int64, the row of the window becomes a dead letter.",
+        doc: "Returns the sum. If a sum of whole numbers does not fit int64, or a sum of decimals 38 digits, the row of the window becomes a dead letter.",
         example: Example { sql: "sum(amount)", gives: "" },
         engines: ALL,
         ..AGGREGATE
@@ -30,9 +30,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "avg",
         aliases: &["mean"],
-        signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
+        signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT)), fixed(&[Param::Decimal], Returns::Same)],
         nulls: Nulls::Always,
-        doc: "Returns the mean, always as float64. The sum of whole numbers is exact, only the mean is rounded.",
+        doc: "Returns the mean, of whole numbers as float64. The sum of whole numbers and decimals is exact, only the mean is rounded.",
         example: Example { sql: "avg(temperature)", gives: "" },
         engines: LOCAL_SPARK,
         ..AGGREGATE
@@ -170,7 +170,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "median",
         aliases: &[],
-        signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT))],
+        signatures: &[fixed(&[Param::Is(FLOAT)], Returns::Is(FLOAT)), fixed(&[Param::Decimal], Returns::Same)],
         nulls: Nulls::Always,
         doc: "Returns the exact median: the middle value, or the mean of the two middle values. All values of a window stay in memory until it closes.",
         example: Example { sql: "median(temperature)", gives: "" },
@@ -180,7 +180,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function {
         name: "percentile_cont",
         aliases: &["percentile", "quantile_cont"],
-        signatures: &[fixed(&[Param::Is(FLOAT), Param::Literal(LiteralKind::Fraction)], Returns::Is(FLOAT))],
+        signatures: &[
+            fixed(&[Param::Is(FLOAT), Param::Literal(LiteralKind::Fraction)], Returns::Is(FLOAT)),
+            fixed(&[Param::Decimal, Param::Literal(LiteralKind::Fraction)], Returns::Same),
+        ],
         nulls: Nulls::Always,
         doc: "Returns the exact percentile at a fraction from 0 to 1, interpolated between the two nearest values. All values of a window stay in memory until it closes.",
         example: Example { sql: "percentile_cont(latency, 0.99)", gives: "" },

@@ -1,6 +1,7 @@
 //! The entries of the allow-list: scalars first, then aggregates.
 
 mod aggregate;
+mod nested;
 mod number;
 mod text;
 mod time;
@@ -30,6 +31,7 @@ const MATH: Function = empty(Group::Math);
 const CONDITIONAL: Function = empty(Group::Conditional);
 const TIME: Function = empty(Group::Time);
 const JSON: Function = empty(Group::Json);
+const NESTED: Function = empty(Group::Nested);
 const AGGREGATE: Function = empty(Group::Aggregate);
 
 const fn empty(group: Group) -> Function {
@@ -54,5 +56,6 @@ const fn variadic(params: &'static [Param], rest: Param, returns: Returns) -> Si
 }
 
 /// Every function of the dialect.
-pub static FUNCTIONS: LazyLock<Vec<Function>> =
-    LazyLock::new(|| [text::FUNCTIONS, number::FUNCTIONS, time::FUNCTIONS, aggregate::FUNCTIONS].concat());
+pub static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
+    [text::FUNCTIONS, number::FUNCTIONS, time::FUNCTIONS, nested::FUNCTIONS, aggregate::FUNCTIONS].concat()
+});

@@ -62,6 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         signatures: &[
             fixed(&[Param::Number], Returns::Same),
             fixed(&[Param::Is(FLOAT), Param::Literal(LiteralKind::Digits)], Returns::Is(FLOAT)),
+            fixed(&[Param::Decimal, Param::Literal(LiteralKind::Digits)], Returns::Same),
         ],
         nulls: Nulls::Propagate,
         doc: "Rounds to the nearest whole number, or to the given number of decimal places, a constant from -15 to 15. Halves round away from zero.",

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use arrow_array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryViewArray, BooleanArray, PrimitiveArray, StringViewArray,
     builder::{BinaryViewBuilder, BooleanBuilder, StringViewBuilder},
-    types::{Date32Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType},
+    types::{Date32Type, Decimal128Type, DurationMicrosecondType, Float64Type, Int64Type, TimestampMicrosecondType},
 };
 use arrow_schema::{DataType, TimeUnit};
 use datafusion_common::ScalarValue;
 use datafusion_expr::ColumnarValue;
+use pipectl_data::DecimalType;
 
 use super::{super::budget::Meter, Fault, bug};
 
@@ -137,6 +138,15 @@ pub(super) fn floats(args: &[ColumnarValue], position: usize) -> Result<Numbers<
     }
 }
 
+/// Decimals, without their scale.
+pub(super) fn decimals(args: &[ColumnarValue], position: usize) -> Result<Numbers<'_, i128>, Fault> {
+    match args.get(position) {
+        Some(ColumnarValue::Scalar(ScalarValue::Decimal128(value, _, _))) => Ok(Numbers::One(*value)),
+        Some(ColumnarValue::Array(array)) => primitive::<Decimal128Type>(array),
+        other => Err(bug(format!("a decimal was expected, not {other:?}"))),
+    }
+}
+
 /// Days since 1970.
 pub(super) fn days(args: &[ColumnarValue], position: usize) -> Result<Numbers<'_, i32>, Fault> {
     match args.get(position) {
@@ -189,6 +199,17 @@ pub(super) fn build<T: ArrowPrimitiveType>(
 ) -> Result<ArrayRef, Fault> {
     let values = (0..rows).map(value).collect::<Result<Vec<_>, _>>()?;
     Ok(Arc::new(values.into_iter().collect::<PrimitiveArray<T>>()))
+}
+
+/// A column of decimals; the values must be ones that the type has.
+pub(super) fn build_decimals(
+    of: DecimalType,
+    rows: usize,
+    value: impl FnMut(usize) -> Result<Option<i128>, Fault>,
+) -> Result<ArrayRef, Fault> {
+    let values = (0..rows).map(value).collect::<Result<Vec<_>, _>>()?;
+    let column = values.into_iter().collect::<PrimitiveArray<Decimal128Type>>();
+    Ok(Arc::new(column.with_precision_and_scale(of.precision(), of.scale().cast_signed())?))
 }
 
 /// A column of truth values.

@@ -22,7 +22,7 @@ const OUT_OF_RANGE: &str = "the result does not fit float64";
 const BY_ZERO: &str = "division by zero";
 
 /// The kernel of an operator between times, intervals and whole numbers.
-pub(in crate::sql) fn time(op: BinaryOp, result: DataType) -> Result<Kernel, Fault> {
+pub(in crate::sql) fn time(op: BinaryOp, result: &DataType) -> Result<Kernel, Fault> {
     let compute: fn(i64, i64) -> Option<i64> = match op {
         BinaryOp::Add => i64::checked_add,
         BinaryOp::Subtract => i64::checked_sub,
@@ -37,7 +37,7 @@ pub(in crate::sql) fn time(op: BinaryOp, result: DataType) -> Result<Kernel, Fau
         }
         compute(left, right).map(Some).ok_or_else(|| fault("the result is out of range"))
     };
-    Ok(if result == DataType::Timestamp {
+    Ok(if *result == DataType::Timestamp {
         Arc::new(move |args, rows| {
             let (left, right) = (ints(args, 0)?, ints(args, 1)?);
             build::<TimestampMicrosecondType>(rows, |row| match value(left.get(row), right.get(row))? {

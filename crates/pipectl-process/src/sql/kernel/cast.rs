@@ -7,16 +7,55 @@ use pipectl_data::{DataType, json, timestamp};
 
 use super::{
     Fault, Kernel,
-    access::{Blobs, Bools, Texts, build, build_blobs, build_bools, build_texts, days, floats, ints},
-    bug, fault,
+    access::{
+        Blobs, Bools, Texts, build, build_blobs, build_bools, build_decimals, build_texts, days, decimals, floats, ints,
+    },
+    bug, decimal, fault, nested,
 };
 
 const DAY: i64 = 86_400_000_000;
 
 /// The kernel that makes a `to` of a `from`.
-pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Result<Kernel, Fault> {
-    use DataType::{Bool, Bytes, Date, Float64, Int64, Json, String as Text, Timestamp};
+pub(in crate::sql) fn kernel(from: &DataType, to: &DataType, try_cast: bool) -> Result<Kernel, Fault> {
+    use DataType::{Bool, Bytes, Date, Decimal, Float64, Int64, Json, String as Text, Timestamp};
+    let not_a = {
+        let wanted = to.to_string();
+        move |text: &str| not_a(text, &wanted)
+    };
     Ok(match (from, to) {
+        (Int64, Decimal(to)) => decimal::from_int(*to, try_cast),
+        (Float64, Decimal(to)) => decimal::from_float(*to, try_cast),
+        (Decimal(from), Decimal(to)) => decimal::from_decimal(*from, *to, try_cast),
+        (Text, Decimal(to)) => {
+            let to = *to;
+            Arc::new(move |args, rows| {
+                let texts = Texts::of(args, 0)?;
+                build_decimals(to, rows, |row| {
+                    each(texts.get(row), try_cast, |text| to.parse_rounded(text.trim()).ok_or_else(|| not_a(text)))
+                })
+            })
+        }
+        (Decimal(from), Int64) => {
+            let from = *from;
+            Arc::new(move |args, rows| {
+                let values = decimals(args, 0)?;
+                build::<Int64Type>(rows, |row| each(values.get(row), try_cast, |value| decimal::to_int(from, value)))
+            })
+        }
+        (Decimal(from), Float64) => {
+            let from = *from;
+            Arc::new(move |args, rows| {
+                let values = decimals(args, 0)?;
+                build::<Float64Type>(rows, |row| Ok(values.get(row).map(|value| decimal::to_float(from, value))))
+            })
+        }
+        (Decimal(from), Text) => {
+            let from = *from;
+            Arc::new(move |args, rows| {
+                let values = decimals(args, 0)?;
+                build_texts(rows, |row, out| Ok(values.get(row).map(|value| out.push_str(&from.format(value)))))
+            })
+        }
         (Int64, Float64) => Arc::new(|args, rows| {
             let values = ints(args, 0)?;
             build::<Float64Type>(rows, |row| Ok(values.get(row).map(|value| value as f64)))
@@ -62,6 +101,8 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
                 Ok(Some(()))
             })
         }),
+        (DataType::List(_) | DataType::Struct(_), Text | Json) => nested::to_json(from),
+        (Text | Json, DataType::List(_) | DataType::Struct(_)) => nested::from_json(to, try_cast),
         (Json, Text) => Arc::new(|args, rows| args[0].clone().into_array(rows)),
         (Bytes, Text) => Arc::new(move |args, rows| {
             let values = Blobs::of(args, 0)?;
@@ -75,33 +116,35 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
         (Text, Int64) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build::<Int64Type>(rows, |row| {
-                each(texts.get(row), try_cast, |text| text.trim().parse().map_err(|_| not_a(text, to)))
+                each(texts.get(row), try_cast, |text| text.trim().parse().map_err(|_| not_a(text)))
             })
         }),
         (Text, Float64) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
-            build::<Float64Type>(rows, |row| each(texts.get(row), try_cast, number))
+            build::<Float64Type>(rows, |row| {
+                each(texts.get(row), try_cast, |text| number(text).ok_or_else(|| not_a(text)))
+            })
         }),
         (Text, Bool) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
-            build_bools(rows, |row| each(texts.get(row), try_cast, |text| truth(text).ok_or_else(|| not_a(text, to))))
+            build_bools(rows, |row| each(texts.get(row), try_cast, |text| truth(text).ok_or_else(|| not_a(text))))
         }),
         (Text, Timestamp) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build::<TimestampMicrosecondType>(rows, |row| {
-                each(texts.get(row), try_cast, |text| timestamp::parse(text.trim()).ok_or_else(|| not_a(text, to)))
+                each(texts.get(row), try_cast, |text| timestamp::parse(text.trim()).ok_or_else(|| not_a(text)))
             })
         }),
         (Text, Date) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build::<Date32Type>(rows, |row| {
-                each(texts.get(row), try_cast, |text| timestamp::parse_date(text.trim()).ok_or_else(|| not_a(text, to)))
+                each(texts.get(row), try_cast, |text| timestamp::parse_date(text.trim()).ok_or_else(|| not_a(text)))
             })
         }),
         (Text, Json) => Arc::new(move |args, rows| {
             let texts = Texts::of(args, 0)?;
             build_texts(rows, |row, out| {
-                let value = each(texts.get(row), try_cast, |text| json::value(text).ok_or_else(|| not_a(text, to)))?;
+                let value = each(texts.get(row), try_cast, |text| json::value(text).ok_or_else(|| not_a(text)))?;
                 Ok(value.map(|value| out.push_str(value)))
             })
         }),
@@ -127,7 +170,7 @@ pub(in crate::sql) fn kernel(from: DataType, to: DataType, try_cast: bool) -> Re
     })
 }
 
-fn each<A, B>(
+pub(super) fn each<A, B>(
     value: Option<A>,
     try_cast: bool,
     convert: impl FnOnce(A) -> Result<B, Fault>,
@@ -160,14 +203,11 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-fn number(text: &str) -> Result<f64, Fault> {
-    match text.trim().parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(not_a(text, DataType::Float64)),
-    }
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-fn not_a(text: &str, wanted: DataType) -> Fault {
+fn not_a(text: &str, wanted: &str) -> Fault {
     let shown: String = text.chars().take(60).collect();
     fault(format!("'{shown}' cannot be read as {wanted}"))
 }

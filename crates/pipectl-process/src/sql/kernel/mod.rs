@@ -9,10 +9,12 @@ pub(super) mod aggregate;
 pub(super) mod arithmetic;
 pub(super) mod cast;
 mod choose;
+pub(super) mod decimal;
 mod digest;
 mod json;
 pub(super) mod like;
 mod math;
+pub(super) mod nested;
 mod regex;
 mod text;
 pub(super) mod time;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use arrow_array::ArrayRef;
 use datafusion_common::DataFusionError;
 use datafusion_expr::ColumnarValue;
+use pipectl_data::DataType;
 use pipectl_ir::query::{Expr, ExprKind, Literal};
 
 /// What goes wrong inside a kernel: the words for one row, or a bug.
@@ -47,8 +50,10 @@ pub(super) fn between(negated: bool) -> Kernel {
 }
 
 /// The kernel of a function by its canonical name. Constant arguments (patterns, paths, formats) are prepared here once.
-pub(super) fn function(name: &str, args: &[Expr]) -> Result<Kernel, Fault> {
+pub(super) fn function(name: &str, args: &[Expr], result: &DataType) -> Result<Kernel, Fault> {
     let kernel = text::kernel(name)
+        .or_else(|| decimal::function(name, args, result))
+        .or_else(|| nested::function(name, args))
         .or_else(|| words::kernel(name))
         .or_else(|| math::kernel(name, args))
         .or_else(|| choose::kernel(name))

@@ -63,7 +63,7 @@ impl Advice<'_> {
                 self.text(0)
             )),
             "timestamp" | "datetime" | "to_datetime" | "epoch_ms" | "parse_timestamp" if self.is_number(0) => {
-                Some(from_number(&self.text(0), DataType::Int64))
+                Some(from_number(&self.text(0), &DataType::Int64))
             }
             "dateadd" | "date_add" | "timestampadd" | "timestamp_add" | "adddate" => self.add(false),
             "date_sub" | "timestamp_sub" | "subdate" | "date_sub_days" => self.add(true),
@@ -89,12 +89,12 @@ impl Advice<'_> {
         if whole || text.starts_with('(') { text } else { format!("({text})") }
     }
 
-    fn data_type(&self, at: usize) -> Option<DataType> {
-        self.args.get(at)?.as_ref().map(|arg| arg.data_type)
+    fn data_type(&self, at: usize) -> Option<&DataType> {
+        self.args.get(at)?.as_ref().map(|arg| &arg.data_type)
     }
 
     fn is_number(&self, at: usize) -> bool {
-        matches!(self.data_type(at), Some(DataType::Int64 | DataType::Float64))
+        self.data_type(at).is_some_and(DataType::is_number)
     }
 
     fn to_epoch(&self) -> Option<String> {
@@ -175,8 +175,8 @@ impl Advice<'_> {
 }
 
 /// What makes a timestamp of a number, whose unit only its writer knows.
-pub(in crate::check) fn from_number(written: &str, data_type: DataType) -> String {
-    if data_type == DataType::Float64 {
+pub(in crate::check) fn from_number(written: &str, data_type: &DataType) -> String {
+    if matches!(data_type, DataType::Float64 | DataType::Decimal(_)) {
         return format!(
             "a number needs a unit: write from_epoch_ms(CAST({written} * 1000 AS int64)) for seconds, or from_epoch_ms(CAST({written} AS int64)) for milliseconds"
         );
