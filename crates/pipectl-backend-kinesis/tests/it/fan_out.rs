@@ -1,6 +1,6 @@
 //! Subscriptions of enhanced fan-out that end, break and fail. On AWS each ends after five minutes at the latest.
 
-use std::time::{Duration, Instant};
+use std::{cell::Cell, time::Duration};
 
 use pipectl_contract::{ErrorKind, Ownership, StartAt};
 use pipectl_peers::proxy::Tcp;
@@ -15,6 +15,9 @@ use crate::{
 /// A subscription may follow another one of the same consumer and shard after this; a little less, since a clock of the
 /// other side measures it.
 const APART: Duration = Duration::from_millis(4_900);
+
+/// How often the connections are cut under a reader.
+const CUTS: u64 = 4;
 
 fn owned() -> Ownership {
     Ownership::Owned { positions: vec![] }
@@ -31,33 +34,40 @@ fn connections_cut_in_mid_run_lose_and_repeat_nothing_and_keep_the_order() {
             Bench { connection: connect(options(&endpoint, dynamo.endpoint())).await, stream: direct.stream.clone() };
         let mut subtasks = cut.consumer(1, owned(), StartAt::Earliest).await;
         let records = numbered(2_000, 20);
-        let (mut seen, mut cuts) = (Seen::default(), 0);
+        let (mut seen, cuts) = (Seen::default(), Cell::new(0));
         let writing = async {
             let mut producer = direct.producer().await;
-            for part in records.chunks(20) {
+            let parts: Vec<_> = records.chunks(20).collect();
+            let (last, most) = parts.split_last().unwrap();
+            for part in most {
                 producer.write(&batch(&refs(part))).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
+            while cuts.get() < CUTS {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            producer.write(&batch(&refs(last))).await.unwrap();
             producer.finish().await.unwrap();
         };
-        let began = Instant::now();
+        let subscriptions = || cut.connection.calls().of("SubscribeToShard");
+        let mut cut_at = None;
         let reading = read_until(&mut subtasks[0], &mut seen, |seen| {
-            // Now and then while they flow, each time with records since the last one.
-            let due = began.elapsed() > Duration::from_millis(1_500 + 4_000 * cuts);
-            if due && cuts < 4 && seen.rows.len() as u64 > 20 * cuts && seen.rows.len() < 2_000 {
+            // Each time with records since the last cut, and with both shards subscribed to anew: each of them may
+            // follow its last subscription only after some seconds.
+            let flows = !seen.rows.is_empty() && (cut_at != Some(seen.rows.len()) || seen.rows.len() == 1_980);
+            if cuts.get() < CUTS && flows && subscriptions() >= 2 + 2 * cuts.get() {
                 way.cut();
-                cuts += 1;
+                cuts.set(cuts.get() + 1);
+                cut_at = Some(seen.rows.len());
             }
             seen.rows.len() >= 2_000
         });
         futures::future::join(writing, reading).await;
-        assert_eq!(cuts, 4);
         subtasks[0].writers_finished().await.unwrap();
         read_until(&mut subtasks[0], &mut seen, |seen| seen.has("end")).await;
         assert_complete(&seen, 2_000, 20);
-        let (polls, subscriptions) =
-            (cut.connection.calls().of("GetRecords"), cut.connection.calls().of("SubscribeToShard"));
-        assert!(subscriptions >= 2 + 2 * 3, "{subscriptions} subscriptions");
+        let polls = cut.connection.calls().of("GetRecords");
+        assert!(subscriptions() > 2 * CUTS, "{} subscriptions", subscriptions());
         assert!(polls < 20, "{polls} polls: it was subscribed to until the end");
     });
 }
