@@ -342,17 +342,26 @@ impl<'a> Slots<'a> {
             (Column::Bytes(builder), Slot::CopiedBytes(range)) => {
                 builder.append_option(self.bytes.get(range.clone()));
             }
-            (Column::List(list), Slot::Nested(nested)) => {
-                for value in &nested.values {
-                    nested.append(value, &mut list.values);
+            (column, Slot::Nested(nested)) => nested.append_inside(column),
+            (column, _) => column.append_null(),
+        }
+    }
+
+    /// Appends a list or a struct. Apart, so that the way of plain values does not call itself and can be inlined.
+    #[inline(never)]
+    fn append_inside(&self, column: &mut Column) {
+        match column {
+            Column::List(list) => {
+                for value in &self.values {
+                    self.append(value, &mut list.values);
                 }
-                list.end(nested.values.len());
+                list.end(self.values.len());
             }
-            (Column::Struct(fields), Slot::Nested(nested)) => {
-                nested.append_to(&mut fields.columns);
+            Column::Struct(fields) => {
+                self.append_to(&mut fields.columns);
                 fields.end();
             }
-            (column, _) => column.append_null(),
+            column => column.append_null(),
         }
     }
 }

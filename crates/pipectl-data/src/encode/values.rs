@@ -148,6 +148,7 @@ impl<'a> Values<'a> {
     }
 
     /// Appends a value as JSON.
+    #[inline]
     pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
         match self {
             values if values.is_null(row) => out.extend_from_slice(b"null"),
@@ -159,6 +160,15 @@ impl<'a> Values<'a> {
                 out.push(b'"');
             }
             Self::Json(array) => write_raw(array.value(row), out),
+            Self::List(..) | Self::Struct(..) => self.write_inside(row, out),
+            values => values.write_plain(row, out),
+        }
+    }
+
+    /// Appends a list or a struct. Apart, so that the way of plain values does not call itself and can be inlined.
+    #[inline(never)]
+    fn write_inside(&self, row: usize, out: &mut Vec<u8>) {
+        match self {
             Self::List(array, values) => {
                 out.push(b'[');
                 let offsets = array.value_offsets();
@@ -188,7 +198,7 @@ impl<'a> Values<'a> {
             Self::Date(array) => timestamp::write_date(array.value(row), out),
             Self::Interval(array) => write_interval(array.value(row), out),
             Self::Decimal(decimal, array) => decimal.write(array.value(row), out),
-            Self::List(..) | Self::Struct(..) => self.write_json(row, out),
+            Self::List(..) | Self::Struct(..) => self.write_inside(row, out),
         }
     }
 }
