@@ -51,7 +51,7 @@ struct Checker<'a> {
     is_whole: bool,
 }
 
-/// Gives names inside of structs their meaning, which only the input's schema tells.
+/// Resolves names inside of structs, which depends on the schema of the input.
 pub(crate) fn resolve(select: &mut Select, input: &Input) {
     nested::resolve(select, input);
 }
