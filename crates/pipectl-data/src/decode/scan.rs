@@ -11,7 +11,6 @@ use super::{
     json::{Field, Keys},
     slot::{Number, Slots},
 };
-use crate::DataType;
 
 /// Reads a record into `slots`; `None` if `serde_json` must have a look, after which `slots` holds anything.
 pub(super) fn object<'a>(keys: &mut Keys, record: &'a str, slots: &mut Slots<'a>) -> Option<()> {
@@ -94,29 +93,21 @@ impl<'a> Scan<'a> {
     #[inline]
     fn value(&mut self, field: Option<usize>, slots: &mut Slots<'a>) -> Option<()> {
         let start = self.peek()?;
-        if field.is_some_and(|field| {
-            matches!(slots.data_type(field), DataType::Json | DataType::List(_) | DataType::Struct(_))
-        }) {
-            return self.other(field, slots);
-        }
         let before = self.at;
         match start {
             b'"' => {
                 self.at += 1;
-                if let Some(text) = self.string() {
-                    if let Some(field) = field {
-                        slots.set_text(field, text);
-                    }
+                if let Some(text) = self.string()
+                    && field.is_none_or(|field| slots.takes_string(field, text))
+                {
                     return Some(());
                 }
             }
             b'-' | b'0'..=b'9' => {
                 if let Some(number) = self.number()
-                    && field.is_none_or(|field| match slots.data_type(field) {
-                        DataType::Decimal(_) => {
-                            slots.set_digits(field, self.text.get(before..self.at).unwrap_or_default())
-                        }
-                        _ => slots.takes_number(field, number),
+                    && field.is_none_or(|field| {
+                        let text = || self.text.get(before..self.at).unwrap_or_default();
+                        slots.takes_number(field, number) || slots.takes_decimal(field, text)
                     })
                 {
                     return Some(());
@@ -218,7 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Field as SchemaField, Schema};
+    use crate::{DataType, Field as SchemaField, Schema};
 
     fn schema() -> Schema {
         use DataType::*;

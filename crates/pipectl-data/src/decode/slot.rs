@@ -1,6 +1,6 @@
 //! The values of one record, between its parser and the column builders.
 
-use std::{borrow::Cow, ops::Range};
+use std::borrow::Cow;
 
 use super::{column::Column, excerpt, nested};
 use crate::{
@@ -8,8 +8,9 @@ use crate::{
     whole::{self, Whole},
 };
 
-/// The value of one field of the record at hand.
-#[derive(Debug, Clone, PartialEq)]
+/// The value of one field of the record at hand. It owns nothing: what is large lies in [`Slots`], so that to replace or
+/// forget a value is to overwrite it.
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Slot<'a> {
     Missing,
     Null,
@@ -23,13 +24,20 @@ enum Slot<'a> {
     /// Text that stands in the record as it is.
     Text(&'a str),
     /// Text without its escapes, in [`Slots::text`].
-    CopiedText(Range<usize>),
+    CopiedText(Span),
     /// Decoded bytes, in [`Slots::bytes`].
-    CopiedBytes(Range<usize>),
-    /// The values of a list, or the fields of a struct.
-    Nested(Box<Slots<'a>>),
-    /// What was found and what is expected.
-    Bad(Box<str>),
+    CopiedBytes(Span),
+    /// The values of a list, or the fields of a struct: their number in [`Slots::nested`].
+    Nested(usize),
+    /// What was found and what is expected: its number in [`Slots::messages`].
+    Bad(usize),
+}
+
+/// Where a value begins and ends in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Span {
+    start: usize,
+    end: usize,
 }
 
 /// A number as JSON or text has it.
@@ -62,6 +70,8 @@ pub(super) struct Slots<'a> {
     line: Option<usize>,
     text: String,
     bytes: Vec<u8>,
+    nested: Vec<Self>,
+    messages: Vec<String>,
 }
 
 impl<'a> Slots<'a> {
@@ -72,7 +82,15 @@ impl<'a> Slots<'a> {
 
     /// Slots of these types, without names.
     pub(super) fn of_types(types: Vec<DataType>) -> Self {
-        Self { values: vec![Slot::Missing; types.len()], types, line: None, text: String::new(), bytes: Vec::new() }
+        Self {
+            values: vec![Slot::Missing; types.len()],
+            types,
+            line: None,
+            text: String::new(),
+            bytes: Vec::new(),
+            nested: Vec::new(),
+            messages: Vec::new(),
+        }
     }
 
     /// The same without texts of the record at hand.
@@ -81,9 +99,8 @@ impl<'a> Slots<'a> {
             Slot::Text(text) => {
                 let start = self.text.len();
                 self.text.push_str(text);
-                Slot::CopiedText(start..self.text.len())
+                Slot::CopiedText(Span { start, end: self.text.len() })
             }
-            Slot::Nested(nested) => Slot::Nested(Box::new(nested.into_owned())),
             Slot::Missing => Slot::Missing,
             Slot::Null => Slot::Null,
             Slot::Bool(value) => Slot::Bool(value),
@@ -91,12 +108,21 @@ impl<'a> Slots<'a> {
             Slot::Float(value) => Slot::Float(value),
             Slot::Decimal(value) => Slot::Decimal(value),
             Slot::Days(value) => Slot::Days(value),
-            Slot::CopiedText(range) => Slot::CopiedText(range),
-            Slot::CopiedBytes(range) => Slot::CopiedBytes(range),
-            Slot::Bad(message) => Slot::Bad(message),
+            Slot::CopiedText(span) => Slot::CopiedText(span),
+            Slot::CopiedBytes(span) => Slot::CopiedBytes(span),
+            Slot::Nested(number) => Slot::Nested(number),
+            Slot::Bad(number) => Slot::Bad(number),
         };
         let values = self.values.into_iter().map(own).collect();
-        Slots { values, types: self.types, line: self.line, text: self.text, bytes: self.bytes }
+        Slots {
+            values,
+            types: self.types,
+            line: self.line,
+            text: self.text,
+            bytes: self.bytes,
+            nested: self.nested.into_iter().map(Self::into_owned).collect(),
+            messages: self.messages,
+        }
     }
 
     /// Forgets the record before.
@@ -104,6 +130,8 @@ impl<'a> Slots<'a> {
         self.values.fill(Slot::Missing);
         self.text.clear();
         self.bytes.clear();
+        self.nested.clear();
+        self.messages.clear();
     }
 
     pub(super) fn data_type(&self, field: usize) -> &DataType {
@@ -123,7 +151,12 @@ impl<'a> Slots<'a> {
     /// The field's value cannot be what its type needs.
     pub(super) fn set_bad(&mut self, field: usize, found: impl std::fmt::Display) {
         let expected = expected(self.data_type(field));
-        self.set(field, Slot::Bad(format!("found {found}, expected {expected}").into()));
+        self.set_message(field, format!("found {found}, expected {expected}"));
+    }
+
+    fn set_message(&mut self, field: usize, message: String) {
+        self.set(field, Slot::Bad(self.messages.len()));
+        self.messages.push(message);
     }
 
     pub(super) fn set_bool(&mut self, field: usize, value: bool) {
@@ -187,6 +220,12 @@ impl<'a> Slots<'a> {
         true
     }
 
+    /// Sets the field from the digits of a number if its type is `decimal`.
+    #[inline]
+    pub(super) fn takes_decimal<'t>(&mut self, field: usize, digits: impl FnOnce() -> &'t str) -> bool {
+        matches!(self.data_type(field), DataType::Decimal(_)) && self.set_digits(field, digits())
+    }
+
     /// A JSON value that stands in the record as it is, for a list or a struct.
     pub(super) fn set_nested(&mut self, field: usize, json: &'a str) -> Result<(), String> {
         let parsed = nested::parse(self.data_type(field), json)?;
@@ -204,8 +243,11 @@ impl<'a> Slots<'a> {
     fn set_parsed_nested(&mut self, field: usize, parsed: nested::Parsed<'a>) {
         match parsed {
             nested::Parsed::Null => self.set_null(field),
-            nested::Parsed::Values(values) => self.set(field, Slot::Nested(Box::new(values))),
-            nested::Parsed::Bad(message) => self.set(field, Slot::Bad(message.into())),
+            nested::Parsed::Values(values) => {
+                self.set(field, Slot::Nested(self.nested.len()));
+                self.nested.push(values);
+            }
+            nested::Parsed::Bad(message) => self.set_message(field, message),
             nested::Parsed::Other(found) => self.set_bad(field, found),
         }
     }
@@ -217,6 +259,18 @@ impl<'a> Slots<'a> {
             DataType::Timestamp | DataType::EpochMillis | DataType::EpochSeconds => self.set(field, Slot::Int(micros)),
             _ => self.set_bad(field, "an instant"),
         }
+    }
+
+    /// A JSON string, without its quotes, that stands in the record as it is. Says whether that is all that the field
+    /// needs: not one that wants JSON.
+    #[inline]
+    pub(super) fn takes_string(&mut self, field: usize, text: &'a str) -> bool {
+        match self.data_type(field) {
+            DataType::String => self.set(field, Slot::Text(text)),
+            DataType::Json | DataType::List(_) | DataType::Struct(_) => return false,
+            _ => self.set_parsed(field, text),
+        }
+        true
     }
 
     /// Text that stands in the record as it is.
@@ -234,7 +288,7 @@ impl<'a> Slots<'a> {
             DataType::String | DataType::Json => {
                 let start = self.text.len();
                 self.text.push_str(text);
-                self.set(field, Slot::CopiedText(start..self.text.len()));
+                self.set(field, Slot::CopiedText(Span { start, end: self.text.len() }));
             }
             _ => self.set_parsed(field, text),
         }
@@ -266,7 +320,7 @@ impl<'a> Slots<'a> {
         );
         let start = self.bytes.len();
         LENIENT.decode_vec(text, &mut self.bytes).ok()?;
-        Some(Slot::CopiedBytes(start..self.bytes.len()))
+        Some(Slot::CopiedBytes(Span { start, end: self.bytes.len() }))
     }
 
     /// The whole record as the column `line`.
@@ -284,7 +338,10 @@ impl<'a> Slots<'a> {
             let problem: &dyn std::fmt::Display = match slot {
                 Slot::Missing if !field.nullable => &"it is missing and cannot be null",
                 Slot::Null if !field.nullable => &"it is null but cannot be",
-                Slot::Bad(message) => message,
+                Slot::Bad(number) => match self.messages.get(*number) {
+                    Some(message) => message,
+                    None => continue,
+                },
                 _ => continue,
             };
             match first {
@@ -302,7 +359,7 @@ impl<'a> Slots<'a> {
     /// The first value that cannot be used: its position and why.
     pub(super) fn first_bad(&self) -> Option<(usize, &str)> {
         self.values.iter().enumerate().find_map(|(position, slot)| match slot {
-            Slot::Bad(message) => Some((position, &**message)),
+            Slot::Bad(number) => Some((position, self.messages.get(*number)?.as_str())),
             _ => None,
         })
     }
@@ -336,13 +393,16 @@ impl<'a> Slots<'a> {
             (Column::Decimal(builder), Slot::Decimal(value)) => builder.append_value(i128::from_ne_bytes(*value)),
             (Column::Date(builder), Slot::Days(days)) => builder.append_value(*days),
             (Column::Interval(builder), Slot::Int(micros)) => builder.append_value(*micros),
-            (Column::Text(builder), Slot::CopiedText(range)) => {
-                builder.append_option(self.text.get(range.clone()));
+            (Column::Text(builder), Slot::CopiedText(Span { start, end })) => {
+                builder.append_option(self.text.get(*start..*end));
             }
-            (Column::Bytes(builder), Slot::CopiedBytes(range)) => {
-                builder.append_option(self.bytes.get(range.clone()));
+            (Column::Bytes(builder), Slot::CopiedBytes(Span { start, end })) => {
+                builder.append_option(self.bytes.get(*start..*end));
             }
-            (column, Slot::Nested(nested)) => nested.append_inside(column),
+            (column, Slot::Nested(number)) => match self.nested.get(*number) {
+                Some(nested) => nested.append_inside(column),
+                None => column.append_null(),
+            },
             (column, _) => column.append_null(),
         }
     }

@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
-use super::values::Values;
+use super::values::{Column, Values};
 use crate::Schema;
 
 /// Appends the line of names.
@@ -30,19 +30,19 @@ pub fn write_rows(
     out: &mut Vec<u8>,
     ends: &mut Vec<usize>,
 ) -> Result<(), ArrowError> {
-    let fields = Values::of(columns, schema)?;
+    let fields = Column::of(columns, schema)?;
     ends.reserve(columns.num_rows());
     let mut text = Vec::new();
     for row in 0..columns.num_rows() {
-        for (index, values) in fields.iter().enumerate() {
+        for (index, field) in fields.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            match values {
-                values if values.is_null(row) => {}
+            match &field.values {
+                _ if field.is_null(row) => {}
                 Values::Float(array) if !array.value(row).is_finite() => {}
                 Values::Text(array) => write_quoted(array.value(row).as_bytes(), out),
-                Values::Json(_) | Values::List(..) | Values::Struct(..) => {
+                values @ (Values::Json(_) | Values::List(..) | Values::Struct(..)) => {
                     text.clear();
                     values.write_plain(row, &mut text);
                     write_quoted(&text, out);

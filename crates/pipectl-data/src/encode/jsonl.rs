@@ -3,7 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
-use super::values::{Member, Values, write_object};
+use super::values::{Column, Member, write_object};
 use crate::Schema;
 
 /// Appends each row as a JSON object and a line feed, and the end of each in `out` to `ends`.
@@ -19,8 +19,7 @@ pub fn write_rows(
     out: &mut Vec<u8>,
     ends: &mut Vec<usize>,
 ) -> Result<(), ArrowError> {
-    let values = Values::of(columns, schema)?;
-    let members = Member::all(schema, values);
+    let members = Member::all(schema, Column::of(columns, schema)?);
     let per_row: usize = members.iter().map(|member| member.prefix.len() + 12).sum();
     out.reserve(columns.num_rows() * per_row);
     ends.reserve(columns.num_rows());

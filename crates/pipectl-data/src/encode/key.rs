@@ -3,7 +3,7 @@
 use arrow_array::{BinaryViewArray, RecordBatch, builder::BinaryViewBuilder};
 use arrow_schema::ArrowError;
 
-use super::values::{Values, write_number};
+use super::values::{Column, Values, write_number};
 
 /// Stands between the parts of a key of several fields (ASCII "unit separator"): text has no use for it.
 const SEPARATOR: u8 = 0x1F;
@@ -20,11 +20,15 @@ pub fn key_bytes(columns: &RecordBatch, fields: &[usize]) -> Result<BinaryViewAr
         .iter()
         .map(|&field| {
             let array = columns.columns().get(field);
-            array.and_then(|array| Values::untyped(array.as_ref())).ok_or_else(|| {
+            array.and_then(|array| Column::untyped(array.as_ref())).ok_or_else(|| {
                 ArrowError::SchemaError(format!("column {field} is missing or of a type that cannot be a key"))
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
+    // A text is its own key.
+    if let [Column { values: Values::Text(array), .. }] = parts.as_slice() {
+        return Ok((*array).clone().to_binary_view());
+    }
     let mut keys = BinaryViewBuilder::with_capacity(columns.num_rows());
     let mut key = Vec::new();
     for row in 0..columns.num_rows() {
@@ -37,7 +41,7 @@ pub fn key_bytes(columns: &RecordBatch, fields: &[usize]) -> Result<BinaryViewAr
             if index > 0 {
                 key.push(SEPARATOR);
             }
-            match part {
+            match &part.values {
                 Values::Bytes(array) => key.extend_from_slice(array.value(row)),
                 // Zero has no sign in SQL: both must meet in one group, so in one partition.
                 Values::Float(array) => write_number(&(array.value(row) + 0.0), &mut key),

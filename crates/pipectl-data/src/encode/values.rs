@@ -2,13 +2,21 @@
 
 use arrow_array::{
     Array, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, DurationMicrosecondArray, Float64Array,
-    Int64Array, ListArray, RecordBatch, StringViewArray, StructArray, TimestampMicrosecondArray, cast::AsArray,
+    Int64Array, ListArray, RecordBatch, StringViewArray, TimestampMicrosecondArray, cast::AsArray,
 };
+use arrow_buffer::NullBuffer;
 use arrow_schema::ArrowError;
 
 use crate::{DataType, DecimalType, Schema, timestamp};
 
-/// A column whose type is known, so that a row needs one `match` and no downcast.
+/// A column whose type and nulls are known, so that a row needs one `match` and no downcast.
+pub(super) struct Column<'a> {
+    pub(super) values: Values<'a>,
+    /// `None` if no value is null, as in most columns.
+    nulls: Option<&'a NullBuffer>,
+}
+
+/// The values of a column.
 pub(super) enum Values<'a> {
     Bool(&'a BooleanArray),
     Int(&'a Int64Array),
@@ -20,17 +28,17 @@ pub(super) enum Values<'a> {
     Timestamp(&'a TimestampMicrosecondArray),
     Date(&'a Date32Array),
     Interval(&'a DurationMicrosecondArray),
-    List(&'a ListArray, Box<Self>),
-    Struct(&'a StructArray, Vec<Member<'a>>),
+    List(&'a ListArray, Box<Column<'a>>),
+    Struct(Vec<Member<'a>>),
 }
 
 /// The values of a column as texts.
-pub struct ColumnText<'a>(Values<'a>);
+pub struct ColumnText<'a>(Column<'a>);
 
 impl<'a> ColumnText<'a> {
     /// The texts of a column of this type; `None` if the array is of another one.
     pub fn of(array: &'a dyn Array, data_type: &DataType) -> Option<Self> {
-        Values::typed(array, data_type).map(Self)
+        Column::typed(array, data_type).map(Self)
     }
 
     /// Whether a row has no value.
@@ -45,7 +53,7 @@ impl<'a> ColumnText<'a> {
 
     /// Appends the plain text of a value that is not null: without quotes or escapes. Lists and structs are JSON.
     pub fn write_plain(&self, row: usize, out: &mut Vec<u8>) {
-        self.0.write_plain(row, out);
+        self.0.values.write_plain(row, out);
     }
 }
 
@@ -53,23 +61,23 @@ impl<'a> ColumnText<'a> {
 pub(super) struct Member<'a> {
     /// What comes before its value in JSON: `{"a":` or `,"a":`.
     pub(super) prefix: Vec<u8>,
-    pub(super) values: Values<'a>,
+    pub(super) column: Column<'a>,
 }
 
 impl<'a> Member<'a> {
     /// The fields of an object, in order.
-    pub(super) fn all(schema: &Schema, values: Vec<Values<'a>>) -> Vec<Self> {
-        let member = |(index, (name, values)): (usize, (&str, Values<'a>))| {
+    pub(super) fn all(schema: &Schema, columns: Vec<Column<'a>>) -> Vec<Self> {
+        let member = |(index, (name, column)): (usize, (&str, Column<'a>))| {
             let mut prefix = vec![if index == 0 { b'{' } else { b',' }];
             write_string(name, &mut prefix);
             prefix.push(b':');
-            Self { prefix, values }
+            Self { prefix, column }
         };
-        schema.names().zip(values).enumerate().map(member).collect()
+        schema.names().zip(columns).enumerate().map(member).collect()
     }
 }
 
-impl<'a> Values<'a> {
+impl<'a> Column<'a> {
     /// The columns of a batch by a schema with the same columns in the same order.
     pub(super) fn of(columns: &'a RecordBatch, schema: &Schema) -> Result<Vec<Self>, ArrowError> {
         if columns.num_columns() != schema.fields().len() {
@@ -101,6 +109,28 @@ impl<'a> Values<'a> {
     }
 
     fn typed(array: &'a dyn Array, data_type: &DataType) -> Option<Self> {
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        Some(Self { values: Values::typed(array, data_type)?, nulls })
+    }
+
+    #[inline]
+    pub(super) fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(row))
+    }
+
+    /// Appends a value as JSON.
+    #[inline]
+    pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+        if self.is_null(row) {
+            out.extend_from_slice(b"null");
+        } else {
+            self.values.write_json(row, out);
+        }
+    }
+}
+
+impl<'a> Values<'a> {
+    fn typed(array: &'a dyn Array, data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Bool => Self::Bool(array.as_boolean_opt()?),
             DataType::Int64 => Self::Int(array.as_primitive_opt()?),
@@ -119,39 +149,21 @@ impl<'a> Values<'a> {
             DataType::Interval => Self::Interval(array.as_primitive_opt()?),
             DataType::List(element) => {
                 let lists: &ListArray = array.as_list_opt()?;
-                Self::List(lists, Box::new(Self::typed(lists.values().as_ref(), element)?))
+                Self::List(lists, Box::new(Column::typed(lists.values().as_ref(), element)?))
             }
             DataType::Struct(fields) => {
-                let structs = array.as_struct_opt()?;
-                let columns = fields.fields().iter().zip(structs.columns());
-                let values = columns.map(|(field, column)| Self::typed(column.as_ref(), &field.data_type));
-                let values = values.collect::<Option<Vec<_>>>()?;
-                (values.len() == fields.fields().len()).then(|| Self::Struct(structs, Member::all(fields, values)))?
+                let columns = fields.fields().iter().zip(array.as_struct_opt()?.columns());
+                let columns = columns.map(|(field, column)| Column::typed(column.as_ref(), &field.data_type));
+                let columns = columns.collect::<Option<Vec<_>>>()?;
+                (columns.len() == fields.fields().len()).then(|| Self::Struct(Member::all(fields, columns)))?
             }
         })
     }
 
-    pub(super) fn is_null(&self, row: usize) -> bool {
-        match self {
-            Self::Bool(array) => array.is_null(row),
-            Self::Int(array) => array.is_null(row),
-            Self::Float(array) => array.is_null(row),
-            Self::Text(array) | Self::Json(array) => array.is_null(row),
-            Self::Bytes(array) => array.is_null(row),
-            Self::Timestamp(array) => array.is_null(row),
-            Self::Date(array) => array.is_null(row),
-            Self::Interval(array) => array.is_null(row),
-            Self::Decimal(_, array) => array.is_null(row),
-            Self::List(array, _) => array.is_null(row),
-            Self::Struct(array, _) => array.is_null(row),
-        }
-    }
-
-    /// Appends a value as JSON.
+    /// Appends a value that is not null as JSON.
     #[inline]
-    pub(super) fn write_json(&self, row: usize, out: &mut Vec<u8>) {
+    fn write_json(&self, row: usize, out: &mut Vec<u8>) {
         match self {
-            values if values.is_null(row) => out.extend_from_slice(b"null"),
             Self::Text(array) => write_string(array.value(row), out),
             Self::Bytes(_) | Self::Timestamp(_) | Self::Date(_) | Self::Interval(_) => {
                 // None of these texts has a character that JSON escapes.
@@ -181,7 +193,7 @@ impl<'a> Values<'a> {
                 }
                 out.push(b']');
             }
-            Self::Struct(_, members) => write_object(members, row, out),
+            Self::Struct(members) => write_object(members, row, out),
             values => values.write_plain(row, out),
         }
     }
@@ -227,9 +239,9 @@ pub(super) fn write_object(members: &[Member<'_>], row: usize, out: &mut Vec<u8>
     if members.is_empty() {
         out.push(b'{');
     }
-    for Member { prefix, values } in members {
+    for Member { prefix, column } in members {
         out.extend_from_slice(prefix);
-        values.write_json(row, out);
+        column.write_json(row, out);
     }
     out.push(b'}');
 }
