@@ -12,7 +12,7 @@ use datafusion_physical_plan::aggregates::{
 use pipectl_data::{Micros, START_OF_TIME};
 
 use super::{
-    accumulator::{Accumulator, Bits, Groups, Input, Log, Place, first_rows},
+    accumulator::{Accumulator, Groups, Input, Log, Place, first_rows},
     plan::{Call, Plan},
 };
 use crate::OperatorError;
@@ -30,8 +30,6 @@ pub(super) struct Pane {
     /// How many groups there are.
     total: usize,
     accumulators: Vec<Box<dyn Accumulator>>,
-    /// The groups that changed since the last checkpoint.
-    changed: Bits,
     /// What the last checkpoint wrote, as long as nothing changes.
     encoded: Option<Arc<[u8]>>,
     /// Scratch: the groups of a batch's rows, and the rows of those that are new.
@@ -62,7 +60,6 @@ impl Pane {
             total: usize::from(index.is_none()),
             index,
             accumulators: plan.calls.iter().map(Call::create).collect::<Result<_, _>>()?,
-            changed: Bits::default(),
             encoded: None,
             numbers: Vec::new(),
             new: Vec::new(),
@@ -86,10 +83,6 @@ impl Pane {
             self.numbers.resize(rows, 0);
         }
         self.encoded = None;
-        self.changed.grow(self.total);
-        for group in &self.numbers {
-            self.changed.set(*group);
-        }
         Ok(())
     }
 
@@ -178,20 +171,18 @@ impl Pane {
 
     /// What the last checkpoint wrote, if nothing has changed since.
     pub(super) fn encoded(&self) -> Option<Arc<[u8]>> {
-        self.encoded.clone().filter(|_| !self.changed.any())
+        self.encoded.clone()
     }
 
     /// Remembers what a checkpoint writes.
     pub(super) fn set_encoded(&mut self, bytes: Arc<[u8]>) {
         self.encoded = Some(bytes);
-        self.changed.clear();
     }
 
     /// Bytes held.
     pub(super) fn size(&self) -> usize {
         self.index.as_ref().map_or(0, |index| index.size())
             + self.keys.size()
-            + self.changed.size()
             + self.accumulators.iter().map(|accumulator| accumulator.size()).sum::<usize>()
             + self.encoded.as_deref().map_or(0, <[u8]>::len)
     }

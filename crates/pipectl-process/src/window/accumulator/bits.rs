@@ -1,4 +1,4 @@
-//! A bit for each group: whether it has a value, whether it changed.
+//! A bit for each group: whether it has a value.
 
 /// Bits by number, all false at first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,16 +34,6 @@ impl Bits {
         let new = *word & bit == 0;
         *word |= bit;
         new
-    }
-
-    /// Whether a bit is true.
-    pub(crate) fn any(&self) -> bool {
-        self.0.iter().any(|word| *word != 0)
-    }
-
-    /// Makes all bits false.
-    pub(crate) fn clear(&mut self) {
-        self.0.fill(0);
     }
 
     /// Bytes held.

@@ -89,9 +89,9 @@ impl Accumulator for FloatSum {
     fn update(&mut self, input: &Input<'_>) -> Result<(), OperatorError> {
         self.groups.resize(input.total, Total::default());
         let values: &Float64Array = input.arg(0)?;
-        input.each(values.nulls(), |row, group| {
+        input.each_value(values, |value, group| {
             if let Some(sum) = self.groups.get_mut(group) {
-                sum.add(values.value(row));
+                sum.add(value);
             }
         });
         Ok(())

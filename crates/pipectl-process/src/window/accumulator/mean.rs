@@ -69,7 +69,7 @@ impl Accumulator for IntMean {
     fn update(&mut self, input: &Input<'_>) -> Result<(), OperatorError> {
         self.0.resize(input.total, Total::default());
         let values: &Int64Array = input.arg(0)?;
-        input.each(values.nulls(), |row, group| self.add(group, 1, i128::from(values.value(row))));
+        input.each_value(values, |value, group| self.add(group, 1, i128::from(value)));
         Ok(())
     }
 
@@ -143,11 +143,11 @@ impl Accumulator for DecimalMean {
     fn update(&mut self, input: &Input<'_>) -> Result<(), OperatorError> {
         self.grow(input.total);
         let values: &Decimal128Array = input.arg(0)?;
-        input.each(values.nulls(), |row, group| {
+        input.each_value(values, |value, group| {
             if let Some(count) = self.counts.get_mut(group) {
                 *count += 1;
             }
-            self.sums.add(group, values.value(row));
+            self.sums.add(group, value);
         });
         Ok(())
     }

@@ -12,13 +12,14 @@ mod mean;
 mod moments;
 mod pick;
 mod quantile;
+mod seen;
 mod slots;
 mod sum;
 #[cfg(test)]
 mod tests;
 mod wide;
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow_buffer::NullBuffer;
 
 pub(crate) use bits::Bits;
@@ -32,6 +33,7 @@ pub(crate) use mean::{DecimalMean, IntMean};
 pub(crate) use moments::{Measure, Moments};
 pub(crate) use pick::{by, pick};
 pub(crate) use quantile::{Quantile, quantile};
+pub(crate) use seen::Seen;
 pub(crate) use sum::{DecimalSum, INT_SUM, IntSum};
 pub(crate) use wide::mean_scale;
 
@@ -104,6 +106,25 @@ impl Input<'_> {
                 .filter(|(row, _)| filter.value(*row) && nulls.is_valid(*row))
                 .for_each(|(row, group)| take(row, group)),
         }
+    }
+
+    /// Calls `take` with the value and the group of each row that counts and is not null.
+    #[inline]
+    pub(crate) fn each_value<T: ArrowPrimitiveType>(
+        &self,
+        values: &PrimitiveArray<T>,
+        mut take: impl FnMut(T::Native, usize),
+    ) {
+        if self.takes_all(values.nulls()) {
+            values.values().iter().zip(self.groups).for_each(|(value, group)| take(*value, *group));
+        } else {
+            self.each(values.nulls(), |row, group| take(values.value(row), group));
+        }
+    }
+
+    /// Whether every row counts and is not null.
+    fn takes_all(&self, nulls: Option<&NullBuffer>) -> bool {
+        self.filter.is_none() && nulls.is_none_or(|nulls| nulls.null_count() == 0)
     }
 
     /// An argument of this type.

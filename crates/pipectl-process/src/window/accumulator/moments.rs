@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, Float64Array, UInt64Array};
+use arrow_array::{ArrayRef, Float64Array, UInt64Array};
 
 use super::{Accumulator, Groups, Input, column};
 use crate::OperatorError;
@@ -78,9 +78,9 @@ impl Accumulator for Moments {
     fn update(&mut self, input: &Input<'_>) -> Result<(), OperatorError> {
         self.groups.resize(input.total, Moment::default());
         let values: &Float64Array = input.arg(0)?;
-        input.each(values.nulls(), |row, group| {
+        input.each_value(values, |value, group| {
             if let Some(moment) = self.groups.get_mut(group) {
-                moment.add(values.value(row));
+                moment.add(value);
             }
         });
         Ok(())
