@@ -78,7 +78,9 @@ impl Links {
                     let processor = &pipeline.processors[at];
                     let read = input(processor);
                     if query(processor).is_some() {
-                        diagnostics.extend(read.as_ref().and_then(|read| two_inputs(processor, read)));
+                        // A query whose input does not exist is reported for that.
+                        let known = read.as_ref().filter(|read| names.find(&read.name.text).is_some());
+                        diagnostics.extend(known.and_then(|read| two_inputs(processor, read)));
                     }
                     match read {
                         None => links.broken.push(id),

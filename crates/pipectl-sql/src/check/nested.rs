@@ -15,14 +15,14 @@ use crate::{
     },
 };
 
-/// Makes a field of a struct of every `a.b` whose `a` is a struct column and no name of the input. Afterwards a qualifier
-/// can only be the input's.
+/// Makes a field of every `a.b` whose `a` is a struct column, or a list that has no fields, and no name of the input.
+/// Afterwards a qualifier can only be the input's.
 pub(super) fn resolve(select: &mut Select, input: &Input) {
     let inputs: Vec<String> =
         [Some(&select.input), select.alias.as_ref()].into_iter().flatten().map(|name| name.text.clone()).collect();
-    let is_struct = |name: &str| {
+    let is_nested = |name: &str| {
         !inputs.iter().any(|input| input == name)
-            && input.schema.find(name).is_some_and(|(_, field)| matches!(field.data_type, DataType::Struct(_)))
+            && input.schema.find(name).is_some_and(|(_, field)| field.data_type.is_nested())
     };
     let items = select.items.iter_mut().filter_map(|item| match item {
         Item::Value { node, .. } => Some(node),
@@ -30,13 +30,13 @@ pub(super) fn resolve(select: &mut Select, input: &Input) {
     });
     let others = select.filter.iter_mut().chain(&mut select.group_by).chain(&mut select.having);
     for node in items.chain(others) {
-        resolve_in(node, &is_struct);
+        resolve_in(node, &is_nested);
     }
 }
 
-fn resolve_in(node: &mut Node, is_struct: &impl Fn(&str) -> bool) {
+fn resolve_in(node: &mut Node, is_nested: &impl Fn(&str) -> bool) {
     if let Kind::Column { qualifier, name } = &mut node.kind
-        && let Some(outer) = qualifier.take_if(|qualifier| is_struct(&qualifier.text))
+        && let Some(outer) = qualifier.take_if(|qualifier| is_nested(&qualifier.text))
     {
         let place = outer.place.clone();
         let base = Node { kind: Kind::Column { qualifier: None, name: outer }, place, depth: 1 };
@@ -47,7 +47,7 @@ fn resolve_in(node: &mut Node, is_struct: &impl Fn(&str) -> bool) {
         return;
     }
     for child in node.children_mut() {
-        resolve_in(child, is_struct);
+        resolve_in(child, is_nested);
     }
 }
 
@@ -69,8 +69,22 @@ impl<'a> Checker<'a> {
             }
             let kind = type_name(&base);
             let title = format!("{kind} has no fields");
+            let written = self.sql.get(base.place.clone()).unwrap_or("x");
+            let element = match &base.data_type {
+                DataType::List(element) => Some(match &**element {
+                    DataType::Struct(fields) if fields.find(&name.text).is_some() => {
+                        format!("that of the first value is {written}[1].{}", name.text)
+                    }
+                    _ => format!("the first value is {written}[1]"),
+                }),
+                _ => None,
+            };
             self.problem(codes::WRONG_TYPES, title, &name.place, "", |p| {
-                p.related(inside(&base.place), format!("this is {kind}"))
+                let p = p.related(inside(&base.place), format!("this is {kind}"));
+                match element {
+                    Some(help) => p.help(help),
+                    None => p,
+                }
             });
             return None;
         };
