@@ -16,6 +16,7 @@ mod crash;
 mod determinism;
 mod exact;
 mod files;
+mod meeting;
 mod metrics;
 mod readers;
 mod secrets;

@@ -220,6 +220,8 @@ pub enum Operation {
     Pass,
     /// Leaves behind the bytes that records came in with: what comes after is written by its columns.
     DropPayload,
+    /// These columns in this order, and no others: those of the node that records go to, whoever made them.
+    Columns(Vec<String>),
     /// A stream's partition: gives each record its position.
     Partition,
     /// Filter and project.

@@ -145,6 +145,8 @@ impl Lower<'_> {
             if keyed {
                 self.step(&mut outlet, id, (enters, false), Operation::Key(stream.keys.clone()));
             }
+            // Last, since the key and the time need not be among them.
+            self.choose_columns(&mut outlet, from, id);
             self.route(&outlet, stage, by.clone());
         }
         let enters = stream.time.is_none() && !keyed;
@@ -297,6 +299,15 @@ impl Lower<'_> {
         self.stages[stage].sink =
             Some(sink_plan(number, &node.name, sink, node.schema.clone(), payload, outlet.keys.clone()));
         self.route(&outlet, stage, by);
+    }
+
+    /// Gives records on their way from one node to another the columns of the other, where they do not have just these.
+    fn choose_columns(&mut self, outlet: &mut Outlet, from: NodeId, to: NodeId) {
+        let (made, wanted) = (self.columns_of(from), self.columns_of(to));
+        if !wanted.fields().is_empty() && !made.names().eq(wanted.names()) {
+            let names = wanted.names().map(str::to_owned).collect();
+            self.step(outlet, to, (false, false), Operation::Columns(names));
+        }
     }
 
     /// The columns that a node's batches really have.

@@ -17,7 +17,10 @@ use crate::{
     message::{End, Frontier, IdleTime, Message},
     queue::Closed,
     route::RouteSender,
-    steps::{AllTogether, Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, Together, broken},
+    steps::{
+        AllTogether, Columns, Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, Together,
+        broken,
+    },
 };
 
 /// Why a task cannot go on.
@@ -530,6 +533,7 @@ fn work(
         Operation::Partition => Box::new(Partition::new(index)),
         Operation::Pass => Box::new(Pass),
         Operation::DropPayload => Box::new(DropPayload),
+        Operation::Columns(names) => Box::new(Columns::new(names)),
         Operation::Sql(query, input) => Box::new(SqlOperator::new(query, input)?),
         Operation::Window { query, input, late, at_end } => {
             Box::new(WindowOperator::new(query, input, index, *late)?.at_end(*at_end))

@@ -1,11 +1,13 @@
 //! The steps that belong to the engine itself: what happens between a source and the first processor.
 
+mod columns;
 mod decode;
 mod event_time;
 mod key;
 mod partition;
 mod together;
 
+pub(crate) use columns::Columns;
 pub(crate) use decode::Decode;
 pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed};
 pub(crate) use key::{Key, keys};
