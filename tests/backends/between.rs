@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use pipectl_contract::{
-    ConnectContext, ConnectorError, ConsumerContext, ProducerContext, SinkContext, SinkWriter, SourceContext,
+    ConnectContext, ConnectorError, ConsumerContext, ProducerContext, Registry, SinkContext, SinkWriter, SourceContext,
     SourceReader,
 };
 use pipectl_ir::physical::{SinkPlan, SourcePlan, StreamPlan};
@@ -32,6 +32,10 @@ impl Connectors for Between {
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
         self.inner.open_source(plan, context).await
+    }
+
+    fn registry(&self) -> &Registry {
+        self.inner.registry()
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {

@@ -26,4 +26,5 @@ mod signals;
 mod simple;
 mod sql_answers;
 mod support;
+mod union;
 mod unreachable;

@@ -69,6 +69,36 @@ spec:
     seconds_out: { from: seconds, object_store: {} }
 ";
 
+/// Two sources of different speed that are read as one: by windows, by a query behind which they meet in a stream, and by
+/// a sink.
+const UNION: &str = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: union }
+spec:
+  checkpoint: { every: 250ms }
+  sources:
+    slow:
+      simulate: { model: sensors, devices: 5, rate: 800/s, records: 3000, seed: 4, disorder: 500ms }
+      time: { field: timestamp, lateness: 1s }
+    fast:
+      simulate: { model: sensors, devices: 9, rate: 3000/s, records: 9000, seed: 6, partitions: 2, disorder: 500ms, malformed: 0.01 }
+      time: { field: timestamp, lateness: 1s }
+  streams:
+    warm: { key: sensor_id, partitions: 3 }
+  processors:
+    seconds:
+      from: [slow, fast]
+      sql: |
+        SELECT sensor_id, window_start, count(*) AS n, max(temperature) AS t, count(DISTINCT humidity) AS h
+        FROM input GROUP BY sensor_id, hop(INTERVAL '500 milliseconds', INTERVAL '1 second')
+    warmer: { from: [fast, slow], sql: 'SELECT sensor_id, temperature FROM input WHERE temperature > 20', to: warm }
+  sinks:
+    seconds_out: { from: seconds, object_store: {} }
+    warm_out: { from: warm, object_store: {} }
+    both: { from: [slow, fast], object_store: {} }
+";
+
 fn plan(spec: &str) -> PhysicalPlan {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
     std::fs::write(file.path(), spec).expect("written");
@@ -244,6 +274,13 @@ fn seeds() -> Vec<u64> {
 fn crashes_change_nothing_with_many_readers_and_exchanges() {
     for seed in seeds() {
         disturbed(MANY_READERS, seed, false);
+    }
+}
+
+#[test]
+fn crashes_change_nothing_where_inputs_are_read_as_one() {
+    for seed in seeds() {
+        disturbed(UNION, seed, false);
     }
 }
 

@@ -3,12 +3,12 @@
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes};
 use pipectl_ir::{
     Node, NodeKind,
-    dag::{EdgeKind, NodeId, TO_STREAM, find_cycle},
+    dag::{EdgeKind, NodeId, SQL, TO_STREAM, find_cycle},
 };
 use pipectl_spec::model::{Name, Pipeline, ProcessorNode};
 
 use crate::{
-    names::{Names, Role},
+    names::{Names, Role, list},
     node_id,
 };
 
@@ -30,34 +30,63 @@ pub(crate) struct Input {
     pub(crate) place: Place,
 }
 
-/// A processor's input: the name after FROM of its query, or `from`. `None` if the query cannot be read that far; the
-/// SQL compiler reports why.
-pub(crate) fn input(processor: &ProcessorNode) -> Option<Input> {
-    let Some(sql) = query(processor) else {
-        let from = processor.from.as_ref()?;
-        return Some(Input { name: from.clone(), place: Place::Node(from.path.clone(), Part::Value) });
-    };
+/// The name after FROM under which a query reads what `from` names.
+pub(crate) const INPUT: &str = "input";
+
+/// What a processor reads: the name after FROM of its query, or what `from` names. `None` if the query cannot be read that
+/// far; the SQL compiler reports why.
+pub(crate) fn inputs(processor: &ProcessorNode) -> Option<Vec<Input>> {
+    let Some(sql) = query(processor) else { return Some(named(&processor.from)) };
     let (text, range) = pipectl_sql::input_name(sql)?;
+    if reads_from(processor, &text) {
+        return Some(named(&processor.from));
+    }
     let place = Place::Node(processor.kind.path.clone(), Part::Inside(range));
-    Some(Input { name: Name { text, path: processor.kind.path.clone() }, place })
+    Some(vec![Input { name: Name { text, path: processor.kind.path.clone() }, place }])
+}
+
+/// What `from` names.
+fn named(from: &[Name]) -> Vec<Input> {
+    let input = |name: &Name| Input { name: name.clone(), place: Place::Node(name.path.clone(), Part::Value) };
+    from.iter().map(input).collect()
+}
+
+/// Whether this name after FROM stands for what `from` names.
+pub(crate) fn reads_from(processor: &ProcessorNode, name: &str) -> bool {
+    name == INPUT && !processor.from.is_empty()
 }
 
 /// The text of a processor that is a query.
 fn query(processor: &ProcessorNode) -> Option<&str> {
-    processor.kind.options.as_str().filter(|_| processor.kind.name == "sql")
+    processor.kind.options.as_str().filter(|_| processor.kind.name == SQL)
 }
 
-/// Refuses a `from` that names another node than the query does: one of the two is not what the author means.
+/// Refuses a `from` that names other nodes than the query does: one of the two is not what the author means.
 fn two_inputs(processor: &ProcessorNode, read: &Input) -> Option<Diagnostic> {
-    let from = processor.from.as_ref().filter(|from| from.text != read.name.text)?;
-    let (given, name) = (&from.text, &read.name.text);
-    let title = format!("processor `{}` reads from `{given}` and from `{name}`", processor.name);
+    let name = &read.name.text;
+    let from = processor.from.iter().find(|from| from.text != *name)?;
+    if reads_from(processor, name) {
+        return None;
+    }
+    let given = list(processor.from.iter().map(|from| from.text.as_str()));
+    let title = format!("processor `{}` reads from {given} and from `{name}`", processor.name);
+    let help = format!("to read {given}, write `FROM {INPUT}` in the query; to read `{name}`, remove `from`");
     Some(
         Diagnostic::error(codes::graph::TWO_INPUTS, title)
             .at(&from.path, "")
             .related(read.place.clone(), "the query reads from here")
-            .help("a query names its input after FROM: remove `from`"),
+            .help(help),
     )
+}
+
+/// Refuses a node that is named twice: its records would come twice.
+fn twice(from: &[Name]) -> impl Iterator<Item = Diagnostic> {
+    from.iter().enumerate().filter_map(|(index, name)| {
+        let first = from.iter().take(index).find(|other| other.text == name.text)?;
+        let title = format!("`{}` is read twice, so each of its records would count twice", name.text);
+        let problem = Diagnostic::error(codes::graph::TWO_INPUTS, title).at(&name.path, "again");
+        Some(problem.related(Place::Node(first.path.clone(), Part::Value), "named here").help("name it once"))
+    })
 }
 
 impl Links {
@@ -76,37 +105,46 @@ impl Links {
                 Role::Stream(_) => {}
                 Role::Processor(at) => {
                     let processor = &pipeline.processors[at];
-                    let read = input(processor);
-                    if query(processor).is_some() {
+                    diagnostics.extend(twice(&processor.from));
+                    let read = inputs(processor);
+                    let by_name = query(processor).is_some();
+                    if let (true, Some([only])) = (by_name, read.as_deref()) {
                         // A query whose input does not exist is reported for that.
-                        let known = read.as_ref().filter(|read| names.find(&read.name.text).is_some());
-                        diagnostics.extend(known.and_then(|read| two_inputs(processor, read)));
+                        let known = names.find(&only.name.text).is_some();
+                        diagnostics.extend(two_inputs(processor, only).filter(|_| known));
                     }
-                    match read {
-                        None => links.broken.push(id),
-                        // The SQL compiler reports unknown names of a query, at the very token.
-                        Some(input) if query(processor).is_some() => match names.find(&input.name.text) {
-                            Some(sink) if matches!(names.entry(sink).role, Role::Sink(_)) => {
-                                diagnostics.push(names.not_an_input(sink, input.place));
-                                links.broken.push(id);
-                            }
+                    if read.is_none() {
+                        links.broken.push(id);
+                    }
+                    for input in read.into_iter().flatten() {
+                        let named = processor.from.iter().any(|from| from.path == input.name.path);
+                        let found = if named {
+                            names.input(&input.name, diagnostics)
+                        } else {
+                            // The SQL compiler reports unknown names of a query, at the very token.
+                            let found = names.find(&input.name.text);
+                            let is_sink = |found: &usize| matches!(names.entry(*found).role, Role::Sink(_));
+                            diagnostics.extend(
+                                found.filter(is_sink).map(|sink| names.not_an_input(sink, input.place.clone())),
+                            );
+                            found.filter(|found| !is_sink(found))
+                        };
+                        match found {
                             Some(from) => links.add(node_id(from), id, input.place),
                             None => links.broken.push(id),
-                        },
-                        Some(input) => match names.input(&input.name, diagnostics) {
-                            Some(from) => links.add(node_id(from), id, input.place),
-                            None => links.broken.push(id),
-                        },
+                        }
                     }
                     if let Some(to) = &processor.to {
                         links.output(id, to, names, diagnostics);
                     }
                 }
                 Role::Sink(at) => {
-                    let from = &pipeline.sinks[at].from;
-                    match names.input(from, diagnostics) {
-                        Some(found) => links.add(node_id(found), id, Place::Node(from.path.clone(), Part::Value)),
-                        None => links.broken.push(id),
+                    diagnostics.extend(twice(&pipeline.sinks[at].from));
+                    for input in named(&pipeline.sinks[at].from) {
+                        match names.input(&input.name, diagnostics) {
+                            Some(found) => links.add(node_id(found), id, input.place),
+                            None => links.broken.push(id),
+                        }
                     }
                     let kind = &pipeline.sinks[at].kind;
                     if let (TO_STREAM, Some(to)) = (kind.name.as_str(), kind.options.as_str()) {
@@ -134,6 +172,11 @@ impl Links {
     /// All links.
     pub(crate) fn all(&self) -> &[(NodeId, NodeId)] {
         &self.all
+    }
+
+    /// Where a link is stated.
+    pub(crate) fn place(&self, from: NodeId, to: NodeId) -> Option<&Place> {
+        self.all.iter().position(|link| *link == (from, to)).and_then(|at| self.places.get(at))
     }
 
     /// What feeds a node.

@@ -2,19 +2,25 @@
 
 mod row_key;
 mod stream;
+mod union;
+
+use std::collections::BTreeMap;
 
 use pipectl_contract::{Checked, ColumnNeed, FileSet, NodeContext, Registry, RowKey};
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes, nearest};
 use pipectl_ir::{
     Node, NodeKind,
-    dag::{AtEnd, EventTime, LatePolicy, Lateness, NodeId, ProcessorNode, ProcessorStep, SourceFormat, SourceNode},
+    dag::{
+        AtEnd, EventTime, LatePolicy, Lateness, NodeId, ProcessorNode, ProcessorStep, SQL, SourceFormat, SourceNode,
+    },
 };
 use pipectl_spec::model::{Late, OnError, Pipeline};
+use pipectl_sql::Lookup;
 
 use crate::{
     environment::Bindings,
-    links::Links,
+    links::{self, Links},
     names::{Names, Role, list},
     sinks, time,
 };
@@ -60,6 +66,8 @@ pub(crate) struct Context<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) bindings: &'a Bindings<'a>,
     pub(crate) nodes: Vec<CheckedNode>,
+    /// What several nodes are together, by the node that reads them.
+    unions: BTreeMap<NodeId, CheckedNode>,
 }
 
 /// Checks all nodes.
@@ -73,8 +81,13 @@ pub(crate) fn check(
     diagnostics: &mut Diagnostics,
 ) -> Vec<CheckedNode> {
     let nodes = (0..names.len()).map(|_| CheckedNode::default()).collect();
-    let mut context = Context { pipeline, names, links, registry, bindings, nodes };
+    let mut context = Context { pipeline, names, links, registry, bindings, nodes, unions: BTreeMap::new() };
     for id in order {
+        let reads = matches!(names.entry(id.0).role, Role::Processor(_) | Role::Sink(_));
+        if reads && links.producers(*id).count() > 1 {
+            let union = context.union(*id, diagnostics);
+            context.unions.insert(*id, union);
+        }
         let checked = match names.entry(id.0).role {
             Role::Source(at) => context.source(*id, at, diagnostics),
             Role::Stream(at) => context.stream(*id, at, diagnostics),
@@ -87,9 +100,10 @@ pub(crate) fn check(
 }
 
 impl Context<'_> {
-    /// The node that feeds this one, where there is exactly one.
+    /// The node that feeds this one, or all that feed it as one.
     pub(crate) fn input(&self, id: NodeId) -> Option<&CheckedNode> {
-        self.links.producers(id).next().map(|producer| &self.nodes[producer.0])
+        let only = || self.links.producers(id).next().map(|producer| &self.nodes[producer.0]);
+        self.unions.get(&id).or_else(only)
     }
 
     fn source(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
@@ -190,8 +204,8 @@ impl Context<'_> {
         let processor = &self.pipeline.processors[at];
         let input = self.input(id);
         let mut is_windowed = false;
-        let (step, schema) = if processor.kind.name == "sql" {
-            let Some(query) = self.query(at, diagnostics) else { return CheckedNode::default() };
+        let (step, traits, schema) = if processor.kind.name == SQL {
+            let Some(query) = self.query(id, at, diagnostics) else { return CheckedNode::default() };
             is_windowed = query.is_windowed();
             if is_windowed {
                 let stream = input.and_then(|input| input.open_to_the_end.as_deref());
@@ -202,8 +216,8 @@ impl Context<'_> {
                     diagnostics.push(time::never_closed(processor, kept, open));
                 }
             }
-            let schema = query.output_schema();
-            (ProcessorStep::Sql(Box::new(query)), schema)
+            let (traits, schema) = (query.traits(), query.output_schema());
+            (ProcessorStep::Sql(Box::new(query)), traits, schema)
         } else {
             let Some(kind) = self.registry.find_processor(&processor.kind.name) else { return CheckedNode::default() };
             let Some(columns) = input.and_then(|input| input.schema.as_ref()) else { return CheckedNode::default() };
@@ -218,7 +232,7 @@ impl Context<'_> {
                 return CheckedNode { schema: Some(facts.output), ..CheckedNode::default() };
             }
             let (kind, options) = (processor.kind.name.clone(), processor.kind.options.clone());
-            (ProcessorStep::Other { kind, options }, facts.output)
+            (ProcessorStep::Other { kind, options }, facts.traits, facts.output)
         };
         let at_rest = input.is_some_and(|input| input.at_rest);
         let of_windows = is_windowed || input.is_some_and(|input| input.of_windows);
@@ -246,13 +260,16 @@ impl Context<'_> {
         let before = input.and_then(|input| input.row_key.as_ref());
         let row_key = match &step {
             ProcessorStep::Sql(query) => row_key::after_query(query, before),
-            ProcessorStep::Other { .. } => row_key::after_columns(&schema, before),
+            ProcessorStep::Other { .. } => {
+                before.map(|before| before.after(|name| traits.kept(name).map(str::to_owned)))
+            }
         };
         let node = Node {
             name: processor.name.clone(),
             path: processor.path.clone(),
             kind: NodeKind::Processor(ProcessorNode {
                 step,
+                traits,
                 time,
                 late: match processor.late {
                     Late::DeadLetter => LatePolicy::DeadLetter,
@@ -283,11 +300,19 @@ impl Context<'_> {
         }
     }
 
-    fn query(&self, at: usize, diagnostics: &mut Diagnostics) -> Option<pipectl_ir::Query> {
+    fn query(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> Option<pipectl_ir::Query> {
         let processor = &self.pipeline.processors[at];
         let sql = processor.kind.options.as_str()?;
-        let hidden = pipectl_sql::input_name(sql).is_some_and(|(name, _)| self.is_hidden(&name));
-        match pipectl_sql::compile(sql, &|name: &str| self.look_up(name)) {
+        let by_from = |name: &str| links::reads_from(processor, name);
+        let hidden = pipectl_sql::input_name(sql).is_some_and(|(name, _)| {
+            let unknown = || self.input(id).is_none_or(|input| input.schema.is_none());
+            if by_from(&name) { unknown() } else { self.is_hidden(&name) }
+        });
+        let look_up = |name: &str| {
+            let of_from = || self.input(id).map_or(Lookup::NoColumns, Self::as_input);
+            if by_from(name) { of_from() } else { self.look_up(name) }
+        };
+        match pipectl_sql::compile(sql, &look_up) {
             Ok(query) => Some(query),
             Err(found) => {
                 // What is wrong with the input is reported at the input.
@@ -306,8 +331,7 @@ impl Context<'_> {
         self.names.is_broken(name) || self.names.find(name).is_some_and(unknown)
     }
 
-    fn look_up(&self, name: &str) -> pipectl_sql::Lookup {
-        use pipectl_sql::{Input, Lookup, Time};
+    fn look_up(&self, name: &str) -> Lookup {
         let found = self.names.find(name).filter(|index| !matches!(self.names.entry(*index).role, Role::Sink(_)));
         let Some(index) = found else {
             if self.names.is_broken(name) {
@@ -315,7 +339,12 @@ impl Context<'_> {
             }
             return Lookup::Unknown(self.names.readable().map(str::to_owned).collect());
         };
-        let node = &self.nodes[index];
+        Self::as_input(&self.nodes[index])
+    }
+
+    /// What a query sees of its input.
+    fn as_input(node: &CheckedNode) -> Lookup {
+        use pipectl_sql::{Input, Time};
         let Some(schema) = node.schema.as_ref().filter(|schema| !schema.fields().is_empty()) else {
             return Lookup::NoColumns;
         };
@@ -372,7 +401,7 @@ impl Context<'_> {
     fn output_place(&self, id: NodeId) -> Place {
         let entry = self.names.entry(id.0);
         match entry.role {
-            Role::Processor(at) if self.pipeline.processors[at].kind.name == "sql" => {
+            Role::Processor(at) if self.pipeline.processors[at].kind.name == SQL => {
                 let kind = &self.pipeline.processors[at].kind;
                 let list = kind.options.as_str().and_then(pipectl_sql::select_list);
                 Place::Node(kind.path.clone(), list.map_or(Part::Key, Part::Inside))

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     claims::DeadLetterClaims,
     environment::Bindings,
+    names::list,
     nodes::{CheckedNode, Context, take},
 };
 
@@ -45,14 +46,14 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let mut complete = context.needs(id, &facts.needs, &sink.kind.path, columns, diagnostics);
     if let Some(path) = facts.needs_event_time.as_ref().filter(|_| !input.timed) {
         complete = false;
-        let from = &sink.from.text;
+        let from = list(sink.from.iter().map(|from| from.text.as_str()));
         diagnostics.push(
             Diagnostic::error(
                 codes::schema::NO_EVENT_TIME,
-                format!("sink `{}` needs event times, which the records of `{from}` do not have", sink.name),
+                format!("sink `{}` needs event times, which the records of {from} do not have", sink.name),
             )
             .at(&path.under(&sink.kind.path), "needs event times")
-            .related(Place::Node(sink.from.path.clone(), Part::Value), "read from here")
+            .related(Place::Node(sink.path.key("from"), Part::Value), "read from here")
             .help("give the stream `time: { field: NAME, lateness: 5s }`, or use `{arrival:…}`"),
         );
     }
@@ -61,9 +62,13 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
         diagnostics.push(
             Diagnostic::error(
                 codes::schema::MISSING_SCHEMA,
-                format!("sink `{}` writes columns, but `{}` has no schema", sink.name, sink.from.text),
+                format!(
+                    "sink `{}` writes columns, but {} has no schema",
+                    sink.name,
+                    list(sink.from.iter().map(|from| from.text.as_str()))
+                ),
             )
-            .at(&sink.from.path, "which columns?")
+            .at(&sink.path.key("from"), "which columns?")
             .help("give the stream a `schema`; `pipectl infer FILE` prints one from sample records"),
         );
     }

@@ -11,6 +11,7 @@ mod error;
 pub mod error_text;
 mod files;
 mod network;
+mod operator;
 mod output;
 mod processor;
 mod registry;
@@ -22,6 +23,7 @@ pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, 
 pub use check::{Checked, NodeContext, RowKey, options_schema};
 pub use error::{ConnectorError, ErrorKind};
 pub use files::FileSet;
+pub use operator::{DeadLetters, Operator, OperatorError, Output, Reason};
 pub use output::{
     DEFAULT_ENVIRONMENT, Earlier, EarlierOutput, OutputContext, file_identity, output_folder, remove_file,
 };
@@ -29,8 +31,9 @@ pub use pipectl_ir::{
     Capabilities,
     capabilities::{Consumption, Order, Partitions},
     dag::SourceFormat,
+    facts::{PlaceBy, ProcessorTraits},
 };
-pub use processor::{DynProcessor, Processor, ProcessorFacts};
+pub use processor::{DynProcessor, OpenContext, Processor, ProcessorFacts};
 pub use registry::Registry;
 pub use sink::{ColumnNeed, DynSink, Parallelism, Refused, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
 pub use source::{DynSource, Read, Source, SourceContext, SourceFacts, SourceReader};

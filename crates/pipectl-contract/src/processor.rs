@@ -1,19 +1,31 @@
-//! What the compiler must know about a kind of processor; the operators themselves live in `pipectl-process`.
+//! What the compiler and the runtime must know about a kind of processor.
 
 use pipectl_data::Schema;
+use pipectl_ir::ProcessorTraits;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Checked, ColumnNeed, NodeContext, check};
+use crate::{Checked, ColumnNeed, NodeContext, Operator, OperatorError, check};
 
 /// What a processor's options mean.
 #[derive(Debug, Clone)]
 pub struct ProcessorFacts {
-    /// Columns that must exist in the input; only these are decoded for it (beside those that it passes through).
+    /// Columns that must exist in the input.
     pub needs: Vec<ColumnNeed>,
     /// The columns that it makes.
     pub output: Schema,
+    /// What it does with columns and records.
+    pub traits: ProcessorTraits,
+}
+
+/// What an operator is opened with.
+#[derive(Debug, Clone)]
+pub struct OpenContext {
+    /// The columns that come in.
+    pub input: Schema,
+    /// The number of its task.
+    pub subtask: u32,
 }
 
 /// A kind of processor other than SQL.
@@ -25,6 +37,12 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Checks the options without any I/O.
     fn check(&self, options: &Self::Options, node: NodeContext<'_>) -> Checked<ProcessorFacts>;
+
+    /// Makes the operator of one task.
+    ///
+    /// # Errors
+    /// Only for what [`Processor::check`] cannot know.
+    fn open(&self, options: Self::Options, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError>;
 }
 
 /// The object-safe face of [`Processor`].
@@ -35,6 +53,11 @@ pub trait DynProcessor: Send + Sync {
     fn options_schema(&self) -> Value;
     /// See [`Processor::check`].
     fn check(&self, options: &Value, node: NodeContext<'_>) -> Checked<ProcessorFacts>;
+    /// See [`Processor::open`].
+    ///
+    /// # Errors
+    /// Those of [`Processor::open`], and options that were not checked.
+    fn open(&self, options: &Value, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError>;
 }
 
 impl<P: Processor> DynProcessor for P {
@@ -51,5 +74,10 @@ impl<P: Processor> DynProcessor for P {
             Ok(options) => Processor::check(self, &options, node),
             Err(problem) => Checked { facts: None, diagnostics: problem.into() },
         }
+    }
+
+    fn open(&self, options: &Value, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError> {
+        let options = serde_json::from_value(options.clone()).map_err(|error| OperatorError(error.to_string()))?;
+        Processor::open(self, options, context)
     }
 }

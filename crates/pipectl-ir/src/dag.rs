@@ -11,7 +11,7 @@ use pipectl_data::{DataType, Micros, Schema};
 use pipectl_diag::Path;
 use serde_json::Value;
 
-use crate::query::Query;
+use crate::{ProcessorTraits, Query};
 
 /// The number of a node: its place in the order of declaration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -36,6 +36,9 @@ pub enum SourceFormat {
     /// One line of text a record: a single column `line` of type string.
     Text,
 }
+
+/// The kind of a processor that is a query.
+pub const SQL: &str = "sql";
 
 /// The kind of a sink that writes to another stream of the same pipeline: an edge with a name.
 pub const TO_STREAM: &str = "stream";
@@ -179,6 +182,8 @@ pub struct StreamNode {
 pub struct ProcessorNode {
     /// What it does.
     pub step: ProcessorStep,
+    /// What that does with columns and records.
+    pub traits: ProcessorTraits,
     /// The event time of its results, where it is another one than that of its input.
     pub time: Option<EventTime>,
     /// What happens to late records, where it has windows.
@@ -256,7 +261,7 @@ impl NodeKind {
             Self::Source(source) => &source.kind,
             Self::Stream(stream) => &stream.backend,
             Self::Processor(processor) => match &processor.step {
-                ProcessorStep::Sql(_) => "sql",
+                ProcessorStep::Sql(_) => SQL,
                 ProcessorStep::Other { kind, .. } => kind,
             },
             Self::Sink(sink) => &sink.kind,

@@ -2,6 +2,7 @@
 
 pub mod capabilities;
 pub mod dag;
+pub mod facts;
 pub mod metrics;
 pub mod physical;
 pub mod replacement;
@@ -13,6 +14,7 @@ pub mod query;
 
 pub use capabilities::Capabilities;
 pub use dag::{Dag, Node, NodeId, NodeKind};
+pub use facts::{PlaceBy, ProcessorTraits};
 pub use physical::PhysicalPlan;
 pub use query::Query;
 pub use report::RunReport;

@@ -8,6 +8,8 @@ use std::{collections::BTreeSet, ops::Range};
 use pipectl_data::{DataType, Field, Micros, Schema};
 use serde::{Deserialize, Serialize};
 
+use crate::{PlaceBy, ProcessorTraits};
+
 /// A range of bytes of the SQL text.
 pub type TextRange = Range<usize>;
 
@@ -458,6 +460,29 @@ impl Query {
             }
         });
         used
+    }
+
+    /// What the plan must know of it.
+    pub fn traits(&self) -> ProcessorTraits {
+        let plain = |column: &OutputColumn| match &column.expr.kind {
+            ExprKind::Column(name) => Some((name.clone(), column.name.clone())),
+            _ => None,
+        };
+        ProcessorTraits {
+            reads: Some(self.columns_used().into_iter().collect()),
+            place_by: match &self.shape {
+                Shape::Project { .. } => PlaceBy::Anywhere,
+                // Groups that are not plain columns, and a single group over everything, meet in one task.
+                Shape::Window(_) => {
+                    self.group_key_columns().filter(|keys| !keys.is_empty()).map_or(PlaceBy::One, PlaceBy::Columns)
+                }
+            },
+            stateful: self.is_windowed(),
+            keeps: match &self.shape {
+                Shape::Project { columns } => columns.iter().filter_map(plain).collect(),
+                Shape::Window(_) => Vec::new(),
+            },
+        }
     }
 
     /// Whether it aggregates over windows, so needs event time, a watermark and state.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pipectl_ir::dag::{Dag, NodeId, NodeKind, ProcessorStep, SourceFormat, TO_STREAM};
+use pipectl_ir::dag::{Dag, NodeId, NodeKind, SinkNode, SourceFormat, TO_STREAM};
 
 /// How the records of a durable stream are written: lines of text where only sources of text fill it, otherwise JSON.
 pub(crate) fn stream_format(dag: &Dag, stream: NodeId) -> SourceFormat {
@@ -56,9 +56,9 @@ impl Needs {
         &self.columns[id.0]
     }
 
-    /// Whether this node's records still carry the JSON payloads that they came in with.
-    pub(crate) fn payload(&self, id: NodeId) -> bool {
-        self.payload[id.0]
+    /// Whether a sink delivers the JSON payloads that its records came in with: if all its inputs have them.
+    pub(crate) fn takes_payload(&self, dag: &Dag, id: NodeId, sink: &SinkNode) -> bool {
+        sink.takes_payload && dag.producers(id).iter().all(|(from, _)| self.payload[from.0])
     }
 
     /// Whether records go from a node into a durable stream as the bytes that they came in with.
@@ -80,12 +80,9 @@ impl Needs {
                 let time = stream.time.iter().map(|time| time.field.clone());
                 stream.keys.iter().cloned().chain(time).chain(self.columns[to.0].iter().cloned()).collect()
             }
-            NodeKind::Processor(processor) => match &processor.step {
-                ProcessorStep::Sql(query) => query.columns_used().into_iter().collect(),
-                ProcessorStep::Other { .. } => all(),
-            },
+            NodeKind::Processor(processor) => processor.traits.reads.clone().unwrap_or_else(all),
             NodeKind::Sink(sink) if sink.kind == TO_STREAM => self.columns[to.0].iter().cloned().collect(),
-            NodeKind::Sink(sink) if sink.takes_payload && self.payload[from.0] => sink.needs.clone(),
+            NodeKind::Sink(sink) if self.takes_payload(dag, to, sink) => sink.needs.clone(),
             NodeKind::Sink(_) | NodeKind::Source(_) => all(),
         }
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_data::Schema;
+use pipectl_data::{Field, Schema};
 use pipectl_ir::{
+    PlaceBy,
     dag::{
         Carrier, Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode,
         TO_STREAM, dead_letter_schema,
@@ -12,7 +13,7 @@ use pipectl_ir::{
         Operation, PhysicalPlan, PlanNode, Route, RouteBy, SinkPlan, SourcePlan, Stage, StageInput, Step, StreamPlan,
         Target, Tasks, Workers, beside,
     },
-    query::{ExprKind, Shape},
+    query::Shape,
 };
 use serde_json::Value;
 
@@ -39,6 +40,12 @@ struct Outlet {
     keys: Vec<String>,
 }
 
+/// A node that feeds another, and where its records can be picked up.
+struct Input {
+    from: NodeId,
+    outlets: Vec<Outlet>,
+}
+
 struct Lower<'a> {
     dag: &'a Dag,
     needs: Needs,
@@ -47,7 +54,8 @@ struct Lower<'a> {
     name: Option<String>,
     /// Numbers of the nodes in the plan.
     numbers: BTreeMap<NodeId, usize>,
-    outlets: BTreeMap<NodeId, Outlet>,
+    /// Several for a node that reads several inputs where they are.
+    outlets: BTreeMap<NodeId, Vec<Outlet>>,
     stages: Vec<Stage>,
     routes: Vec<Route>,
 }
@@ -124,7 +132,7 @@ impl Lower<'_> {
         if let Some(time) = time {
             self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
         }
-        self.outlets.insert(id, outlet);
+        self.outlets.insert(id, vec![outlet]);
     }
 
     fn stream(&mut self, id: NodeId, node: &Node, stream: &StreamNode) {
@@ -135,8 +143,10 @@ impl Lower<'_> {
             () if keyed => RouteBy::Key,
             () => RouteBy::Spread,
         };
-        for (from, _) in self.dag.producers(id) {
-            let mut outlet = self.outlets[&from].clone();
+        let inputs = self.inputs(id).into_iter();
+        for (from, mut outlet) in
+            inputs.flat_map(|Input { from, outlets }| outlets.into_iter().map(move |one| (from, one)))
+        {
             let mut enters = true;
             if let Some(time) = &stream.time {
                 self.step(&mut outlet, id, (enters, false), Operation::EventTime(time.clone()));
@@ -146,14 +156,14 @@ impl Lower<'_> {
                 self.step(&mut outlet, id, (enters, false), Operation::Key(stream.keys.clone()));
             }
             // Last, since the key and the time need not be among them.
-            self.choose_columns(&mut outlet, from, id);
+            self.choose_columns(&mut outlet, from, id, &self.columns_of(id));
             self.route(&outlet, stage, by.clone());
         }
         let enters = stream.time.is_none() && !keyed;
         let together = keyed.then(|| stream.keys.clone());
         let mut outlet = Outlet { stage, step: None, together, keys: stream.keys.clone() };
         self.step(&mut outlet, id, (enters, true), Operation::Partition);
-        self.outlets.insert(id, outlet);
+        self.outlets.insert(id, vec![outlet]);
     }
 
     /// The side on which a durable stream is written. One task writes, so that the order in which records arrive here is
@@ -161,15 +171,16 @@ impl Lower<'_> {
     fn stream_in(&mut self, id: NodeId, node: &Node, stream: &StreamNode, carrier: &Carrier) {
         let stage = self.stage(&node.name, Tasks::Fixed(1), StageInput::Routes);
         self.stages[stage].writes = Some(self.stream_plan(id, node, stream, carrier));
-        for (from, _) in self.dag.producers(id).into_iter().filter(|(from, _)| self.region.nodes.contains(from)) {
-            let mut outlet = self.outlets[&from].clone();
-            if !stream.keys.is_empty() {
-                self.step(&mut outlet, id, (false, false), Operation::Key(stream.keys.clone()));
+        for Input { from, outlets } in self.inputs(id) {
+            for mut outlet in outlets {
+                if !stream.keys.is_empty() {
+                    self.step(&mut outlet, id, (false, false), Operation::Key(stream.keys.clone()));
+                }
+                if !self.needs.passes_payload(self.dag, from, id) {
+                    self.step(&mut outlet, id, (false, false), Operation::DropPayload);
+                }
+                self.route(&outlet, stage, RouteBy::Gather);
             }
-            if !self.needs.passes_payload(self.dag, from, id) {
-                self.step(&mut outlet, id, (false, false), Operation::DropPayload);
-            }
-            self.route(&outlet, stage, RouteBy::Gather);
         }
     }
 
@@ -190,7 +201,7 @@ impl Lower<'_> {
         if let Some(time) = time {
             self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
         }
-        self.outlets.insert(id, outlet);
+        self.outlets.insert(id, vec![outlet]);
     }
 
     fn stream_plan(&self, id: NodeId, node: &Node, stream: &StreamNode, carrier: &Carrier) -> StreamPlan {
@@ -207,103 +218,128 @@ impl Lower<'_> {
         }
     }
 
-    fn processor(&mut self, id: NodeId, node: &Node, processor: &ProcessorNode) {
-        let Some((from, _)) = self.dag.producers(id).first().cloned() else { return };
-        let input = self.columns_of(from);
-        let mut outlet = self.outlets[&from].clone();
-        let operation = match &processor.step {
-            ProcessorStep::Other { kind, options } => {
-                outlet.together = None;
-                Operation::Other { kind: kind.clone(), options: options.clone(), input }
-            }
-            ProcessorStep::Sql(query) => match &query.shape {
-                Shape::Project { columns } => {
-                    outlet.together = outlet.together.and_then(|together| {
-                        let renamed = |key: &String| {
-                            let found = columns
-                                .iter()
-                                .find(|column| matches!(&column.expr.kind, ExprKind::Column(name) if name == key));
-                            found.map(|column| column.name.clone())
-                        };
-                        together.iter().map(renamed).collect()
-                    });
-                    Operation::Sql(query.clone(), input)
-                }
-                Shape::Window(_) => {
-                    self.regroup(&mut outlet, node, query.group_key_columns());
-                    Operation::Window { query: query.clone(), input, late: processor.late, at_end: processor.at_end }
-                }
-            },
-        };
-        let stateful = matches!(operation, Operation::Window { .. });
-        let time = processor.time.as_ref();
-        let first = self.stages[outlet.stage].steps.len();
-        self.step(&mut outlet, id, (true, time.is_none()), operation);
-        if let Some(time) = time {
-            self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
-        }
-        for step in self.stages[outlet.stage].steps.iter_mut().skip(first) {
-            step.fail_on_error = processor.fail_on_error;
-        }
-        outlet.keys = Vec::new();
-        if stateful {
-            outlet.together = None;
-        }
-        self.outlets.insert(id, outlet);
+    /// What feeds a node in this region, and where its records can be picked up.
+    fn inputs(&self, id: NodeId) -> Vec<Input> {
+        let known = |(from, _): (NodeId, _)| Some(Input { from, outlets: self.outlets.get(&from)?.clone() });
+        self.dag.producers(id).into_iter().filter_map(known).collect()
     }
 
-    /// Brings equal groups together, unless they already are.
-    fn regroup(&mut self, outlet: &mut Outlet, node: &Node, keys: Option<Vec<String>>) {
-        let upstream = self.stages[outlet.stage].tasks;
-        if upstream == Tasks::Fixed(1) {
-            return;
-        }
-        let keys = keys.filter(|keys| !keys.is_empty());
-        let already = match (&outlet.together, &keys) {
-            (Some(together), Some(keys)) => together.iter().all(|column| keys.contains(column)),
-            _ => false,
+    /// The columns of all inputs of a node: those of the first, which all have.
+    fn input_columns(&self, inputs: &[Input]) -> Schema {
+        let Some(first) = inputs.first() else { return Schema::new([]) };
+        let nullable = |name: &str| {
+            let found = inputs.iter().filter_map(|input| self.dag.node(input.from).schema.find(name));
+            found.into_iter().any(|(_, field)| field.nullable)
         };
-        if already {
-            return;
+        let columns = self.columns_of(first.from);
+        let fields = columns.fields().iter();
+        Schema::new(fields.map(|field| Field { nullable: nullable(&field.name), ..field.clone() }))
+    }
+
+    fn processor(&mut self, id: NodeId, node: &Node, processor: &ProcessorNode) {
+        let traits = &processor.traits;
+        let inputs = self.inputs(id);
+        let input = self.input_columns(&inputs);
+        let outlets: Vec<Outlet> = inputs.into_iter().flat_map(|input| input.outlets).collect();
+        let outlets = match &traits.place_by {
+            PlaceBy::Anywhere => outlets,
+            PlaceBy::Columns(keys) => self.regroup(outlets, node, Some(keys)),
+            PlaceBy::One => self.regroup(outlets, node, None),
+        };
+        let mut done = Vec::with_capacity(outlets.len());
+        for mut outlet in outlets {
+            outlet.together =
+                outlet.together.take().filter(|_| !traits.stateful).and_then(|together| {
+                    together.iter().map(|column| traits.kept(column).map(str::to_owned)).collect()
+                });
+            outlet.keys = Vec::new();
+            let time = processor.time.as_ref();
+            let first = self.stages[outlet.stage].steps.len();
+            self.step(&mut outlet, id, (true, time.is_none()), operation(processor, &input));
+            if let Some(time) = time {
+                self.step(&mut outlet, id, (false, true), Operation::EventTime(time.clone()));
+            }
+            for step in self.stages[outlet.stage].steps.iter_mut().skip(first) {
+                step.fail_on_error = processor.fail_on_error;
+            }
+            done.push(outlet);
         }
-        // Groups that are not plain columns, and a single group over everything, meet in one task.
+        self.outlets.insert(id, done);
+    }
+
+    /// Brings records with equal values in these columns together, or all records, unless they already are. Several inputs
+    /// meet in a stage of their own, where the slowest of them holds the watermark back.
+    fn regroup(&mut self, outlets: Vec<Outlet>, node: &Node, keys: Option<&[String]>) -> Vec<Outlet> {
+        let upstream: Vec<Tasks> = outlets.iter().map(|outlet| self.stages[outlet.stage].tasks).collect();
+        if let ([outlet], [upstream]) = (outlets.as_slice(), upstream.as_slice()) {
+            let already = match (&outlet.together, keys) {
+                (Some(together), Some(keys)) => together.iter().all(|column| keys.contains(column)),
+                _ => false,
+            };
+            if already || *upstream == Tasks::Fixed(1) {
+                return outlets;
+            }
+        }
         let (tasks, by) = match keys {
             None => (Tasks::Fixed(1), RouteBy::Gather),
             Some(keys) => {
-                let tasks = match upstream {
-                    Tasks::Fixed(count) => count,
+                let known = upstream.iter().map(|upstream| match upstream {
+                    Tasks::Fixed(count) => *count,
                     Tasks::Readers(_) => DEFAULT_TASKS,
-                };
-                (Tasks::Fixed(tasks), RouteBy::Columns(keys))
+                });
+                (Tasks::Fixed(known.max().unwrap_or(1)), RouteBy::Columns(keys.to_vec()))
             }
         };
         let stage = self.stage(&node.name, tasks, StageInput::Routes);
-        self.route(outlet, stage, by);
-        *outlet = Outlet { stage, step: None, together: None, keys: Vec::new() };
+        for outlet in &outlets {
+            self.route(outlet, stage, by.clone());
+        }
+        vec![Outlet { stage, step: None, together: None, keys: Vec::new() }]
     }
 
     fn sink(&mut self, id: NodeId, node: &Node, sink: &SinkNode) {
-        let Some((from, _)) = self.dag.producers(id).first().cloned() else { return };
-        let mut outlet = self.outlets[&from].clone();
+        let inputs = self.inputs(id);
         if sink.kind == TO_STREAM {
-            self.step(&mut outlet, id, (true, true), Operation::Pass);
-            self.outlets.insert(id, outlet);
+            let columns = self.columns_of(id);
+            let mut passed = Vec::new();
+            for Input { from, outlets } in inputs {
+                for mut outlet in outlets {
+                    self.choose_columns(&mut outlet, from, id, &columns);
+                    self.step(&mut outlet, id, (true, true), Operation::Pass);
+                    passed.push(outlet);
+                }
+            }
+            self.outlets.insert(id, passed);
             return;
         }
-        let upstream = self.stages[outlet.stage].tasks;
+        let payload = self.needs.takes_payload(self.dag, id, sink);
+        let mut outlets = Vec::new();
+        for Input { from, outlets: found } in inputs {
+            for mut outlet in found {
+                if !payload {
+                    self.choose_columns(&mut outlet, from, id, &node.schema);
+                }
+                outlets.push(outlet);
+            }
+        }
+        let Some((first, others)) = outlets.split_first() else { return };
+        let tasks = self.stages[first.stage].tasks;
+        let same = others.iter().all(|outlet| self.stages[outlet.stage].tasks == tasks);
         let (tasks, by) =
-            if sink.per_partition { (upstream, RouteBy::Forward) } else { (Tasks::Fixed(1), RouteBy::Gather) };
+            if sink.per_partition && same { (tasks, RouteBy::Forward) } else { (Tasks::Fixed(1), RouteBy::Gather) };
+        let keyed = others.iter().all(|outlet| outlet.keys == first.keys);
+        let keys = if keyed { first.keys.clone() } else { Vec::new() };
         let stage = self.stage(&node.name, tasks, StageInput::Routes);
-        let payload = sink.takes_payload && self.needs.payload(from);
         let number = self.numbers[&id];
-        self.stages[stage].sink =
-            Some(sink_plan(number, &node.name, sink, node.schema.clone(), payload, outlet.keys.clone()));
-        self.route(&outlet, stage, by);
+        self.stages[stage].sink = Some(sink_plan(number, &node.name, sink, node.schema.clone(), payload, keys));
+        for outlet in &outlets {
+            self.route(outlet, stage, by.clone());
+        }
     }
 
     /// Gives records on their way from one node to another the columns of the other, where they do not have just these.
-    fn choose_columns(&mut self, outlet: &mut Outlet, from: NodeId, to: NodeId) {
-        let (made, wanted) = (self.columns_of(from), self.columns_of(to));
+    fn choose_columns(&mut self, outlet: &mut Outlet, from: NodeId, to: NodeId, wanted: &Schema) {
+        let made = self.columns_of(from);
         if !wanted.fields().is_empty() && !made.names().eq(wanted.names()) {
             let names = wanted.names().map(str::to_owned).collect();
             self.step(outlet, to, (false, false), Operation::Columns(names));
@@ -406,10 +442,8 @@ impl Lower<'_> {
                 NodeKind::Stream(stream) if stream.carrier.as_ref().is_some_and(|carrier| carrier.transactional) => {
                     Some(format!("stream `{name}` is written in transactions"))
                 }
-                NodeKind::Processor(ProcessorNode { step: ProcessorStep::Sql(query), .. }) => {
-                    query.is_windowed().then(|| format!("`{name}` keeps state"))
-                }
-                NodeKind::Stream(_) | NodeKind::Processor(_) => None,
+                NodeKind::Processor(processor) => processor.traits.stateful.then(|| format!("`{name}` keeps state")),
+                NodeKind::Stream(_) => None,
                 NodeKind::Sink(sink) => {
                     (!sink.shareable).then(|| format!("sink `{name}` can be written by one process only"))
                 }
@@ -432,8 +466,7 @@ impl Lower<'_> {
                     NodeKind::Sink(sink) => Some(sink.place.clone()),
                     _ => None,
                 },
-                stateful: matches!(&node.kind, NodeKind::Processor(processor)
-                    if matches!(&processor.step, ProcessorStep::Sql(query) if query.is_windowed())),
+                stateful: matches!(&node.kind, NodeKind::Processor(processor) if processor.traits.stateful),
             })
             .collect();
         nodes.push(PlanNode {
@@ -459,6 +492,22 @@ impl Lower<'_> {
             stages: self.stages,
             routes: self.routes,
         }
+    }
+}
+
+/// What a processor does, with the columns that come in.
+fn operation(processor: &ProcessorNode, input: &Schema) -> Operation {
+    let input = input.clone();
+    match &processor.step {
+        ProcessorStep::Other { kind, options } => {
+            Operation::Other { kind: kind.clone(), options: options.clone(), input }
+        }
+        ProcessorStep::Sql(query) => match &query.shape {
+            Shape::Project { .. } => Operation::Sql(query.clone(), input),
+            Shape::Window(_) => {
+                Operation::Window { query: query.clone(), input, late: processor.late, at_end: processor.at_end }
+            }
+        },
     }
 }
 

@@ -311,7 +311,7 @@ impl Builder<'_> {
             memory: Arc::clone(self.memory),
             together: Arc::clone(self.together),
         };
-        let mut chain = Chain::new(self.plan, stage, index as u32, parts)?;
+        let mut chain = Chain::new(self.plan, stage, index as u32, self.connectors, parts)?;
         if let Some(state) = state {
             chain.restore(&state.parts, &state.sent)?;
         }

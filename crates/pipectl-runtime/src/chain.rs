@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use pipectl_contract::{DeadLetters, OpenContext, Operator, OperatorError, Output, Reason};
 use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_ir::{
     physical::{Operation, PhysicalPlan, Stage, StageInput, Target},
     report::PARTLY_LATE,
 };
-use pipectl_process::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 use crate::{
+    connectors::Connectors,
     counters::{DROPPED_LATE, TaskCounts},
     dead_letter,
     error::RunError,
@@ -19,7 +20,6 @@ use crate::{
     route::RouteSender,
     steps::{
         AllTogether, Columns, Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, Together,
-        broken,
     },
 };
 
@@ -97,7 +97,13 @@ pub(crate) struct ChainParts {
 
 impl Chain {
     /// The operators of task `index` of a stage.
-    pub(crate) fn new(plan: &PhysicalPlan, stage: &Stage, index: u32, parts: ChainParts) -> Result<Self, RunError> {
+    pub(crate) fn new(
+        plan: &PhysicalPlan,
+        stage: &Stage,
+        index: u32,
+        connectors: &dyn Connectors,
+        parts: ChainParts,
+    ) -> Result<Self, RunError> {
         let (numbers, routes): (Vec<_>, Vec<_>) = parts.routes.into_iter().unzip();
         let local = |target: Target| match target {
             Target::Step(step) => Ok(Target::Step(step)),
@@ -117,7 +123,7 @@ impl Chain {
                 enters: step.enters,
                 leaves: step.leaves,
                 fail_on_error: step.fail_on_error,
-                work: work(&step.operation, index, matches!(stage.input, StageInput::Stream(_)), together)
+                work: work(&step.operation, index, connectors, matches!(stage.input, StageInput::Stream(_)), together)
                     .map_err(|error| RunError::operator(node, &error))?,
                 next: locals(&step.next)?,
                 state_bytes: 0,
@@ -520,10 +526,11 @@ impl Chain {
 fn work(
     operation: &Operation,
     index: u32,
+    connectors: &dyn Connectors,
     per_partition: bool,
     together: Option<Arc<Together>>,
 ) -> Result<Work, OperatorError> {
-    use pipectl_process::{parse::ParseOperator, sql::SqlOperator, window::WindowOperator};
+    use pipectl_process::{sql::SqlOperator, window::WindowOperator};
     Ok(Work::Operator(match operation {
         Operation::EventTime(time) => {
             return Ok(Work::EventTime(EventTimeStep::new(time, per_partition).together(together)));
@@ -538,15 +545,10 @@ fn work(
         Operation::Window { query, input, late, at_end } => {
             Box::new(WindowOperator::new(query, input, index, *late)?.at_end(*at_end))
         }
-        Operation::Other { kind, options, input } => match kind.as_str() {
-            "parse" => {
-                let options = serde_json::from_value(options.clone()).map_err(broken)?;
-                let parse = ParseOperator::new(&options, input);
-                Box::new(parse.map_err(|problems| {
-                    broken(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
-                })?)
-            }
-            _ => return Err(OperatorError(format!("this build has no processor of kind `{kind}`"))),
-        },
+        Operation::Other { kind, options, input } => {
+            let processor = connectors.registry().find_processor(kind);
+            let unknown = || OperatorError(format!("this build has no processor of kind `{kind}`"));
+            processor.ok_or_else(unknown)?.open(options, OpenContext { input: input.clone(), subtask: index })?
+        }
     }))
 }

@@ -27,6 +27,9 @@ pub trait Connectors: Send + Sync {
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError>;
 
+    /// The kinds that this program knows: the operators of processors come from them.
+    fn registry(&self) -> &Registry;
+
     /// Opens one writer of a sink.
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError>;
 
@@ -154,6 +157,10 @@ impl Connectors for RegistryConnectors {
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
         let source = self.registry.find_source(&plan.kind).ok_or_else(|| unknown("source", &plan.kind))?;
         source.open(&plan.options, context).await
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {

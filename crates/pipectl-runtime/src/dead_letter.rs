@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
 };
+use pipectl_contract::{DeadLetters, OperatorError};
 use pipectl_data::{Batch, PayloadFormat, Schema, encode::jsonl};
 use pipectl_ir::dag::dead_letter_schema;
-use pipectl_process::{DeadLetters, OperatorError};
 
 use crate::steps::broken;
 

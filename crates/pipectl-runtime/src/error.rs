@@ -1,7 +1,7 @@
 //! How a run fails.
 
+use pipectl_contract::OperatorError;
 use pipectl_contract::{ConnectorError, ErrorKind};
-use pipectl_process::OperatorError;
 
 /// What the user should do about it; decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

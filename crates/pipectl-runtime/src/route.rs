@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, BinaryViewArray, UInt32Array};
+use pipectl_contract::OperatorError;
 use pipectl_data::{Batch, key_hash};
 use pipectl_ir::physical::{RouteBy, SPREAD_BLOCK};
-use pipectl_process::OperatorError;
 
 use crate::{
     message::Message,

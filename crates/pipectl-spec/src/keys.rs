@@ -113,6 +113,16 @@ pub(crate) enum Key {
     Several(#[schemars(length(min = 1))] Vec<String>),
 }
 
+/// One node or several. Several are read as one input: they need the same columns, and the watermark follows the slowest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Inputs {
+    /// The name of a node.
+    One(#[schemars(example = &"sensor_data", length(min = 1))] String),
+    /// The names of several nodes with the same columns.
+    Several(#[schemars(length(min = 1))] Vec<String>),
+}
+
 /// Event time.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -148,9 +158,9 @@ pub enum Ordering {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProcessorKeys {
-    /// The stream, source or processor that it reads from. A query names its inputs itself.
-    #[schemars(example = &"sensor_data", length(min = 1))]
-    pub(crate) from: Option<String>,
+    /// The stream, source or processor that it reads from, or a list of several. A query names its input after FROM; with
+    /// `from`, it reads these nodes as `FROM input`.
+    pub(crate) from: Option<Inputs>,
     /// The stream that it writes to. Without it, other nodes read from the processor by its name.
     #[schemars(length(min = 1))]
     pub(crate) to: Option<String>,
@@ -205,9 +215,8 @@ pub enum OnError {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SinkKeys {
-    /// The stream, source or processor that it reads from.
-    #[schemars(example = &"per_minute", length(min = 1))]
-    pub(crate) from: String,
+    /// The stream, source or processor that it reads from, or a list of several.
+    pub(crate) from: Inputs,
 }
 
 /// What a stream is in this Environment.

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     formats,
     keys::{
-        self, EnvironmentKeys, Key, Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys, StreamBindingKeys,
-        StreamKeys, TimeKeys,
+        self, EnvironmentKeys, Inputs, Key, Metadata, PipelineKeys, ProcessorKeys, SinkKeys, SourceKeys,
+        StreamBindingKeys, StreamKeys, TimeKeys,
     },
     model::{
         Environment, KindUse, Name, Pipeline, ProcessorNode, SchemaSpec, SinkNode, SourceNode, StreamBinding,
@@ -213,7 +213,7 @@ impl Document<'_> {
             name: node.name.to_owned(),
             path: node.path.clone(),
             kind,
-            from: reference(keys.from, &node.path, "from"),
+            from: keys.from.map(|from| names(from, &node.path.key("from"))).unwrap_or_default(),
             to: reference(keys.to, &node.path, "to"),
             time: time(keys.time, &node.path),
             late: keys.late,
@@ -226,7 +226,7 @@ impl Document<'_> {
         let kinds = kinds.iter().map(String::as_str).chain(["stream"]);
         let (kind, common) = self.kind(node.value, &node.path, kinds)?;
         let keys: SinkKeys = self.keys(common, &node.path)?;
-        let from = Name { text: keys.from, path: node.path.key("from") };
+        let from = names(keys.from, &node.path.key("from"));
         Some(SinkNode { name: node.name.to_owned(), path: node.path.clone(), from, kind })
     }
 
@@ -324,6 +324,17 @@ fn time(keys: Option<TimeKeys>, node: &Path) -> Option<TimeSpec> {
 
 fn reference(text: Option<String>, node: &Path, key: &str) -> Option<Name> {
     text.map(|text| Name { text, path: node.key(key) })
+}
+
+/// The names of nodes, with their places.
+fn names(inputs: Inputs, path: &Path) -> Vec<Name> {
+    match inputs {
+        Inputs::One(text) => vec![Name { text, path: path.clone() }],
+        Inputs::Several(texts) => {
+            let name = |(index, text)| Name { text, path: path.index(index) };
+            texts.into_iter().enumerate().map(name).collect()
+        }
+    }
 }
 
 /// A JSON pointer (RFC 6901).

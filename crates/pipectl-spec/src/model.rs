@@ -161,8 +161,8 @@ pub struct ProcessorNode {
     pub path: Path,
     /// `sql` (the options are the text of the query) or another kind.
     pub kind: KindUse,
-    /// What it reads; every kind but `sql` has it.
-    pub from: Option<Name>,
+    /// What it reads; every kind but `sql` has at least one.
+    pub from: Vec<Name>,
     /// The stream that it fills; without one, the processor can be read by its own name.
     pub to: Option<Name>,
     /// Event time of the results, where no stream says it and it is another one than that of the input.
@@ -182,8 +182,8 @@ pub struct SinkNode {
     pub name: String,
     /// The node.
     pub path: Path,
-    /// What it reads.
-    pub from: Name,
+    /// What it reads: at least one node.
+    pub from: Vec<Name>,
     /// `stream` (the options are the name of a stream) or another kind.
     pub kind: KindUse,
 }

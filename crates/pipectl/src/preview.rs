@@ -6,7 +6,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pipectl_contract::{ConnectorError, ErrorKind, Rejection, SinkContext, SinkWriter, SourceContext, SourceReader};
+use pipectl_contract::{
+    ConnectorError, ErrorKind, Registry, Rejection, SinkContext, SinkWriter, SourceContext, SourceReader,
+};
 use pipectl_data::{Batch, Schema, encode::jsonl};
 use pipectl_ir::physical::{SinkPlan, SourcePlan};
 use pipectl_runtime::{Connectors, RegistryConnectors};
@@ -51,6 +53,10 @@ impl Connectors for DryConnectors {
         context: SourceContext,
     ) -> Result<Vec<Box<dyn SourceReader>>, ConnectorError> {
         self.sources.open_source(plan, context).await
+    }
+
+    fn registry(&self) -> &Registry {
+        self.sources.registry()
     }
 
     async fn open_sink(&self, plan: &SinkPlan, _context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {

@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use pipectl_compare::{Input, Recorded, Row};
 use pipectl_contract::{
-    ConnectContext, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Read, Rejection, SinkContext,
-    SinkWriter, SourceContext, SourceReader,
+    ConnectContext, ConnectorError, ConsumerContext, ErrorKind, ProducerContext, Read, Registry, Rejection,
+    SinkContext, SinkWriter, SourceContext, SourceReader,
 };
 use pipectl_data::{Batch, Micros, Schema, encode::jsonl};
 use pipectl_host::Host;
@@ -76,6 +76,10 @@ impl Connectors for RecordingConnectors {
             Box::new(Kept { reader, source, records, limits, taken: 0, end: None })
         };
         Ok(readers.into_iter().map(kept).collect())
+    }
+
+    fn registry(&self) -> &Registry {
+        self.inner.registry()
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {

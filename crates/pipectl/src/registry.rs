@@ -5,9 +5,9 @@ use pipectl_connect_files::{FileSink, FileSource, StdinSource, StdoutSink, TailS
 use pipectl_connect_object_store::ObjectStore;
 use pipectl_connect_simulate::Simulate;
 use pipectl_connect_table::Table;
-use pipectl_contract::{Checked, ColumnNeed, NodeContext, Processor, ProcessorFacts, Registry};
+use pipectl_contract::Registry;
 use pipectl_data::units::Duration;
-use pipectl_process::parse::{self, ParseOptions};
+use pipectl_process::parse::Parse;
 use pipectl_spec::{Kind, Kinds};
 use serde_json::{Value, json};
 
@@ -83,25 +83,6 @@ pub fn kinds(registry: &Registry) -> Kinds {
             // A sink that can be in one place only is no capability: there is nothing to bind.
             .filter(|binding| binding.options.get("type").and_then(|kind| kind.as_str()) != Some("null"))
             .collect(),
-    }
-}
-
-/// The compiler's view of the `parse` processor, whose operator lives in pipectl-process.
-struct Parse;
-
-impl Processor for Parse {
-    type Options = ParseOptions;
-    const KIND: &'static str = "parse";
-
-    fn check(&self, options: &ParseOptions, node: NodeContext<'_>) -> Checked<ProcessorFacts> {
-        match parse::check(options, node.input) {
-            Ok(facts) => {
-                let need = |(name, path)| ColumnNeed::new(name, path);
-                let needs = facts.needs.into_iter().map(need).collect();
-                Checked::ok(ProcessorFacts { needs, output: facts.output })
-            }
-            Err(diagnostics) => Checked { facts: None, diagnostics },
-        }
     }
 }
 

@@ -46,7 +46,7 @@ crate::codes::codes! {
         example: "sources:\n  logs: { tail: { path: \"logs/*.log\" } }\nsinks:\n  out: { from: logs, file: { path: logs/out.log } }\n";
         fix: "Let the sink write to a location that no source reads, or narrow the pattern of the source.";
     TWO_INPUTS = "PC0312", "two-inputs";
-        cause: "A processor has both `from` and a query, and they name different inputs.";
+        cause: "A processor has both `from` and a query, and they name different inputs; or `from` names a node twice.";
         example: "processors:\n  large: { from: orders, sql: \"SELECT * FROM refunds\" }\n";
-        fix: "Remove `from`: a query names its input after FROM. To read several inputs, let them write `to` one stream.";
+        fix: "Remove `from`: a query names its input after FROM. Or keep `from`, which can name several nodes, and write `FROM input` in the query.";
 }

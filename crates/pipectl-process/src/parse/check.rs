@@ -1,5 +1,6 @@
 //! What is wrong with the options of `parse`, all of it at once, and what the right ones mean.
 
+use pipectl_contract::{ColumnNeed, ProcessorFacts, ProcessorTraits};
 use pipectl_data::{DataType, Schema};
 use pipectl_diag::{
     Diagnostic, Diagnostics, Path,
@@ -12,15 +13,6 @@ use super::{
     time::TimeFormat,
 };
 
-/// What the options of `parse` mean.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ParseFacts {
-    /// The columns that must come in, each with the option that names it, relative to the options.
-    pub needs: Vec<(String, Path)>,
-    /// The columns that go out: those that stay, in their order, then those that parsing makes.
-    pub output: Schema,
-}
-
 /// Options, checked and compiled for an input.
 pub(super) struct Compiled {
     pub(super) plan: Plan,
@@ -29,6 +21,7 @@ pub(super) struct Compiled {
     /// The columns that stay.
     pub(super) keep: Vec<String>,
     pub(super) time: TimeFormat,
+    /// The columns that go out: those that stay, in their order, then those that parsing makes.
     pub(super) output: Schema,
 }
 
@@ -37,13 +30,18 @@ pub(super) struct Compiled {
 ///
 /// # Errors
 /// Everything that is wrong, with paths relative to the options.
-pub fn check(options: &ParseOptions, input: Option<&Schema>) -> Result<ParseFacts, Diagnostics> {
+pub(super) fn check(options: &ParseOptions, input: Option<&Schema>) -> Result<ProcessorFacts, Diagnostics> {
     let compiled = compile(options, input)?;
     let field = if options.field.is_some() { Path::keys(["field"]) } else { Path::here() };
-    let mut needs = vec![(compiled.field, field)];
+    let mut needs = vec![ColumnNeed::new(compiled.field, field)];
     let kept = options.keep.iter().flatten().enumerate();
-    needs.extend(kept.map(|(index, name)| (name.clone(), Path::keys(["keep"]).index(index))));
-    Ok(ParseFacts { needs, output: compiled.output })
+    needs.extend(kept.map(|(index, name)| ColumnNeed::new(name.clone(), Path::keys(["keep"]).index(index))));
+    let keeps = compiled.keep.into_iter().map(|name| (name.clone(), name)).collect();
+    Ok(ProcessorFacts {
+        needs,
+        output: compiled.output,
+        traits: ProcessorTraits { keeps, ..ProcessorTraits::default() },
+    })
 }
 
 pub(super) fn compile(options: &ParseOptions, input: Option<&Schema>) -> Result<Compiled, Diagnostics> {

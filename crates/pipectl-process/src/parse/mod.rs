@@ -13,6 +13,30 @@ mod pattern;
 mod plan;
 mod time;
 
-pub use check::{ParseFacts, check};
+use pipectl_contract::{Checked, NodeContext, OpenContext, Operator, OperatorError, Processor, ProcessorFacts};
+
 pub use operator::ParseOperator;
 pub use options::{CsvOptions, FieldType, JsonOptions, LogFormat, ParseOptions};
+
+/// The kind `parse`.
+#[derive(Debug)]
+pub struct Parse;
+
+impl Processor for Parse {
+    type Options = ParseOptions;
+    const KIND: &'static str = "parse";
+
+    fn check(&self, options: &ParseOptions, node: NodeContext<'_>) -> Checked<ProcessorFacts> {
+        match check::check(options, node.input) {
+            Ok(facts) => Checked::ok(facts),
+            Err(diagnostics) => Checked { facts: None, diagnostics },
+        }
+    }
+
+    fn open(&self, options: ParseOptions, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError> {
+        let operator = ParseOperator::new(&options, &context.input).map_err(|problems| {
+            OperatorError(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
+        })?;
+        Ok(Box::new(operator))
+    }
+}

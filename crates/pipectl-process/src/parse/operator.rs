@@ -70,7 +70,7 @@ impl ParseOperator {
     /// An operator for an input of these columns.
     ///
     /// # Errors
-    /// What [`super::check`] finds.
+    /// What `check` of the kind finds.
     pub fn new(options: &ParseOptions, input: &Schema) -> Result<Self, Diagnostics> {
         let compiled = check::compile(options, Some(input))?;
         let parsed = compiled.plan.columns;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
+use pipectl_contract::{Operator, OperatorError, Output};
 use pipectl_data::Batch;
-use pipectl_process::{Operator, OperatorError, Output};
 
 use super::broken;
 

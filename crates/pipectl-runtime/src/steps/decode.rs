@@ -1,12 +1,12 @@
 //! Payloads to the needed columns; what cannot be decoded becomes a dead letter.
 
 use arrow_array::{BooleanArray, UInt32Array};
+use pipectl_contract::{DeadLetters, Operator, OperatorError, Output, Reason};
 use pipectl_data::{
     Batch, Schema,
     decode::{DecodeFormat, Decoder},
 };
 use pipectl_ir::dag::SourceFormat;
-use pipectl_process::{DeadLetters, Operator, OperatorError, Output, Reason};
 
 use super::broken;
 

@@ -9,9 +9,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arrow_array::{Array, BooleanArray, Int64Array, cast::AsArray, types::TimestampMicrosecondType};
+use pipectl_contract::{DeadLetters, OperatorError, Reason};
 use pipectl_data::{Batch, Micros, START_OF_TIME, timestamp};
 use pipectl_ir::dag::{EventTime, Lateness};
-use pipectl_process::{DeadLetters, OperatorError, Reason};
 
 use super::{Together, broken};
 

@@ -1,7 +1,7 @@
 //! The key of a stream, as bytes.
 
+use pipectl_contract::{Operator, OperatorError, Output};
 use pipectl_data::{Batch, encode::key_bytes};
-use pipectl_process::{Operator, OperatorError, Output};
 
 use super::broken;
 

@@ -14,7 +14,7 @@ pub(crate) use key::{Key, keys};
 pub(crate) use partition::{DropPayload, Partition, Pass};
 pub(crate) use together::{AllTogether, Together};
 
-use pipectl_process::OperatorError;
+use pipectl_contract::OperatorError;
 
 /// A fault of a columnar kernel: a bug or a broken batch, never bad input.
 pub(crate) fn broken(error: impl std::fmt::Display) -> OperatorError {

@@ -1,8 +1,8 @@
 //! A partition of a memory stream: gives each record its position, in the order in which records came in.
 
 use arrow_array::Int64Array;
+use pipectl_contract::{Operator, OperatorError, Output};
 use pipectl_data::Batch;
-use pipectl_process::{Operator, OperatorError, Output};
 
 use super::broken;
 

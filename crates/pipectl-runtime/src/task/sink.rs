@@ -2,9 +2,9 @@
 
 use arrow_array::UInt32Array;
 use pipectl_contract::SinkWriter;
+use pipectl_contract::{DeadLetters, OperatorError, Reason};
 use pipectl_data::Batch;
 use pipectl_host::Host;
-use pipectl_process::{DeadLetters, Reason};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -135,7 +135,7 @@ impl SinkTask {
         self.counts.publish();
         if !rejected.is_empty() {
             let rows: UInt32Array = rejected.iter().map(|rejection| rejection.row as u32).collect();
-            let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
+            let failed = |error: OperatorError| RunError::operator(&self.name, &error);
             let batch = batch.take(&rows).map_err(|error| failed(broken(error)))?;
             self.dead_letter(batch, rejected.into_iter().map(|rejection| rejection.reason)).await?;
         }
@@ -153,7 +153,7 @@ impl SinkTask {
     }
 
     async fn dead_letter(&mut self, batch: Batch, reasons: impl Iterator<Item = String>) -> Result<(), Halt> {
-        let failed = |error: pipectl_process::OperatorError| RunError::operator(&self.name, &error);
+        let failed = |error: OperatorError| RunError::operator(&self.name, &error);
         let reasons: Vec<_> = reasons.map(|message| Reason { code: "sink_rejected", message }).collect();
         let Some(route) = &mut self.dead_letters else {
             let reason = reasons.first().map_or("", |reason| reason.message.as_str());

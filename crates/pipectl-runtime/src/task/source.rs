@@ -1,9 +1,9 @@
 //! A task at the start: drives one reader, runs the steps fused to it, sends the barriers.
 
+use pipectl_contract::OperatorError;
 use pipectl_contract::{Read, SourceReader};
 use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_host::Host;
-use pipectl_process::OperatorError;
 use tokio::sync::mpsc;
 
 use crate::{

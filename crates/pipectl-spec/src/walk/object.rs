@@ -155,15 +155,11 @@ impl Walker<'_> {
         let key = entry.key.as_str();
         let problem = Diagnostic::error(shape::UNKNOWN_KEY, format!("unknown key `{key}`"));
         let near = near_key(key, known);
-        // A list where one name goes: its key alone would be no fix.
-        let (is_list, is_query) = (matches!(entry.value.kind, Kind::Seq(_)), node.get("sql").is_some());
         let problem = match near {
-            Some("from") if is_query => {
-                return problem.at_key(path, "").help("remove it: a query names its input after FROM");
-            }
-            Some("from") if is_list => {
-                return problem.at_key(path, "did you mean `from`?").help(
-                    "write `from: NAME` with one name; to read several inputs, let them write `to` one stream and read that",
+            // Its input stands in the query already.
+            Some("from") if node.get("sql").is_some() => {
+                return problem.at_key(path, "").help(
+                    "remove it: a query names its input after FROM; to read several nodes, write `from: [a, b]` and `FROM input`",
                 );
             }
             Some(near) => {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::Path;
 use pipectl_ir::{
-    Dag,
+    Dag, ProcessorTraits,
     dag::{
         AtEnd, Edge, EdgeKind, EventTime, LatePolicy, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, Settings,
         SinkNode, SourceFormat, SourceNode, StreamNode,
@@ -43,6 +43,7 @@ fn processor(kind: &str) -> NodeKind {
     let step = ProcessorStep::Other { kind: kind.to_owned(), options: Value::Null };
     NodeKind::Processor(ProcessorNode {
         step,
+        traits: ProcessorTraits::default(),
         time: None,
         late: LatePolicy::default(),
         at_end: AtEnd::default(),

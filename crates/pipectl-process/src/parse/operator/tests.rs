@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::parse::check;
+use crate::parse::check::check;
 
 fn options(value: Value) -> ParseOptions {
     serde_json::from_value(value).expect("options")
