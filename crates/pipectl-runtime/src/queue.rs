@@ -58,6 +58,10 @@ impl Sender {
     }
 
     /// Waits for room and sends.
+    ///
+    /// After a batch the sending task gives way. The receiving one, which was woken on the same worker thread, runs while
+    /// the batch is in the cache, and another worker takes this task over; otherwise it would wait until this one has no
+    /// more input, and the queue would fill with memory that is never used twice (docs/performance.md).
     pub(crate) async fn send(&self, message: Message) -> Result<(), Closed> {
         let size = u32::try_from(message.byte_size()).unwrap_or(u32::MAX).min(self.capacity);
         let permit = if size == 0 {
@@ -73,7 +77,12 @@ impl Sender {
                 () = self.channel.closed() => return Err(Closed),
             }
         };
-        self.channel.send((message, permit)).map_err(|_| Closed)
+        let is_batch = permit.is_some();
+        self.channel.send((message, permit)).map_err(|_| Closed)?;
+        if is_batch {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 }
 
