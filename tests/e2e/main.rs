@@ -10,6 +10,7 @@
 )]
 
 mod again;
+mod alerts;
 mod cases;
 mod cli;
 mod crash;

@@ -99,6 +99,32 @@ spec:
     both: { from: [slow, fast], object_store: {} }
 ";
 
+/// Alerts of two inputs that are read as one, with durations of event time, and what comes after them.
+const ALERTS: &str = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: alerts }
+spec:
+  checkpoint: { every: 200ms }
+  sources:
+    slow:
+      simulate: { model: sensors, devices: 5, rate: 800/s, records: 3000, seed: 4, disorder: 500ms }
+      time: { field: timestamp, lateness: 450ms }
+    fast:
+      simulate: { model: sensors, devices: 9, rate: 3000/s, records: 9000, seed: 6, partitions: 2, disorder: 500ms, late: 0.01 }
+      time: { field: timestamp, lateness: 450ms }
+  processors:
+    warm:
+      from: [slow, fast]
+      alert: { key: [sensor_id], fire: temperature > 20, resolve: temperature <= 19.9, for: 10ms, silence: 60ms, message: '{sensor_id} {temperature}', send_resolved: true }
+    humid: { from: fast, alert: { fire: humidity > 55, resolve: humidity < 52, message: humid } }
+    counts: { sql: 'SELECT alert_state, count(*) AS n FROM warm GROUP BY alert_state, tumble(INTERVAL ''1 second'')' }
+  sinks:
+    warm_out: { from: warm, object_store: {} }
+    humid_out: { from: humid, object_store: {} }
+    counts_out: { from: counts, object_store: {} }
+";
+
 fn plan(spec: &str) -> PhysicalPlan {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
     std::fs::write(file.path(), spec).expect("written");
@@ -281,6 +307,16 @@ fn crashes_change_nothing_with_many_readers_and_exchanges() {
 fn crashes_change_nothing_where_inputs_are_read_as_one() {
     for seed in seeds() {
         disturbed(UNION, seed, false);
+    }
+}
+
+#[test]
+fn crashes_change_nothing_about_alerts() {
+    let (published, report) = undisturbed(&plan(ALERTS));
+    assert!(published["warm_out"].len() > 100 && published["humid_out"].len() > 3, "alerts");
+    assert!(report.nodes.iter().any(|node| node.name == "warm" && node.counts.late > 100), "late records");
+    for seed in seeds() {
+        disturbed(ALERTS, seed, false);
     }
 }
 

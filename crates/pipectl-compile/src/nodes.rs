@@ -228,6 +228,17 @@ impl Context<'_> {
             let context = NodeContext { pipeline, output: &output, node, input: Some(columns), keys, row_key };
             let facts = take(kind.check(&processor.kind.options, context), &processor.kind.path, diagnostics);
             let Some(facts) = facts else { return CheckedNode::default() };
+            if facts.needs_event_time && !input.is_some_and(|input| input.timed) {
+                let from = list(self.links.producers(id).map(|from| self.names.entry(from.0).name.as_str()));
+                let title = format!("`{}` needs event times, which the records of {from} do not have", processor.name);
+                let problem = Diagnostic::error(codes::schema::NO_EVENT_TIME, title);
+                diagnostics.push(
+                    problem
+                        .at_key(&processor.kind.path, "needs event times")
+                        .help("give the node or the stream that it reads `time: { field: NAME, lateness: 5s }`"),
+                );
+                return CheckedNode { schema: Some(facts.output), ..CheckedNode::default() };
+            }
             if !self.needs(id, &facts.needs, &processor.kind.path, columns, diagnostics) {
                 return CheckedNode { schema: Some(facts.output), ..CheckedNode::default() };
             }

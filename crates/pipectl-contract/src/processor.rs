@@ -1,7 +1,7 @@
 //! What the compiler and the runtime must know about a kind of processor.
 
 use pipectl_data::Schema;
-use pipectl_ir::ProcessorTraits;
+use pipectl_ir::{ProcessorTraits, dag::LatePolicy};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,15 +17,21 @@ pub struct ProcessorFacts {
     pub output: Schema,
     /// What it does with columns and records.
     pub traits: ProcessorTraits,
+    /// Whether its records must have event times.
+    pub needs_event_time: bool,
 }
 
 /// What an operator is opened with.
 #[derive(Debug, Clone)]
 pub struct OpenContext {
+    /// The name of the node.
+    pub node: String,
     /// The columns that come in.
     pub input: Schema,
     /// The number of its task.
     pub subtask: u32,
+    /// What happens to late records.
+    pub late: LatePolicy,
 }
 
 /// A kind of processor other than SQL.

@@ -245,7 +245,16 @@ pub enum Operation {
         options: Value,
         /// The columns that come in.
         input: Schema,
+        /// What happens to late records. Left out of the plan's text where it is the default, so that checkpoints of
+        /// processors without state stay valid.
+        #[serde(default, skip_serializing_if = "is_default")]
+        late: LatePolicy,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_default(late: &LatePolicy) -> bool {
+    *late == LatePolicy::default()
 }
 
 /// Where records go next.

@@ -500,7 +500,7 @@ fn operation(processor: &ProcessorNode, input: &Schema) -> Operation {
     let input = input.clone();
     match &processor.step {
         ProcessorStep::Other { kind, options } => {
-            Operation::Other { kind: kind.clone(), options: options.clone(), input }
+            Operation::Other { kind: kind.clone(), options: options.clone(), input, late: processor.late }
         }
         ProcessorStep::Sql(query) => match &query.shape {
             Shape::Project { .. } => Operation::Sql(query.clone(), input),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use pipectl_contract::{DeadLetters, OpenContext, Operator, OperatorError, Output, Reason};
+use pipectl_contract::{DeadLetters, Output, Reason};
 use pipectl_data::{Batch, Micros, START_OF_TIME};
 use pipectl_ir::{
-    physical::{Operation, PhysicalPlan, Stage, StageInput, Target},
+    physical::{PhysicalPlan, Stage, StageInput, Target},
     report::PARTLY_LATE,
 };
 
@@ -18,9 +18,8 @@ use crate::{
     message::{End, Frontier, IdleTime, Message},
     queue::Closed,
     route::RouteSender,
-    steps::{
-        AllTogether, Columns, Decode, DropPayload, EventTimeStep, Key, Partition, PartitionChange, Pass, Together,
-    },
+    steps::{AllTogether, PartitionChange},
+    work::Work,
 };
 
 /// Why a task cannot go on.
@@ -67,11 +66,6 @@ struct StepRunner {
     next: Vec<Target>,
     /// Bytes of state that it has reported.
     state_bytes: usize,
-}
-
-enum Work {
-    Operator(Box<dyn Operator>),
-    EventTime(EventTimeStep),
 }
 
 enum Outgoing {
@@ -123,8 +117,14 @@ impl Chain {
                 enters: step.enters,
                 leaves: step.leaves,
                 fail_on_error: step.fail_on_error,
-                work: work(&step.operation, index, connectors, matches!(stage.input, StageInput::Stream(_)), together)
-                    .map_err(|error| RunError::operator(node, &error))?,
+                work: Work::new(
+                    &step.operation,
+                    node,
+                    (index, matches!(stage.input, StageInput::Stream(_))),
+                    connectors,
+                    together,
+                )
+                .map_err(|error| RunError::operator(node, &error))?,
                 next: locals(&step.next)?,
                 state_bytes: 0,
             });
@@ -521,34 +521,4 @@ impl Chain {
         }
         Ok(())
     }
-}
-
-fn work(
-    operation: &Operation,
-    index: u32,
-    connectors: &dyn Connectors,
-    per_partition: bool,
-    together: Option<Arc<Together>>,
-) -> Result<Work, OperatorError> {
-    use pipectl_process::{sql::SqlOperator, window::WindowOperator};
-    Ok(Work::Operator(match operation {
-        Operation::EventTime(time) => {
-            return Ok(Work::EventTime(EventTimeStep::new(time, per_partition).together(together)));
-        }
-        Operation::Decode { needed, format, all } => Box::new(Decode::new(needed, format, all)),
-        Operation::Key(fields) => Box::new(Key::new(fields)),
-        Operation::Partition => Box::new(Partition::new(index)),
-        Operation::Pass => Box::new(Pass),
-        Operation::DropPayload => Box::new(DropPayload),
-        Operation::Columns(names) => Box::new(Columns::new(names)),
-        Operation::Sql(query, input) => Box::new(SqlOperator::new(query, input)?),
-        Operation::Window { query, input, late, at_end } => {
-            Box::new(WindowOperator::new(query, input, index, *late)?.at_end(*at_end))
-        }
-        Operation::Other { kind, options, input } => {
-            let processor = connectors.registry().find_processor(kind);
-            let unknown = || OperatorError(format!("this build has no processor of kind `{kind}`"));
-            processor.ok_or_else(unknown)?.open(options, OpenContext { input: input.clone(), subtask: index })?
-        }
-    }))
 }

@@ -35,6 +35,7 @@ mod state;
 mod steps;
 mod stream_writer;
 mod task;
+mod work;
 
 pub use build::consumer_group;
 pub use connectors::{Connectors, RegistryConnectors, RemoveOutput, target};

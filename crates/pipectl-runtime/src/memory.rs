@@ -71,6 +71,7 @@ impl StateMemory {
 /// nothing in its place where a query has no window.
 fn open_to_the_end(plan: &PhysicalPlan) -> BTreeMap<usize, Option<String>> {
     let name = |node: usize| plan.nodes.get(node).map(|node| node.name.clone());
+    let is_stateful = |node: usize| plan.nodes.get(node).is_some_and(|node| node.stateful);
     let mut found = BTreeMap::new();
     // The stream without a watermark whose records travel there.
     let mut routes: Vec<Option<usize>> = vec![None; plan.routes.len()];
@@ -99,7 +100,8 @@ fn open_to_the_end(plan: &PhysicalPlan) -> BTreeMap<usize, Option<String>> {
                 Operation::Window { query, .. } if query.window().is_some_and(|one| one.window.is_whole()) => {
                     found.insert(step.node, None);
                 }
-                Operation::Window { .. } => {
+                // What other kinds keep waits for a watermark too.
+                Operation::Window { .. } | Operation::Other { .. } if is_stateful(step.node) => {
                     found.extend(stream.and_then(name).map(|stream| (step.node, Some(stream))));
                 }
                 _ => {}

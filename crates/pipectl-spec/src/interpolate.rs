@@ -55,7 +55,8 @@ pub(crate) fn interpolate(node: &mut Node, path: &Path, resolver: &Resolver<'_>,
 }
 
 /// Keys whose texts have such signs of their own.
-const LANGUAGES: [&str; 8] = ["sql", "regex", "grok", "patterns", "prefix", "time_format", "description", "settings"];
+const LANGUAGES: [&str; 9] =
+    ["sql", "regex", "grok", "patterns", "prefix", "time_format", "description", "settings", "message"];
 
 /// Warns of references as other systems write them: here they are text.
 fn foreign(text: &str, path: &Path, problems: &mut Diagnostics) {

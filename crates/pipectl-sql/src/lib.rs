@@ -14,7 +14,7 @@ use pipectl_diag::{
     codes::{schema::MISSING_SCHEMA, sql as codes},
     nearest,
 };
-use pipectl_ir::query::Query;
+use pipectl_ir::query::{Expr, Query};
 
 /// What a name after `FROM` is.
 #[derive(Debug, Clone)]
@@ -90,6 +90,35 @@ pub fn compile(sql: &str, lookup: &dyn Fn(&str) -> Lookup) -> Result<Query, Diag
     problems.extend(found);
     match query {
         Some(query) if problems.is_empty() => Ok(query),
+        _ => Err(sorted(problems)),
+    }
+}
+
+/// Types a condition over single rows of an input, as an option of a processor that is no query; messages call it
+/// `place`.
+///
+/// # Errors
+/// All problems found, by place; every one is an error.
+pub fn condition(sql: &str, input: &Input, place: &'static str) -> Result<Expr, Diagnostics> {
+    alone(sql, input, place, true)
+}
+
+/// Types an expression of any type over single rows of an input, in the same way.
+///
+/// # Errors
+/// All problems found, by place; every one is an error.
+pub fn expression(sql: &str, input: &Input, place: &'static str) -> Result<Expr, Diagnostics> {
+    alone(sql, input, place, false)
+}
+
+fn alone(sql: &str, input: &Input, place: &'static str, is_condition: bool) -> Result<Expr, Diagnostics> {
+    let node =
+        parse::expression(sql).map_err(|faults| sorted(faults.into_iter().map(parse::Fault::diagnostic).collect()))?;
+    let mut select = parse::ast::Select::of(node);
+    check::resolve(&mut select, input);
+    let (expr, problems) = check::expression(sql, &select, input, (place, is_condition));
+    match expr {
+        Some(expr) if problems.is_empty() => Ok(expr),
         _ => Err(sorted(problems)),
     }
 }

@@ -7,7 +7,7 @@ use pipectl_connect_simulate::Simulate;
 use pipectl_connect_table::Table;
 use pipectl_contract::Registry;
 use pipectl_data::units::Duration;
-use pipectl_process::parse::Parse;
+use pipectl_process::{alert::AlertProcessor, parse::Parse};
 use pipectl_spec::{Kind, Kinds};
 use serde_json::{Value, json};
 
@@ -21,6 +21,7 @@ pub fn registry() -> Registry {
         .source(TailSource)
         .source(StdinSource)
         .processor(Parse)
+        .processor(AlertProcessor)
         .sink(ObjectStore)
         .sink(Table)
         .sink(FileSink)

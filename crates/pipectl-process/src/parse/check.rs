@@ -37,11 +37,8 @@ pub(super) fn check(options: &ParseOptions, input: Option<&Schema>) -> Result<Pr
     let kept = options.keep.iter().flatten().enumerate();
     needs.extend(kept.map(|(index, name)| ColumnNeed::new(name.clone(), Path::keys(["keep"]).index(index))));
     let keeps = compiled.keep.into_iter().map(|name| (name.clone(), name)).collect();
-    Ok(ProcessorFacts {
-        needs,
-        output: compiled.output,
-        traits: ProcessorTraits { keeps, ..ProcessorTraits::default() },
-    })
+    let traits = ProcessorTraits { keeps, ..ProcessorTraits::default() };
+    Ok(ProcessorFacts { needs, output: compiled.output, traits, needs_event_time: false })
 }
 
 pub(super) fn compile(options: &ParseOptions, input: Option<&Schema>) -> Result<Compiled, Diagnostics> {

@@ -64,6 +64,21 @@ pub(crate) fn check(sql: &str, select: &Select, input: &Input) -> (Option<Query>
     (query, checker.problems)
 }
 
+/// The typed expression that is the first item of a selection, and all problems.
+pub(crate) fn expression(
+    sql: &str,
+    select: &Select,
+    input: &Input,
+    (place, is_condition): (&'static str, bool),
+) -> (Option<Expr>, Vec<Diagnostic>) {
+    let mut checker =
+        Checker { sql, select, input, problems: Vec::new(), keys: Vec::new(), aggregates: Vec::new(), is_whole: false };
+    let Some(Item::Value { node, .. }) = select.items.first() else { return (None, checker.problems) };
+    let scope = Scope::Row(place);
+    let expr = if is_condition { checker.condition(node, scope) } else { checker.expr(node, scope) };
+    (expr, checker.problems)
+}
+
 impl<'a> Checker<'a> {
     fn query(&mut self, sql: &str) -> Option<Query> {
         let select = self.select;

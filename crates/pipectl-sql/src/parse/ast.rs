@@ -26,6 +26,22 @@ pub(crate) struct Select {
     pub(crate) refused: Vec<super::Fault>,
 }
 
+impl Select {
+    /// The selection of one expression from an input that has no name.
+    pub(crate) fn of(node: Node) -> Self {
+        Self {
+            distinct: None,
+            items: vec![Item::Value { node, alias: None }],
+            input: Name { text: String::new(), place: 0..0 },
+            alias: None,
+            filter: None,
+            group_by: Vec::new(),
+            having: None,
+            refused: Vec::new(),
+        }
+    }
+}
+
 /// One entry of the list after `SELECT`.
 #[derive(Debug)]
 pub(crate) enum Item {

@@ -162,6 +162,24 @@ pub(crate) fn parse(sql: &str) -> Result<Select, Vec<Fault>> {
     }
 }
 
+/// Reads one expression and nothing behind it.
+pub(crate) fn expression(sql: &str) -> Result<Node, Vec<Fault>> {
+    let spots = lexer::tokens(sql).map_err(|fault| vec![fault])?;
+    let mut parser = Parser { sql, spots, at: 0, depth: 0, refused: Vec::new() };
+    let node = parser.expression().and_then(|node| match parser.token() {
+        Token::End => Ok(node),
+        _ => Err(parser.unexpected("the end of the expression")),
+    });
+    match node {
+        Ok(node) if parser.refused.is_empty() => Ok(node),
+        Ok(_) => Err(parser.refused),
+        Err(fault) => {
+            parser.refused.push(fault);
+            Err(parser.refused)
+        }
+    }
+}
+
 struct Parser<'a> {
     sql: &'a str,
     spots: Vec<Spot>,
