@@ -27,12 +27,12 @@ pub(crate) struct Select {
 }
 
 impl Select {
-    /// The selection of one expression from an input that has no name.
+    /// The selection of one expression from what messages call `input`.
     pub(crate) fn of(node: Node) -> Self {
         Self {
             distinct: None,
             items: vec![Item::Value { node, alias: None }],
-            input: Name { text: String::new(), place: 0..0 },
+            input: Name { text: "input".to_owned(), place: 0..0 },
             alias: None,
             filter: None,
             group_by: Vec::new(),
