@@ -4,6 +4,8 @@
 //! time instead of stopping for ever.
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -59,30 +61,30 @@ impl Sender {
 
     /// Waits for room and sends.
     ///
-    /// After a batch the sending task gives way. The receiving one, which was woken on the same worker thread, runs while
-    /// the batch is in the cache, and another worker takes this task over; otherwise it would wait until this one has no
-    /// more input, and the queue would fill with memory that is never used twice (docs/performance.md).
+    /// Room is asked for by waiting, also where there is some: so the scheduler makes a task that sends again and again give
+    /// way. The receiver, which was woken on the same worker thread, would otherwise run only when the input pauses, and the
+    /// queue would fill with memory that is used once (docs/performance.md).
     pub(crate) async fn send(&self, message: Message) -> Result<(), Closed> {
         let size = u32::try_from(message.byte_size()).unwrap_or(u32::MAX).min(self.capacity);
         let permit = if size == 0 {
             None
-        } else if let Ok(permit) = Arc::clone(&self.room).try_acquire_many_owned(size) {
-            Some(permit)
         } else {
-            let _waiting = self.wait.as_ref().map(|wait| wait.begin());
-            let room = Arc::clone(&self.room);
-            tokio::select! {
-                biased;
-                permit = room.acquire_many_owned(size) => Some(permit.map_err(|_| Closed)?),
-                () = self.channel.closed() => return Err(Closed),
-            }
+            let mut acquiring = pin!(Arc::clone(&self.room).acquire_many_owned(size));
+            let at_once = poll_fn(|context| Poll::Ready(acquiring.as_mut().poll(context))).await;
+            let permit = match at_once {
+                Poll::Ready(permit) => permit,
+                Poll::Pending => {
+                    let _waiting = self.wait.as_ref().map(|wait| wait.begin());
+                    tokio::select! {
+                        biased;
+                        permit = acquiring => permit,
+                        () = self.channel.closed() => return Err(Closed),
+                    }
+                }
+            };
+            Some(permit.map_err(|_| Closed)?)
         };
-        let is_batch = permit.is_some();
-        self.channel.send((message, permit)).map_err(|_| Closed)?;
-        if is_batch {
-            tokio::task::yield_now().await;
-        }
-        Ok(())
+        self.channel.send((message, permit)).map_err(|_| Closed)
     }
 }
 
