@@ -22,8 +22,8 @@ enum Phase {
     Calm,
     /// It has held since then, and not long enough.
     Pending(Micros),
-    /// It fires since then; `told` says whether there was a message.
-    Firing { since: Micros, told: bool },
+    /// It fires since then; `notified` says whether there was a message.
+    Firing { since: Micros, notified: bool },
 }
 
 /// The alert of one key.
@@ -31,7 +31,7 @@ enum Phase {
 pub(super) struct Alert {
     phase: Phase,
     /// When the last message of a firing alert was.
-    told_at: Option<Micros>,
+    notified_at: Option<Micros>,
 }
 
 /// A message to make.
@@ -53,7 +53,7 @@ pub(super) enum Kind {
 
 impl Default for Alert {
     fn default() -> Self {
-        Self { phase: Phase::Calm, told_at: None }
+        Self { phase: Phase::Calm, notified_at: None }
     }
 }
 
@@ -77,9 +77,9 @@ impl Alert {
                 self.phase = Phase::Calm;
                 None
             }
-            Phase::Firing { since, told } if resolve == Some(true) => {
+            Phase::Firing { since, notified } if resolve == Some(true) => {
                 self.phase = Phase::Calm;
-                (told && rules.send_resolved).then_some(Message { kind: Kind::Resolved, since, at })
+                (notified && rules.send_resolved).then_some(Message { kind: Kind::Resolved, since, at })
             }
             _ => None,
         }
@@ -97,12 +97,12 @@ impl Alert {
     }
 
     fn fire(&mut self, since: Micros, at: Micros, rules: &Rules) -> Option<Message> {
-        let told = self.told_at.is_none_or(|before| at.saturating_sub(before) >= rules.silence);
-        self.phase = Phase::Firing { since, told };
-        if told {
-            self.told_at = Some(at);
+        let notified = self.notified_at.is_none_or(|before| at.saturating_sub(before) >= rules.silence);
+        self.phase = Phase::Firing { since, notified };
+        if notified {
+            self.notified_at = Some(at);
         }
-        told.then_some(Message { kind: Kind::Firing, since, at })
+        notified.then_some(Message { kind: Kind::Firing, since, at })
     }
 
     /// Whether the condition holds, but not long enough yet: then the newest record is what a message is about.
@@ -113,16 +113,16 @@ impl Alert {
     /// When event time alone changes something next: a pending alert fires, or a calm one can be forgotten. `None` if
     /// nothing does before the next record.
     pub(super) fn due(&self, rules: &Rules) -> Option<Micros> {
-        match (self.phase, self.told_at) {
+        match (self.phase, self.notified_at) {
             (Phase::Pending(since), _) => Some(since.saturating_add(rules.hold)),
-            (Phase::Calm, Some(told_at)) => Some(told_at.saturating_add(rules.silence)),
+            (Phase::Calm, Some(notified_at)) => Some(notified_at.saturating_add(rules.silence)),
             _ => None,
         }
     }
 
     /// Whether a new alert would do the same from this time on.
     pub(super) fn is_forgettable(&self, now: Micros, rules: &Rules) -> bool {
-        let silent = self.told_at.is_some_and(|told_at| now.saturating_sub(told_at) < rules.silence);
+        let silent = self.notified_at.is_some_and(|notified_at| now.saturating_sub(notified_at) < rules.silence);
         self.phase == Phase::Calm && !silent
     }
 }
