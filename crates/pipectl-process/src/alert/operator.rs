@@ -62,7 +62,7 @@ pub(super) struct Held {
     fire: BooleanArray,
     resolve: BooleanArray,
     least: Micros,
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 /// A record whose turn it is. The order is that of its fields.
@@ -464,7 +464,7 @@ impl AlertOperator {
 }
 
 /// Bytes that an alert takes in memory.
-fn entry_bytes(key: &str) -> usize {
+pub(super) fn entry_bytes(key: &str) -> usize {
     2 * key.len() + size_of::<Alert>() + 4 * size_of::<String>()
 }
 
