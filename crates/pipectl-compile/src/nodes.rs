@@ -229,7 +229,7 @@ impl Context<'_> {
             let facts = take(kind.check(&processor.kind.options, context), &processor.kind.path, diagnostics);
             let Some(facts) = facts else { return CheckedNode::default() };
             if facts.needs_event_time && !input.is_some_and(|input| input.timed) {
-                let from = list(self.links.producers(id).map(|from| self.names.entry(from.0).name.as_str()));
+                let from = self.untimed(id);
                 let title = format!("`{}` needs event times, which the records of {from} do not have", processor.name);
                 let problem = Diagnostic::error(codes::schema::NO_EVENT_TIME, title);
                 diagnostics.push(
@@ -329,7 +329,8 @@ impl Context<'_> {
                 // What is wrong with the input is reported at the input.
                 let of_input = [codes::sql::UNKNOWN_INPUT, codes::schema::MISSING_SCHEMA];
                 let reported = |problem: &Diagnostic| !(hidden && of_input.contains(&problem.code));
-                diagnostics.extend(found.under(&processor.kind.path).into_iter().filter(reported));
+                let found = found.under(&processor.kind.path).into_iter().filter(reported);
+                diagnostics.extend(found.map(|problem| self.about_input(id, processor, problem)));
                 None
             }
         }

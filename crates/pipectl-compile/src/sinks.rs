@@ -46,7 +46,7 @@ pub(crate) fn check(context: &Context<'_>, id: NodeId, at: usize, diagnostics: &
     let mut complete = context.needs(id, &facts.needs, &sink.kind.path, columns, diagnostics);
     if let Some(path) = facts.needs_event_time.as_ref().filter(|_| !input.timed) {
         complete = false;
-        let from = list(sink.from.iter().map(|from| from.text.as_str()));
+        let from = context.untimed(id);
         diagnostics.push(
             Diagnostic::error(
                 codes::schema::NO_EVENT_TIME,

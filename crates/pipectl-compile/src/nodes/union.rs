@@ -3,9 +3,10 @@
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Place, codes};
 use pipectl_ir::dag::NodeId;
+use pipectl_spec::model::ProcessorNode;
 
 use super::{CheckedNode, Context};
-use crate::names::list;
+use crate::{links::INPUT, names::list};
 
 impl Context<'_> {
     /// What the nodes that feed this one are together. Without columns if those of one are not known, or if they differ,
@@ -32,6 +33,31 @@ impl Context<'_> {
             row_key: None,
             ..CheckedNode::default()
         }
+    }
+
+    /// The nodes that feed this one with records without event times, for messages.
+    pub(crate) fn untimed(&self, id: NodeId) -> String {
+        let untimed = self.links.producers(id).filter(|from| !self.nodes[from.0].timed);
+        list(untimed.map(|from| self.names.entry(from.0).name.as_str()))
+    }
+
+    /// What the SQL compiler says of `input`, in the names of the nodes that it stands for.
+    pub(super) fn about_input(&self, id: NodeId, processor: &ProcessorNode, mut problem: Diagnostic) -> Diagnostic {
+        if problem.code == codes::sql::NO_EVENT_TIME && !processor.from.is_empty() {
+            let untimed = self.untimed(id);
+            problem.title = format!("windows need event times, which the records of {untimed} do not have");
+            problem.help = vec![format!(
+                "in the declaration of {untimed}, name the column that holds it: `time: {{ field: NAME }}`"
+            )];
+        }
+        let reads_input = problem.code == codes::sql::UNKNOWN_INPUT
+            && processor.kind.options.as_str().and_then(pipectl_sql::input_name).is_some_and(|(name, _)| name == INPUT);
+        if reads_input {
+            problem
+                .help
+                .push(format!("to read several nodes as `{INPUT}`, name them beside the query: `from: [a, b]`"));
+        }
+        problem
     }
 
     /// The columns that all these nodes have, in the order of the first.
