@@ -109,7 +109,7 @@ mod tests {
     }
 
     async fn receive(receiver: &mut Receiver) -> Option<Message> {
-        std::future::poll_fn(|context| receiver.poll(context)).await
+        poll_fn(|context| receiver.poll(context)).await
     }
 
     #[test]
