@@ -111,6 +111,26 @@ fn alerts_go_on_in_the_next_run_with_the_same_ids() {
     assert_eq!(rows(&lab, "held.jsonl"), rows(&whole, "held.jsonl"));
 }
 
+/// A record of a later run that is older than the newest one before is not late while the records before it wait.
+#[test]
+fn records_wait_between_runs() {
+    let lab = Lab::new();
+    lab.write(
+        "stock.yaml",
+        edit(SPEC, &[("    low:\n      from: levels\n", "    low:\n      from: levels\n      at_end: keep\n")]),
+    );
+    let lines: Vec<&str> = LEVELS.lines().collect();
+    for (number, part) in [&lines[..2], &lines[2..]].iter().enumerate() {
+        lab.write(&format!("levels-{number}.jsonl"), part.join("\n") + "\n");
+        lab.run(&["apply", "stock.yaml"]).code(0);
+    }
+    // The newest records still wait: the watermark is a quarter of a minute behind 10:01:10.
+    assert_eq!(said(&rows(&lab, "low.jsonl")), EXPECTED[..3]);
+    lab.write("levels-9.jsonl", "{\"product\":\"jam\",\"stock\":3,\"at\":\"2026-03-01T10:02:00Z\"}\n");
+    lab.run(&["apply", "stock.yaml"]).code(0);
+    assert_eq!(said(&rows(&lab, "low.jsonl")), EXPECTED);
+}
+
 #[test]
 fn a_dry_run_shows_alerts_and_an_explanation_knows_them() {
     let lab = Lab::new();

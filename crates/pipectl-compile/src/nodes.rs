@@ -203,19 +203,8 @@ impl Context<'_> {
     fn processor(&self, id: NodeId, at: usize, diagnostics: &mut Diagnostics) -> CheckedNode {
         let processor = &self.pipeline.processors[at];
         let input = self.input(id);
-        let mut is_windowed = false;
         let (step, traits, schema) = if processor.kind.name == SQL {
             let Some(query) = self.query(id, at, diagnostics) else { return CheckedNode::default() };
-            is_windowed = query.is_windowed();
-            if is_windowed {
-                let stream = input.and_then(|input| input.open_to_the_end.as_deref());
-                let is_whole = query.window().is_some_and(|aggregate| aggregate.window.is_whole());
-                diagnostics.extend(time::kept_windows(processor, stream, is_whole));
-                let kept = input.and_then(|input| input.kept.as_deref());
-                if let (Some(kept), Some(open), false) = (kept, stream, is_whole) {
-                    diagnostics.push(time::never_closed(processor, kept, open));
-                }
-            }
             let (traits, schema) = (query.traits(), query.output_schema());
             (ProcessorStep::Sql(Box::new(query)), traits, schema)
         } else {
@@ -245,6 +234,16 @@ impl Context<'_> {
             let (kind, options) = (processor.kind.name.clone(), processor.kind.options.clone());
             (ProcessorStep::Other { kind, options }, facts.traits, facts.output)
         };
+        let window = match &step {
+            ProcessorStep::Sql(query) => query.window(),
+            ProcessorStep::Other { .. } => None,
+        };
+        if traits.stateful {
+            let open = input.and_then(|input| input.open_to_the_end.as_deref());
+            let kept = input.and_then(|input| input.kept.as_deref());
+            diagnostics.extend(time::at_end(processor, window, open, kept));
+        }
+        let is_windowed = window.is_some();
         let at_rest = input.is_some_and(|input| input.at_rest);
         let of_windows = is_windowed || input.is_some_and(|input| input.of_windows);
         let facts = (at_rest, of_windows);
@@ -275,6 +274,7 @@ impl Context<'_> {
                 before.map(|before| before.after(|name| traits.kept(name).map(str::to_owned)))
             }
         };
+        let stateful = traits.stateful;
         let node = Node {
             name: processor.name.clone(),
             path: processor.path.clone(),
@@ -301,7 +301,7 @@ impl Context<'_> {
             event_time,
             timed,
             at_rest,
-            kept: (is_windowed && processor.at_end == pipectl_spec::model::AtEnd::Keep)
+            kept: (stateful && processor.at_end == pipectl_spec::model::AtEnd::Keep)
                 .then(|| processor.name.clone())
                 .or_else(|| input.and_then(|input| input.kept.clone())),
             bounded: input.is_some_and(|input| input.bounded),

@@ -2,7 +2,10 @@
 
 use pipectl_data::Micros;
 use pipectl_diag::{Diagnostic, codes};
-use pipectl_ir::dag::{EventTime, Lateness};
+use pipectl_ir::{
+    dag::{EventTime, Lateness},
+    query::WindowAggregate,
+};
 use pipectl_spec::model::{AtEnd, ProcessorNode, TimeSpec};
 
 use crate::nodes::micros;
@@ -27,15 +30,51 @@ pub(crate) fn event_time(spec: &TimeSpec, at_rest: bool, of_windows: bool) -> Ev
     }
 }
 
-/// Windows that stay open between runs close by the watermark alone, so there must be one. `stream` has none before its
-/// input ends.
+/// What the end of the input means for a processor with state: its windows, or the records that wait for the watermark.
+/// `open` has no watermark before its input ends, `kept` before it keeps what it holds between runs.
+pub(crate) fn at_end(
+    processor: &ProcessorNode,
+    window: Option<&WindowAggregate>,
+    open: Option<&str>,
+    kept: Option<&str>,
+) -> Vec<Diagnostic> {
+    let is_whole = window.is_some_and(|aggregate| aggregate.window.is_whole());
+    let held = if window.is_some() { Held::Windows } else { Held::Records };
+    let mut found = Vec::from_iter(kept_between_runs(processor, &held, open, is_whole));
+    if let (Some(kept), Some(open), false) = (kept, open, is_whole) {
+        found.push(never_closed(processor, &held, kept, open));
+    }
+    found
+}
+
+/// What a processor holds until the watermark comes.
+enum Held {
+    Windows,
+    Records,
+}
+
+impl Held {
+    /// That it holds it for ever.
+    fn for_ever(&self, processor: &ProcessorNode) -> String {
+        match self {
+            Self::Windows => format!("the windows of `{}` never close", processor.name),
+            Self::Records => format!("`{}` never processes the records that it holds", processor.name),
+        }
+    }
+}
+
+/// What stays between runs goes on by the watermark alone, so there must be one. `stream` has none before its input ends.
 ///
 /// A query without a window has one over everything (`is_whole`), which closes at the end alone.
-pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>, is_whole: bool) -> Option<Diagnostic> {
+fn kept_between_runs(
+    processor: &ProcessorNode,
+    held: &Held,
+    stream: Option<&str>,
+    is_whole: bool,
+) -> Option<Diagnostic> {
     if processor.at_end != AtEnd::Keep {
         return None;
     }
-    let title = format!("the windows of `{}` never close", processor.name);
     if is_whole {
         return Some(
             Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, format!("`{}` never gives a result", processor.name))
@@ -45,24 +84,28 @@ pub(crate) fn kept_windows(processor: &ProcessorNode, stream: Option<&str>, is_w
         );
     }
     let stream = stream?;
-    let problem = Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, title)
-        .at(&processor.path.key("at_end"), "they stay open when the input ends")
+    let (label, then) = match held {
+        Held::Windows => {
+            ("they stay open when the input ends", "windows then close when records are that much newer than their end")
+        }
+        Held::Records => {
+            ("they are kept when the input ends", "a record is then processed when others are that much newer")
+        }
+    };
+    let problem = Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, held.for_ever(processor))
+        .at(&processor.path.key("at_end"), label)
         .note(format!(
             "`{stream}` reads from files and has no `lateness`, so it has no watermark before its \
              input ends"
         ))
-        .help(format!(
-            "set a `lateness` in the `time` of `{stream}`, as in `lateness: 1h`: windows then close when records are \
-             that much newer than their end"
-        ));
+        .help(format!("set a `lateness` in the `time` of `{stream}`, as in `lateness: 1h`: {then}"));
     Some(problem)
 }
 
-/// Windows after some that stay open between runs: no end of the input closes them, so there must be a watermark. `open` has
-/// none.
-pub(crate) fn never_closed(processor: &ProcessorNode, kept: &str, open: &str) -> Diagnostic {
-    let title = format!("the windows of `{}` never close", processor.name);
-    Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, title)
+/// What comes after something that is kept between runs: no end of the input reaches it, so there must be a watermark. `open`
+/// has none.
+fn never_closed(processor: &ProcessorNode, held: &Held, kept: &str, open: &str) -> Diagnostic {
+    Diagnostic::error(codes::schema::WINDOWS_NEVER_CLOSE, held.for_ever(processor))
         .at_key(&processor.path, "their input has no end and no watermark")
         .note(format!("`{kept}` before it has `at_end: keep`, and the event time of `{open}` has no `lateness`"))
         .help(format!(

@@ -1,7 +1,10 @@
 //! What the compiler and the runtime must know about a kind of processor.
 
 use pipectl_data::Schema;
-use pipectl_ir::{ProcessorTraits, dag::LatePolicy};
+use pipectl_ir::{
+    ProcessorTraits,
+    dag::{AtEnd, LatePolicy},
+};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -32,6 +35,8 @@ pub struct OpenContext {
     pub subtask: u32,
     /// What happens to late records.
     pub late: LatePolicy,
+    /// What becomes of what it holds when the input ends.
+    pub at_end: AtEnd,
 }
 
 /// A kind of processor other than SQL.

@@ -245,16 +245,18 @@ pub enum Operation {
         options: Value,
         /// The columns that come in.
         input: Schema,
-        /// What happens to late records. Left out of the plan's text where it is the default, so that checkpoints of
-        /// processors without state stay valid.
+        /// What happens to late records. This and the next are left out of the plan's text where they are the default,
+        /// so that checkpoints of processors without state stay valid.
         #[serde(default, skip_serializing_if = "is_default")]
         late: LatePolicy,
+        /// What becomes of what it holds when the input ends.
+        #[serde(default, skip_serializing_if = "is_default")]
+        at_end: AtEnd,
     },
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_default(late: &LatePolicy) -> bool {
-    *late == LatePolicy::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// Where records go next.

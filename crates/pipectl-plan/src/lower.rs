@@ -500,7 +500,8 @@ fn operation(processor: &ProcessorNode, input: &Schema) -> Operation {
     let input = input.clone();
     match &processor.step {
         ProcessorStep::Other { kind, options } => {
-            Operation::Other { kind: kind.clone(), options: options.clone(), input, late: processor.late }
+            let (late, at_end) = (processor.late, processor.at_end);
+            Operation::Other { kind: kind.clone(), options: options.clone(), input, late, at_end }
         }
         ProcessorStep::Sql(query) => match &query.shape {
             Shape::Project { .. } => Operation::Sql(query.clone(), input),

@@ -1,11 +1,11 @@
-//! What the windows of a run hold, against its memory budget.
+//! What the windows and other processors of a run hold, against its memory budget.
 //!
 //! Where a watermark closes windows, their number follows from the spec and the data, and the budget is not enforced yet.
 //! Where they stay open until the input ends because the spec gives no lateness, the state grows with the input: such a run
 //! fails before the operating system ends it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -27,12 +27,21 @@ pub(crate) struct StateMemory {
     limit: u64,
     /// The nodes with such windows, and what has no watermark before the end; nothing where a query has no window.
     open_to_the_end: BTreeMap<usize, Option<String>>,
+    /// Those of them that hold records and no windows.
+    records: BTreeSet<usize>,
 }
 
 impl StateMemory {
     /// For a plan.
     pub(crate) fn of(plan: &PhysicalPlan) -> Arc<Self> {
-        Arc::new(Self { held: AtomicU64::new(0), limit: plan.memory, open_to_the_end: open_to_the_end(plan) })
+        let steps = plan.stages.iter().flat_map(|stage| &stage.steps);
+        let others = steps.filter(|step| matches!(step.operation, Operation::Other { .. }));
+        Arc::new(Self {
+            held: AtomicU64::new(0),
+            limit: plan.memory,
+            open_to_the_end: open_to_the_end(plan),
+            records: others.map(|step| step.node).collect(),
+        })
     }
 
     /// An operator of the node with this number and name holds `now` bytes, and held `before`.
@@ -56,12 +65,17 @@ impl StateMemory {
                 .help("group by a window, which frees its groups when it closes")
                 .help("or raise `memory`"));
         };
+        let (held, none, then) = if self.records.contains(&node) {
+            ("records that wait in", "none is processed", "records are then processed")
+        } else {
+            ("open windows of", "none closes", "windows then close")
+        };
         Err(RunError::failed(format!(
-            "the open windows of `{name}` hold more than `memory: {limit}`, and none closes before the input ends"
+            "the {held} `{name}` hold more than `memory: {limit}`, and {none} before the input ends"
         ))
         .help(format!(
-            "give `{stream}` a `lateness` in its `time`, as in `lateness: 1h`: windows then close as time goes on, \
-             and records that are older than that are late"
+            "give `{stream}` a `lateness` in its `time`, as in `lateness: 1h`: {then} as time goes on, and records that \
+             are older than that are late"
         ))
         .help("or raise `memory`"))
     }
@@ -118,13 +132,16 @@ mod tests {
 
     #[test]
     fn state_beyond_the_budget_fails_only_where_windows_stay_open_to_the_end() {
-        let open_to_the_end = BTreeMap::from([2, 3].map(|node| (node, Some("s".to_owned()))));
-        let memory = StateMemory { held: AtomicU64::new(0), limit: 1 << 20, open_to_the_end };
+        let open_to_the_end = BTreeMap::from([2, 3, 4].map(|node| (node, Some("s".to_owned()))));
+        let records = BTreeSet::from([4]);
+        let memory = StateMemory { held: AtomicU64::new(0), limit: 1 << 20, open_to_the_end, records };
         memory.changed(1, "closing", 0, 2 << 20).unwrap();
         memory.changed(2, "w", 0, 1 << 20).unwrap();
         memory.changed(2, "w", 1 << 20, 1 << 19).unwrap();
         let error = memory.changed(3, "v", 0, 1 << 20).unwrap_err();
         assert!(error.message.contains("`v` hold more than `memory: 1MiB`"), "{error}");
         assert!(error.help[0].contains("`s`") && error.help[0].contains("lateness"), "{:?}", error.help);
+        let error = memory.changed(4, "a", 0, 1 << 20).unwrap_err();
+        assert!(error.message.contains("the records that wait in `a` hold more than"), "{error}");
     }
 }

@@ -43,10 +43,11 @@ impl Work {
             Operation::Window { query, input, late, at_end } => {
                 Box::new(WindowOperator::new(query, input, subtask, *late)?.at_end(*at_end))
             }
-            Operation::Other { kind, options, input, late } => {
+            Operation::Other { kind, options, input, late, at_end } => {
                 let processor = connectors.registry().find_processor(kind);
                 let unknown = || OperatorError(format!("this build has no processor of kind `{kind}`"));
-                let context = OpenContext { node: node.to_owned(), input: input.clone(), subtask, late: *late };
+                let (node, input) = (node.to_owned(), input.clone());
+                let context = OpenContext { node, input, subtask, late: *late, at_end: *at_end };
                 processor.ok_or_else(unknown)?.open(options, context)?
             }
         }))

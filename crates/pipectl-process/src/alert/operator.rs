@@ -13,7 +13,7 @@ use arrow_schema::SchemaRef;
 use pipectl_contract::OpenContext;
 use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, encode::ColumnText, timestamp};
 use pipectl_ir::{
-    dag::LatePolicy,
+    dag::{AtEnd, LatePolicy},
     query::{Query, Shape},
 };
 use sha2::{Digest, Sha256};
@@ -34,6 +34,7 @@ pub struct AlertOperator {
     key: Vec<String>,
     rules: Rules,
     late: LatePolicy,
+    at_end: AtEnd,
     /// The columns that come in and go out.
     pub(super) input: Schema,
     output: SchemaRef,
@@ -95,7 +96,7 @@ impl AlertOperator {
     /// # Errors
     /// If the options do not go with the input.
     pub fn new(options: &AlertOptions, context: OpenContext) -> Result<Self, OperatorError> {
-        let OpenContext { node, input, subtask, late } = context;
+        let OpenContext { node, input, subtask, late, at_end } = context;
         let compile = |sql: &str| super::compile(sql, &input);
         let fire = &options.fire;
         // On lines of their own, since an expression can end in a comment.
@@ -119,6 +120,7 @@ impl AlertOperator {
                 send_resolved: options.send_resolved,
             },
             late,
+            at_end,
             output: output_schema(&input).arrow(),
             frame,
             conditions: program,
@@ -500,6 +502,10 @@ impl Operator for AlertOperator {
         // Nothing says that the condition holds after the last record.
         self.advance(END_OF_TIME, newest, out)?;
         Ok(newest)
+    }
+
+    fn keeps_open_at_end(&self) -> bool {
+        self.at_end == AtEnd::Keep
     }
 
     fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use arrow_array::{Int64Array, RecordBatch, StringViewArray, cast::AsArray, types::TimestampMicrosecondType};
 use pipectl_contract::{OpenContext, Operator, Output};
 use pipectl_data::{Batch, DataType, END_OF_TIME, Field, Micros, PayloadFormat, START_OF_TIME, Schema};
-use pipectl_ir::dag::LatePolicy;
+use pipectl_ir::dag::{AtEnd, LatePolicy};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn schema() -> Schema {
 
 fn operator(options: Value, late: LatePolicy) -> AlertOperator {
     let options: AlertOptions = serde_json::from_value(options).expect("options");
-    let context = OpenContext { node: "low".to_owned(), input: schema(), subtask: 3, late };
+    let context = OpenContext { node: "low".to_owned(), input: schema(), subtask: 3, late, at_end: AtEnd::default() };
     AlertOperator::new(&options, context).expect("an operator")
 }
 

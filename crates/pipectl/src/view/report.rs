@@ -135,7 +135,8 @@ fn not_delivered(report: &RunReport) -> String {
 fn meaning(code: &str) -> &'static str {
     match code {
         "late" => {
-            "their windows had closed; a longer `lateness`, or `at_end: keep` between runs, waits for such records"
+            "the watermark had passed them or their windows; a longer `lateness`, or `at_end: keep` between runs, waits for \
+             such records"
         }
         PARTLY_LATE => "some of their windows had closed; they count in the others",
         "decode" => "they do not fit the schema",
