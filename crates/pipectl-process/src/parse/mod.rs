@@ -16,7 +16,7 @@ mod time;
 use pipectl_contract::{Checked, NodeContext, OpenContext, Operator, OperatorError, Processor, ProcessorFacts};
 
 pub use operator::ParseOperator;
-pub use options::{CsvOptions, FieldType, JsonOptions, LogFormat, ParseOptions};
+pub use options::{CsvOptions, JsonOptions, LogFormat, ParseOptions};
 
 /// The kind `parse`.
 #[derive(Debug)]
