@@ -23,7 +23,7 @@ pub use backend::{Backend, ConnectContext, Connection, DynBackend, StreamFacts, 
 pub use check::{Checked, NodeContext, RowKey, options_schema};
 pub use error::{ConnectorError, ErrorKind};
 pub use files::FileSet;
-pub use operator::{DeadLetters, Operator, OperatorError, Output, Reason};
+pub use operator::{Calls, DeadLetters, Operator, OperatorError, Output, Reason};
 pub use output::{
     DEFAULT_ENVIRONMENT, Earlier, EarlierOutput, OutputContext, file_identity, output_folder, remove_file,
 };

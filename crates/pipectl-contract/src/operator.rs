@@ -1,13 +1,15 @@
 //! The face of every operator.
 
+use std::task::{Context, Poll};
+
 use pipectl_data::{Batch, END_OF_TIME, Micros};
 
 /// Why a record became a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
-    /// A stable word: `decode`, `cast`, `late`, `null_key`, `no_event_time`, `parse`, `sink_rejected`.
+    /// A stable word: `decode`, `cast`, `late`, `null_key`, `no_event_time`, `parse`, `function`, `sink_rejected`.
     pub code: &'static str,
-    /// One line for people: which field, which value, what was expected.
+    /// For people: which field, which value, what was expected, in one line; lines after it say more.
     pub message: String,
 }
 
@@ -23,7 +25,7 @@ pub struct DeadLetters {
 /// What an operator makes, in order.
 ///
 /// The ledger: every record that came in is passed on (`batches`), filtered, absorbed into state, dropped as late, or
-/// a dead letter. An operator without state keeps `in = out + filtered + dead-lettered`.
+/// a dead letter. An operator without state keeps `in + extra = out + filtered + dead-lettered`.
 #[derive(Debug, Default)]
 pub struct Output {
     /// Records for the next operator.
@@ -34,6 +36,8 @@ pub struct Output {
     pub dead_results: Vec<DeadLetters>,
     /// Records that a condition left out.
     pub filtered: u64,
+    /// Records in `batches` beyond the first that a record gave.
+    pub extra: u64,
     /// Records that went into state (a window).
     pub absorbed: u64,
     /// Absorbed records that state no longer holds, because all their windows have closed.
@@ -79,6 +83,13 @@ pub trait Operator: Send {
         false
     }
 
+    /// For an operator whose work is done elsewhere. Then a batch is only taken over by [`Operator::on_batch`], a watermark
+    /// by [`Operator::on_watermark`], and what comes of them is asked for here. Snapshots are taken, and the end of the
+    /// input comes, when nothing is under way.
+    fn calls(&mut self) -> Option<&mut dyn Calls> {
+        None
+    }
+
     /// Everything needed to go on from here, in a format of its own with a version in it; empty without state.
     /// Taking it changes nothing that could be seen later.
     fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
@@ -94,4 +105,20 @@ pub trait Operator: Send {
     fn state_bytes(&self) -> usize {
         0
     }
+}
+
+/// The face of an operator that waits for others: a worker process, a service.
+pub trait Calls {
+    /// Whether it takes another batch; if not, the runtime waits for an answer first.
+    fn has_room(&self) -> bool;
+
+    /// Whether it has taken over something that is not done.
+    fn is_waiting(&self) -> bool;
+
+    /// Ready when something that was taken over is done, with what comes of it in `out`, in the order in which it came in.
+    /// Nothing is lost if it is asked again much later.
+    fn poll_answer(&mut self, context: &mut Context<'_>, out: &mut Output) -> Poll<Result<(), OperatorError>>;
+
+    /// The newest watermark before which everything is done, if it is newer than at the last time.
+    fn take_watermark(&mut self) -> Option<Micros>;
 }

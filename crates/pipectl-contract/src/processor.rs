@@ -1,6 +1,10 @@
 //! What the compiler and the runtime must know about a kind of processor.
 
+use std::path::PathBuf;
+
 use pipectl_data::Schema;
+use pipectl_diag::Diagnostics;
+use pipectl_host::Host;
 use pipectl_ir::{
     ProcessorTraits,
     dag::{AtEnd, LatePolicy},
@@ -37,6 +41,10 @@ pub struct OpenContext {
     pub late: LatePolicy,
     /// What becomes of what it holds when the input ends.
     pub at_end: AtEnd,
+    /// The clock and the way to block; not for the results.
+    pub host: Host,
+    /// The folder that relative paths begin in.
+    pub directory: PathBuf,
 }
 
 /// A kind of processor other than SQL.
@@ -48,6 +56,11 @@ pub trait Processor: Send + Sync + 'static {
 
     /// Checks the options without any I/O.
     fn check(&self, options: &Self::Options, node: NodeContext<'_>) -> Checked<ProcessorFacts>;
+
+    /// What must be there before a run can begin and is not: see [`Source::missing`](crate::Source::missing).
+    fn missing(&self, _options: &Self::Options, _directory: &std::path::Path) -> Diagnostics {
+        Diagnostics::new()
+    }
 
     /// Makes the operator of one task.
     ///
@@ -64,6 +77,8 @@ pub trait DynProcessor: Send + Sync {
     fn options_schema(&self) -> Value;
     /// See [`Processor::check`].
     fn check(&self, options: &Value, node: NodeContext<'_>) -> Checked<ProcessorFacts>;
+    /// See [`Processor::missing`].
+    fn missing(&self, options: &Value, directory: &std::path::Path) -> Diagnostics;
     /// See [`Processor::open`].
     ///
     /// # Errors
@@ -85,6 +100,12 @@ impl<P: Processor> DynProcessor for P {
             Ok(options) => Processor::check(self, &options, node),
             Err(problem) => Checked { facts: None, diagnostics: problem.into() },
         }
+    }
+
+    fn missing(&self, options: &Value, directory: &std::path::Path) -> Diagnostics {
+        // Options that are wrong have been reported.
+        check::options::<P::Options>(pipectl_diag::codes::options::INVALID_OPTION, options)
+            .map_or_else(|_| Diagnostics::new(), |options| Processor::missing(self, &options, directory))
     }
 
     fn open(&self, options: &Value, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError> {

@@ -23,6 +23,10 @@ pub struct ProcessorTraits {
     pub place_by: PlaceBy,
     /// Whether it keeps anything from one record to the next.
     pub stateful: bool,
+    /// Whether others do its work, a worker process or a service: its operators then have
+    /// calls under way beside the task, and a stage of their own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calls: bool,
     /// The columns that go out as they came in: the name in the input, the name in the output.
     pub keeps: Vec<(String, String)>,
 }

@@ -478,6 +478,7 @@ impl Query {
                 }
             },
             stateful: self.is_windowed(),
+            calls: false,
             keeps: match &self.shape {
                 Shape::Project { columns } => columns.iter().filter_map(plain).collect(),
                 Shape::Window(_) => Vec::new(),

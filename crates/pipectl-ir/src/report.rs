@@ -22,7 +22,7 @@ pub enum Outcome {
 
 /// The counts of a node, over all runs that the checkpoint joins.
 ///
-/// The ledger: a node without state has `in = out + filtered + dead_lettered + in_flight`; one with windows has
+/// The ledger: a node without state has `in + extra = out + filtered + dead_lettered + in_flight`; one with windows has
 /// `in = aggregated + held + filtered + dead_lettered + dropped_late + in_flight`, and `out` are the rows of its windows.
 /// Results of windows that become dead letters are no input records, so they are counted apart.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -49,6 +49,14 @@ pub struct Counts {
     /// Results of windows sent to the dead letters.
     #[serde(default)]
     pub dead_results: u64,
+    /// Of `output`, the records beyond the first that a record gave.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub extra: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Counts {
@@ -57,7 +65,7 @@ impl Counts {
     pub fn in_flight(&self, stateful: bool) -> u64 {
         let gone = self.filtered + self.dead_lettered + self.dropped_late;
         let kept = if stateful { self.absorbed } else { self.output };
-        self.input.saturating_sub(gone + kept)
+        (self.input + self.extra).saturating_sub(gone + kept)
     }
 
     /// Whether nothing was counted.
@@ -68,7 +76,8 @@ impl Counts {
     /// Whether the ledger balances with nothing in flight, as it must after a run that ended.
     pub fn balances(&self, stateful: bool) -> bool {
         let kept = if stateful { self.absorbed } else { self.output };
-        self.input == self.filtered + self.dead_lettered + self.dropped_late + kept && self.released <= self.absorbed
+        let gone = self.filtered + self.dead_lettered + self.dropped_late;
+        self.input + self.extra == gone + kept && self.released <= self.absorbed
     }
 
     /// Records in windows that are still open.
@@ -92,6 +101,7 @@ impl Counts {
         self.late += other.late;
         self.released += other.released;
         self.dead_results += other.dead_results;
+        self.extra += other.extra;
     }
 }
 

@@ -242,9 +242,10 @@ impl Lower<'_> {
         let input = self.input_columns(&inputs);
         let outlets: Vec<Outlet> = inputs.into_iter().flat_map(|input| input.outlets).collect();
         let outlets = match &traits.place_by {
+            PlaceBy::Anywhere if traits.calls => self.apart(outlets, node),
             PlaceBy::Anywhere => outlets,
-            PlaceBy::Columns(keys) => self.regroup(outlets, node, Some(keys)),
-            PlaceBy::One => self.regroup(outlets, node, None),
+            PlaceBy::Columns(keys) => self.regroup(outlets, node, Some(keys), traits.calls),
+            PlaceBy::One => self.regroup(outlets, node, None, traits.calls),
         };
         let mut done = Vec::with_capacity(outlets.len());
         for mut outlet in outlets {
@@ -267,9 +268,24 @@ impl Lower<'_> {
         self.outlets.insert(id, done);
     }
 
+    /// A stage of its own for what waits for others, so that what is before it goes on meanwhile. Records stay together as
+    /// they are; several inputs of different widths meet in one task, which keeps their order.
+    fn apart(&mut self, outlets: Vec<Outlet>, node: &Node) -> Vec<Outlet> {
+        let Some(first) = outlets.first().cloned() else { return outlets };
+        let tasks = self.stages[first.stage].tasks;
+        let same = outlets.iter().all(|outlet| self.stages[outlet.stage].tasks == tasks);
+        let (tasks, by) = if same { (tasks, RouteBy::Forward) } else { (Tasks::Fixed(1), RouteBy::Gather) };
+        let stage = self.stage(&node.name, tasks, StageInput::Routes);
+        for outlet in &outlets {
+            self.route(outlet, stage, by.clone());
+        }
+        let together = if outlets.len() == 1 { first.together } else { None };
+        vec![Outlet { stage, step: None, together, keys: Vec::new() }]
+    }
+
     /// Brings records with equal values in these columns together, or all records, unless they already are. Several inputs
     /// meet in a stage of their own, where the slowest of them holds the watermark back.
-    fn regroup(&mut self, outlets: Vec<Outlet>, node: &Node, keys: Option<&[String]>) -> Vec<Outlet> {
+    fn regroup(&mut self, outlets: Vec<Outlet>, node: &Node, keys: Option<&[String]>, calls: bool) -> Vec<Outlet> {
         let upstream: Vec<Tasks> = outlets.iter().map(|outlet| self.stages[outlet.stage].tasks).collect();
         if let ([outlet], [upstream]) = (outlets.as_slice(), upstream.as_slice()) {
             let already = match (&outlet.together, keys) {
@@ -277,7 +293,7 @@ impl Lower<'_> {
                 _ => false,
             };
             if already || *upstream == Tasks::Fixed(1) {
-                return outlets;
+                return if calls { self.apart(outlets, node) } else { outlets };
             }
         }
         let (tasks, by) = match keys {

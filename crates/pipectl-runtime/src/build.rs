@@ -304,6 +304,7 @@ impl Builder<'_> {
         let state = self.states.of(stage, index);
         let last = self.plan.stages.len() - 1;
         let parts = ChainParts {
+            place: (self.host, &self.options.directory),
             nodes: self.plan.nodes.iter().map(|node| node.name.clone()).collect(),
             dead_letters: routes.iter().map(|(number, _)| *number).find(|number| self.plan.routes[*number].to == last),
             routes,

@@ -1,9 +1,12 @@
 //! The operators fused into one task: a tree of synchronous steps with routes at its leaves.
 
-use std::sync::Arc;
+mod calls;
 
-use pipectl_contract::{DeadLetters, Output, Reason};
+use std::{path::Path, sync::Arc};
+
+use pipectl_contract::{Calls, DeadLetters, Output, Reason};
 use pipectl_data::{Batch, Micros, START_OF_TIME};
+use pipectl_host::Host;
 use pipectl_ir::{
     physical::{PhysicalPlan, Stage, StageInput, Target},
     report::PARTLY_LATE,
@@ -74,7 +77,9 @@ enum Outgoing {
 }
 
 /// What makes the operators of a stage's task.
-pub(crate) struct ChainParts {
+pub(crate) struct ChainParts<'a> {
+    /// The clock, and the folder of relative paths.
+    pub(crate) place: (&'a Host, &'a Path),
     /// Names by node number.
     pub(crate) nodes: Arc<[String]>,
     /// The routes of the stage, by the plan's number, in order.
@@ -96,7 +101,7 @@ impl Chain {
         stage: &Stage,
         index: u32,
         connectors: &dyn Connectors,
-        parts: ChainParts,
+        parts: ChainParts<'_>,
     ) -> Result<Self, RunError> {
         let (numbers, routes): (Vec<_>, Vec<_>) = parts.routes.into_iter().unzip();
         let local = |target: Target| match target {
@@ -122,6 +127,7 @@ impl Chain {
                     node,
                     (index, matches!(stage.input, StageInput::Stream(_))),
                     connectors,
+                    parts.place,
                     together,
                 )
                 .map_err(|error| RunError::operator(node, &error))?,
@@ -350,6 +356,7 @@ impl Chain {
         let (node, leaves) = (self.steps[index].node, self.steps[index].leaves);
         let counts = self.counts.node(node);
         counts.filtered += out.filtered;
+        counts.extra += out.extra;
         counts.absorbed += out.absorbed;
         counts.dropped_late += out.dropped_late;
         counts.late += out.dropped_late;
@@ -420,9 +427,11 @@ impl Chain {
                 operator
                     .on_watermark(watermark, &mut out)
                     .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
+                // Where work is under way, it goes on when that is done.
+                let passed = operator.calls().map_or(Some(watermark), Calls::take_watermark);
                 self.note_state(index)?;
                 self.emit(index, out)?;
-                self.pass_on_watermark(index, watermark)
+                passed.map_or(Ok(()), |watermark| self.pass_on_watermark(index, watermark))
             }
             // This node has an event time of its own.
             Work::EventTime(step) => match step.on_input_watermark(watermark) {
@@ -485,6 +494,8 @@ impl Chain {
                         .on_watermark(time.watermark, &mut out)
                         .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
                 }
+                // Nothing is under way, and the time goes on with the message.
+                operator.calls().and_then(Calls::take_watermark);
                 self.note_state(index)?;
                 self.emit(index, out)?;
             }

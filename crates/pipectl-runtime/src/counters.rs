@@ -17,7 +17,7 @@ use pipectl_ir::{
 use crate::meters::Meters;
 
 /// How many numbers [`Counts`] has.
-const SLOTS: usize = 9;
+const SLOTS: usize = 10;
 
 /// The code of late records, whether they became dead letters or were dropped.
 const LATE: &str = "late";
@@ -67,11 +67,11 @@ impl Counters {
     pub(crate) fn without(&self, node: usize, refused: u64) -> Counts {
         let at = |index: usize| self.nodes.get(node).map_or(0, |counts| counts[index].load(Ordering::Acquire));
         // Tasks write what came in first, and it is read last: no record is seen to go out that is not seen to come in.
-        let (dead_results, released, late, dropped_late) = (at(8), at(7), at(6), at(5));
+        let (extra, dead_results, released, late, dropped_late) = (at(9), at(8), at(7), at(6), at(5));
         let (absorbed, dead_lettered, filtered) = (at(4), at(3), at(2));
         let output = at(1).saturating_sub(refused);
         let input = at(0);
-        Counts { input, output, filtered, dead_lettered, absorbed, dropped_late, late, released, dead_results }
+        Counts { input, output, filtered, dead_lettered, absorbed, dropped_late, late, released, dead_results, extra }
     }
 
     /// The dead letters and dropped late records of a node by the code of their reason.
@@ -139,6 +139,7 @@ impl Counters {
             counts.late,
             counts.released,
             counts.dead_results,
+            counts.extra,
         ];
         for (slot, value) in slots.iter().zip(values) {
             if value > 0 {

@@ -73,7 +73,8 @@ impl Gate {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+    /// As [`Gate::next`].
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         // One round over the inputs, starting where the last event came from plus one, so that none starves and the
         // order follows from the messages alone.
         let count = self.inputs.len();

@@ -1,8 +1,9 @@
 //! What a step of a chain does: an operator, or the event time that the chain itself looks after.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use pipectl_contract::{OpenContext, Operator, OperatorError};
+use pipectl_host::Host;
 use pipectl_ir::physical::Operation;
 use pipectl_process::{sql::SqlOperator, window::WindowOperator};
 
@@ -27,6 +28,7 @@ impl Work {
         node: &str,
         (subtask, per_partition): (u32, bool),
         connectors: &dyn Connectors,
+        (host, directory): (&Host, &Path),
         together: Option<Arc<Together>>,
     ) -> Result<Self, OperatorError> {
         Ok(Self::Operator(match operation {
@@ -47,7 +49,9 @@ impl Work {
                 let processor = connectors.registry().find_processor(kind);
                 let unknown = || OperatorError(format!("this build has no processor of kind `{kind}`"));
                 let (node, input) = (node.to_owned(), input.clone());
-                let context = OpenContext { node, input, subtask, late: *late, at_end: *at_end };
+                let (host, directory) = (host.clone(), directory.to_owned());
+                let (late, at_end) = (*late, *at_end);
+                let context = OpenContext { node, input, subtask, late, at_end, host, directory };
                 processor.ok_or_else(unknown)?.open(options, context)?
             }
         }))

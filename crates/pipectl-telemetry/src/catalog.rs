@@ -101,7 +101,7 @@ fn in_flight(view: &NodeView<'_>) -> u64 {
     let (run, metrics) = (&view.run, &view.node.metrics);
     let kept = if view.node.stateful { run.absorbed } else { run.output.saturating_sub(metrics.refused) };
     let dead: u64 = metrics.dead_letters.values().sum();
-    let came = run.input + view.node.before.in_flight(view.node.stateful) + run.dead_results;
+    let came = run.input + view.node.before.in_flight(view.node.stateful) + run.dead_results + run.extra;
     came.saturating_sub(kept + run.filtered + run.dropped_late + dead)
 }
 
@@ -140,6 +140,11 @@ pub const METRICS: &[Metric] = &[
         "pipectl_node_records_out_total",
         Read::NodeCount(|view| Some(view.run.output)),
         "Records that the node has passed on, each once however many nodes read it; for a sink, records written.",
+    ),
+    metric(
+        "pipectl_node_records_extra_total",
+        Read::NodeCount(|view| (view.node.role == "processor" && !view.node.stateful).then_some(view.run.extra)),
+        "Of the records passed on, those beyond the first that a record gave.",
     ),
     metric(
         "pipectl_node_records_filtered_total",

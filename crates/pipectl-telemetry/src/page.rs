@@ -40,7 +40,7 @@ data of records:
   `partition=\"{OTHER_PARTITIONS}\"`, with the sum of their records and the longest of their times. It is empty where the service shows no
   partitions.
 
-For every node without state, `records_in = records_out - records_refused + records_filtered + (dead_letters - dead_results) +
+For every node without state, `records_in + records_extra = records_out - records_refused + records_filtered + (dead_letters - dead_results) +
 records_dropped_late + records_in_flight`; for a node with state, `records_aggregated` takes the place of `records_out -
 records_refused`. A stream on a backend shows what this process reads and writes; records that were in it when the run began are in
 flight, too.

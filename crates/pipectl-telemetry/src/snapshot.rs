@@ -55,6 +55,7 @@ pub(crate) fn of_this_run(node: &NodeReport) -> Counts {
         late: now.late.saturating_sub(before.late),
         released: now.released.saturating_sub(before.released),
         dead_results: now.dead_results.saturating_sub(before.dead_results),
+        extra: now.extra.saturating_sub(before.extra),
     }
 }
 

@@ -9,7 +9,7 @@ use pipectl_compile::Compiled;
 use pipectl_contract::Registry;
 use pipectl_diag::{Diagnostic, Diagnostics, SourceMap, codes};
 use pipectl_host::Host;
-use pipectl_ir::NodeKind;
+use pipectl_ir::dag::{NodeKind, ProcessorNode, ProcessorStep};
 use pipectl_plan::{MeetAgain, lower_regions};
 use pipectl_spec::{Input, Loaded, Resolver, model::Pipeline};
 
@@ -124,13 +124,22 @@ pub(crate) fn compile(source: &mut Source, registry: &Registry) -> Vec<Compiled>
     compiled
 }
 
-/// Reports what sources need and is not there, before anything runs.
+/// Reports what sources and processors need and is not there, before anything runs.
 pub(crate) fn look_for_inputs(source: &mut Source, compiled: &[Compiled], registry: &Registry) {
     for (_, node) in compiled.iter().flat_map(|compiled| compiled.dag.nodes()) {
-        let NodeKind::Source(of) = &node.kind else { continue };
-        let Some(kind) = registry.find_source(&of.kind) else { continue };
-        let missing = kind.missing(&of.options, Path::new(""));
-        source.diagnostics.extend(missing.under(&node.path.key(of.kind.as_str())));
+        let here = Path::new("");
+        let (kind, missing) = match &node.kind {
+            NodeKind::Source(of) => {
+                let Some(kind) = registry.find_source(&of.kind) else { continue };
+                (&of.kind, kind.missing(&of.options, here))
+            }
+            NodeKind::Processor(ProcessorNode { step: ProcessorStep::Other { kind, options }, .. }) => {
+                let Some(found) = registry.find_processor(kind) else { continue };
+                (kind, found.missing(options, here))
+            }
+            _ => continue,
+        };
+        source.diagnostics.extend(missing.under(&node.path.key(kind.as_str())));
     }
 }
 

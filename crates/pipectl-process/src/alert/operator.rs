@@ -96,7 +96,7 @@ impl AlertOperator {
     /// # Errors
     /// If the options do not go with the input.
     pub fn new(options: &AlertOptions, context: OpenContext) -> Result<Self, OperatorError> {
-        let OpenContext { node, input, subtask, late, at_end } = context;
+        let OpenContext { node, input, subtask, late, at_end, .. } = context;
         let compile = |sql: &str| super::compile(sql, &input);
         let fire = &options.fire;
         // On lines of their own, since an expression can end in a comment.

@@ -17,7 +17,15 @@ fn schema() -> Schema {
 
 fn operator(options: Value, late: LatePolicy) -> AlertOperator {
     let options: AlertOptions = serde_json::from_value(options).expect("options");
-    let context = OpenContext { node: "low".to_owned(), input: schema(), subtask: 3, late, at_end: AtEnd::default() };
+    let context = OpenContext {
+        node: "low".to_owned(),
+        input: schema(),
+        subtask: 3,
+        late,
+        at_end: AtEnd::default(),
+        host: pipectl_host::Host::real(),
+        directory: std::path::PathBuf::new(),
+    };
     AlertOperator::new(&options, context).expect("an operator")
 }
 
