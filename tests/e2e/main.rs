@@ -17,6 +17,7 @@ mod crash;
 mod determinism;
 mod exact;
 mod files;
+mod functions;
 mod meeting;
 mod metrics;
 mod readers;

@@ -125,6 +125,47 @@ spec:
     counts_out: { from: counts, object_store: {} }
 ";
 
+/// A function of each record alone, and one with state, which ends its process now and then.
+const FUNCTIONS: &str = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: functions }
+spec:
+  checkpoint: { every: 200ms }
+  sources:
+    fast:
+      simulate: { model: sensors, devices: 9, rate: 3000/s, records: 6000, seed: 6, disorder: 300ms }
+      to: stream
+  streams:
+    stream: { key: sensor_id, partitions: 2, time: { field: timestamp, lateness: 450ms } }
+  processors:
+    split: { from: stream, function: { file: FILE, handler: split, returns: { half: int64! }, keep: [sensor_id, timestamp] } }
+    counted: { from: stream, function: { file: FILE, handler: counted, key: [sensor_id], returns: { n: int64! } } }
+    halves: { sql: 'SELECT half, count(*) AS n FROM split GROUP BY half, tumble(INTERVAL ''1 second'')' }
+  sinks:
+    counted_out: { from: counted, object_store: {} }
+    halves_out: { from: halves, object_store: {} }
+";
+
+/// The file of these functions.
+const FUNCTIONS_FILE: &str = r#"
+import os
+
+def split(record):
+    number = record["timestamp"].microsecond // 1000
+    if number % 97 == 0:
+        return None
+    if number % 89 == 0:
+        raise ValueError("89")
+    return [{"half": half} for half in range(1 + number % 2)]
+
+def counted(record, context):
+    context.state["n"] = context.state.get("n", 0) + 1
+    if record["timestamp"].microsecond // 1000 == 500 and record["sensor_id"].endswith("3"):
+        os._exit(3)
+    return {"n": context.state["n"]}
+"#;
+
 fn plan(spec: &str) -> PhysicalPlan {
     let file = tempfile::NamedTempFile::with_suffix(".yaml").expect("a file");
     std::fs::write(file.path(), spec).expect("written");
@@ -317,6 +358,24 @@ fn crashes_change_nothing_about_alerts() {
     assert!(report.nodes.iter().any(|node| node.name == "warm" && node.counts.late > 100), "late records");
     for seed in seeds() {
         disturbed(ALERTS, seed, false);
+    }
+}
+
+#[test]
+fn crashes_change_nothing_about_functions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("functions.py");
+    std::fs::write(&file, FUNCTIONS_FILE).expect("written");
+    let spec = FUNCTIONS.replace("FILE", &file.display().to_string());
+    let (published, report) = undisturbed(&plan(&spec));
+    let count = |sink: &str| published[sink].len();
+    assert!(count("counted_out") > 5_000 && count("dead-letters") > 20, "rows");
+    let split = report.nodes.iter().find(|node| node.name == "split").expect("a node").counts;
+    assert!(split.extra > 1_000 && split.filtered > 20 && split.dead_lettered > 20, "{split:?}");
+    // Each start of a worker takes as long as a whole run otherwise.
+    let is_full = Host::real().variable("PIPECTL_TESTS").is_some_and(|tests| tests == "full");
+    for seed in seeds().into_iter().take(if is_full { 3 } else { 1 }) {
+        disturbed(&spec, seed, false);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use pipectl_backend_memory::Memory;
 use pipectl_connect_files::{FileSink, FileSource, StdinSource, StdoutSink, TailSource};
+use pipectl_connect_function::Function;
 use pipectl_connect_object_store::ObjectStore;
 use pipectl_connect_simulate::Simulate;
 use pipectl_connect_table::Table;
@@ -22,6 +23,7 @@ pub fn registry() -> Registry {
         .source(StdinSource)
         .processor(Parse)
         .processor(AlertProcessor)
+        .processor(Function)
         .sink(ObjectStore)
         .sink(Table)
         .sink(FileSink)

@@ -145,6 +145,7 @@ fn meaning(code: &str) -> &'static str {
         "too_far_ahead" => "their event time is beyond `max_ahead`",
         "cast" | "evaluate" => "an expression has no value for them",
         "source" => "the source could not read them as records",
+        "function" => "the function failed at them, or returned what the node does not say",
         "sink_rejected" => "the sink refused them",
         _ => "the dead letters give the reason of each",
     }

@@ -1,0 +1,303 @@
+//! The operator: hands records to the worker, a call at a time, and takes what it gives in their order.
+
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use arrow_array::RecordBatch;
+use pipectl_contract::{Calls, OpenContext, Operator, OperatorError, Output};
+use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, encode::jsonl};
+use pipectl_host::Host;
+
+use crate::{
+    call::{Answer, Call, Caller},
+    kept::KeyedState,
+    options::FunctionOptions,
+    plan::Plan,
+    rows::{Rows, broken},
+    worker::{Launch, StartError},
+};
+
+/// Records of one call: what one write to the worker and its memory can take.
+const ROWS: usize = 4096;
+/// Batches that wait while one is with the worker.
+const WAITING: usize = 2;
+
+/// The running form of a `function` processor.
+pub struct FunctionOperator {
+    node: String,
+    file: PathBuf,
+    launch: Launch,
+    host: Host,
+    input: Schema,
+    /// The columns whose values have a state of their own.
+    key: Schema,
+    rows: Rows,
+    kept: KeyedState,
+    /// What is to be done, in order.
+    waiting: VecDeque<Job>,
+    /// Batches among `waiting`.
+    batches: usize,
+    running: Option<Running>,
+    /// Where calls are made, while none is.
+    caller: Option<Caller>,
+    /// The newest watermark that came, and the newest that is done with.
+    watermark: Micros,
+    passed: Micros,
+    /// Whether `passed` has grown since it was asked for.
+    has_passed: bool,
+}
+
+enum Job {
+    /// Load the function.
+    Load,
+    Records(Batch),
+    Watermark(Micros),
+}
+
+struct Running {
+    what: Task,
+    call: Pin<Box<dyn Future<Output = Called> + Send>>,
+}
+
+enum Task {
+    Load,
+    Records(Batch),
+}
+
+/// Where a call was made, and what came of it.
+type Called = (Caller, Result<Answer, StartError>);
+
+impl std::fmt::Debug for FunctionOperator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FunctionOperator").field("node", &self.node).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl FunctionOperator {
+    /// An operator for an input of these columns. Its worker is started when the runtime first asks for answers.
+    ///
+    /// # Errors
+    /// What `check` of the kind finds.
+    pub fn new(options: &FunctionOptions, context: OpenContext) -> Result<Self, OperatorError> {
+        let OpenContext { node, input, host, directory, .. } = context;
+        let plan = Plan::new(options, Some(&input)).map_err(|problems| {
+            OperatorError(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
+        })?;
+        let file = directory.join(&options.file);
+        let whole = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
+        let launch = Launch {
+            node: node.clone(),
+            language: plan.language,
+            program: match options.programs().into_iter().find(|(option, _)| *option == plan.language.option) {
+                Some((_, Some(program))) => program.clone(),
+                _ => plan.language.program.to_owned(),
+            },
+            hello: plan.hello(options, &input, &whole),
+            timeout: options.timeout.0,
+            memory: options.memory.0,
+        };
+        let key = input.project(|field| options.key.contains(&field.name));
+        Ok(Self {
+            caller: Some(Caller::new(launch.clone())),
+            node,
+            file,
+            launch,
+            host,
+            rows: Rows::new(&plan, !key.fields().is_empty()),
+            input,
+            key,
+            kept: KeyedState::default(),
+            waiting: VecDeque::from([Job::Load]),
+            batches: 0,
+            running: None,
+            watermark: START_OF_TIME,
+            passed: START_OF_TIME,
+            has_passed: false,
+        })
+    }
+
+    fn is_keyed(&self) -> bool {
+        !self.key.fields().is_empty()
+    }
+
+    /// Begins what is next; answers whether something is under way.
+    fn begin(&mut self) -> Result<bool, OperatorError> {
+        while self.running.is_none() {
+            match self.waiting.pop_front() {
+                None => return Ok(false),
+                Some(Job::Load) => self.run(Task::Load, None),
+                Some(Job::Records(batch)) => {
+                    self.batches -= 1;
+                    let call = self.call(&batch)?;
+                    self.run(Task::Records(batch), Some(call));
+                }
+                Some(Job::Watermark(watermark)) => (self.passed, self.has_passed) = (watermark, true),
+            }
+        }
+        Ok(true)
+    }
+
+    fn run(&mut self, what: Task, call: Option<Call>) {
+        let (host, launch) = (self.host.clone(), self.launch.clone());
+        let caller = self.caller.take();
+        let future = async move {
+            let work = move || {
+                let mut caller = caller.unwrap_or_else(|| Caller::new(launch));
+                let answer = match call {
+                    Some(call) => caller.call(&call),
+                    None => caller.start().map(|()| Answer::default()),
+                };
+                (caller, answer)
+            };
+            host.blocking(work).await
+        };
+        self.running = Some(Running { what, call: Box::pin(future) });
+    }
+
+    /// A batch as the worker reads it.
+    fn call(&self, batch: &Batch) -> Result<Call, OperatorError> {
+        let columns = batch.columns.as_ref().ok_or_else(|| broken("a batch has no columns"))?;
+        let (mut rows, mut ends) = (Vec::new(), Vec::new());
+        jsonl::write_rows(columns, &self.input, &mut rows, &mut ends).map_err(broken)?;
+        let (mut keys, mut kept) = (None, crate::call::Kept::default());
+        if self.is_keyed() {
+            let of_rows = self.keys(columns)?;
+            kept = self.kept.of(of_rows.iter().map(String::as_str));
+            keys = Some(of_rows);
+        }
+        Ok(Call { rows, ends, keys, kept, watermark: known(self.passed) })
+    }
+
+    /// The key of each row: the JSON of its columns.
+    fn keys(&self, columns: &RecordBatch) -> Result<Vec<String>, OperatorError> {
+        let schema = &self.key;
+        let indices = schema.names().map(|name| columns.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>();
+        let columns = columns.project(&indices.map_err(broken)?).map_err(broken)?;
+        let (mut text, mut ends) = (Vec::new(), Vec::new());
+        jsonl::write_rows(&columns, schema, &mut text, &mut ends).map_err(broken)?;
+        let mut start = 0;
+        let keys = ends.into_iter().map(|end| {
+            let key = String::from_utf8_lossy(&text[start..end]).trim_end().to_owned();
+            start = end;
+            key
+        });
+        Ok(keys.collect())
+    }
+
+    fn take(&mut self, what: &Task, answer: Answer, out: &mut Output) -> Result<(), OperatorError> {
+        if let Task::Records(batch) = what {
+            self.rows.records(batch, &answer, out)?;
+        }
+        self.kept.change(answer.kept);
+        Ok(())
+    }
+
+    /// Why the function cannot be run.
+    fn refusal(&self, error: &StartError) -> OperatorError {
+        let Launch { program, language, .. } = &self.launch;
+        let file = self.file.display();
+        OperatorError(match error {
+            StartError::Program(_) | StartError::Unloaded(_) if !self.file.is_file() => {
+                format!("there is no file `{file}`")
+            }
+            StartError::Program(reason) => {
+                let option = language.option;
+                format!(
+                    "cannot start `{program}`, which runs {}: {reason}; name another one with `{option}`",
+                    language.name
+                )
+            }
+            StartError::Unloaded(fault) if fault.trace.is_empty() => fault.error.clone(),
+            StartError::Unloaded(fault) => format!("cannot load `{file}`: {}\n{}", fault.error, fault.trace.trim_end()),
+            StartError::Lost(lost) => {
+                format!("cannot run `{file}`: the worker {}, again and again", lost.describe(&self.launch))
+            }
+        })
+    }
+}
+
+/// The watermark as a function is told it.
+fn known(watermark: Micros) -> Option<Micros> {
+    (watermark > START_OF_TIME && watermark < END_OF_TIME).then_some(watermark)
+}
+
+impl Operator for FunctionOperator {
+    fn on_batch(&mut self, batch: Batch, _out: &mut Output) -> Result<(), OperatorError> {
+        let mut start = 0;
+        while start < batch.len() {
+            let length = ROWS.min(batch.len() - start);
+            self.waiting.push_back(Job::Records(batch.slice(start, length).map_err(broken)?));
+            self.batches += 1;
+            start += length;
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, watermark: Micros, _out: &mut Output) -> Result<(), OperatorError> {
+        if watermark <= self.watermark {
+            return Ok(());
+        }
+        self.watermark = watermark;
+        match self.waiting.back_mut() {
+            // Nothing came between them.
+            Some(Job::Watermark(before)) => *before = watermark,
+            None if self.running.is_none() => (self.passed, self.has_passed) = (watermark, true),
+            _ => self.waiting.push_back(Job::Watermark(watermark)),
+        }
+        Ok(())
+    }
+
+    fn calls(&mut self) -> Option<&mut dyn Calls> {
+        Some(self)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<u8>, OperatorError> {
+        self.kept.write()
+    }
+
+    fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+        if snapshot.is_empty() { Ok(()) } else { self.kept.read(snapshot) }
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.kept.bytes()
+    }
+}
+
+impl Calls for FunctionOperator {
+    fn has_room(&self) -> bool {
+        self.batches < WAITING
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.running.is_some() || !self.waiting.is_empty()
+    }
+
+    fn poll_answer(&mut self, context: &mut Context<'_>, out: &mut Output) -> Poll<Result<(), OperatorError>> {
+        match self.begin() {
+            Ok(true) => {}
+            // The watermark may have passed.
+            Ok(false) => return if self.has_passed { Poll::Ready(Ok(())) } else { Poll::Pending },
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let Poll::Ready((caller, answer)) = running.call.as_mut().poll(context) else { return Poll::Pending };
+        let what = self.running.take().map(|running| running.what);
+        self.caller = Some(caller);
+        let taken = match (what, answer) {
+            (Some(what), Ok(answer)) => self.take(&what, answer, out),
+            (_, Err(error)) => Err(self.refusal(&error)),
+            (None, Ok(_)) => Ok(()),
+        };
+        // What needs no call is done now, so that a watermark leaves with the answers before it.
+        Poll::Ready(taken.and_then(|()| self.begin().map(drop)))
+    }
+
+    fn take_watermark(&mut self) -> Option<Micros> {
+        std::mem::take(&mut self.has_passed).then_some(self.passed)
+    }
+}

@@ -1,0 +1,443 @@
+# Runs a user's function for pipectl: reads calls from the pipe that was standard input, answers on the one that was
+# standard output. Each message is a length (4 bytes, little endian), one letter, and that many bytes. Python 3.8 and later.
+import base64
+import datetime
+import decimal
+import importlib.util
+import inspect
+import io
+import json
+import os
+import struct
+import sys
+import threading
+import time
+import traceback
+import types
+
+UTC = datetime.timezone.utc
+# Answers are sent when a record has taken longer than this since the last time, in seconds: the runtime then knows which
+# record is slow, and fast ones share a write.
+PATIENCE = 0.05
+# Bytes of answers that are sent together.
+ENOUGH = 1 << 18
+
+
+class Pipes:
+    """The way to the runtime, out of the way of what the function prints and reads."""
+
+    def __init__(self):
+        self.source = os.fdopen(os.dup(0), "rb", buffering=1 << 16)
+        self.target = os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        # What the function prints is a log.
+        os.dup2(2, 1)
+        sys.stdout = io.TextIOWrapper(os.fdopen(os.dup(1), "wb", buffering=0), errors="replace", line_buffering=True)
+        self.waiting = []
+        self.size = 0
+        self.process = os.getpid()
+
+    def read(self):
+        """The next message; nothing when the runtime has gone."""
+        head = self.source.read(5)
+        if len(head) < 5:
+            return None
+        size, letter = struct.unpack("<IB", head)
+        body = self.source.read(size)
+        return (chr(letter), body) if len(body) == size else None
+
+    def put(self, letter, *parts):
+        size = sum(map(len, parts))
+        self.waiting.append(struct.pack("<IB", size, ord(letter)))
+        self.waiting.extend(parts)
+        self.size += size + 5
+
+    def flush(self):
+        data = memoryview(b"".join(self.waiting))
+        self.waiting, self.size = [], 0
+        while data:
+            data = data[os.write(self.target, data):]
+
+
+def stay_with_the_runtime():
+    """Ends when the runtime is gone, also where the function hangs."""
+    parent = os.getppid()
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+# --- values
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# Whether numbers with a fraction are read as they are written.
+EXACT = False
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def reader(kind):
+    """What makes the value of a column from JSON; nothing where JSON's own is right."""
+    word = kind["type"]
+    if word == "timestamp":
+        return instant
+    if word == "date":
+        return datetime.date.fromisoformat
+    if word == "bytes":
+        return base64.b64decode
+    if word == "decimal":
+        return exact
+    if word == "float64":
+        return float if EXACT else None
+    if word == "list":
+        inner = reader(kind["of"])
+        return inner and (lambda values: [None if value is None else inner(value) for value in values])
+    if word == "struct":
+        inner = readers(kind["fields"])
+        return inner and (lambda value: read_fields(value, inner))
+    return None
+
+
+def readers(columns):
+    found = [(column["name"], reader(column)) for column in columns]
+    return [(name, make) for name, make in found if make]
+
+
+def read_fields(record, made):
+    for name, make in made:
+        value = record[name]
+        if value is not None:
+            record[name] = make(value)
+    return record
+
+
+def other(value):
+    """A value that JSON lacks, as the runtime reads it."""
+    if isinstance(value, datetime.datetime):
+        if value.tzinfo is None:
+            raise TypeError(f"the time {value} has no time zone; make it with datetime.timezone.utc")
+        value = value.astimezone(UTC)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f").rjust(26, "0") + "Z"
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return format(value, "f") if value.is_finite() else str(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return base64.b64encode(value).decode()
+    for method in ("to_pydatetime", "item", "tolist"):
+        # Numbers of numpy, times of pandas.
+        convert = getattr(value, method, None)
+        if callable(convert):
+            return convert()
+    raise TypeError(f"a value of type {type(value).__name__} cannot be passed on")
+
+
+STATE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=other)
+
+
+class Written(float):
+    """A number with a fraction that knows how it was written, for columns of exact numbers."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, text):
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+
+def exact(value):
+    return decimal.Decimal(value.text if isinstance(value, Written) else value)
+
+
+load = json.loads
+load_exact = json.JSONDecoder(parse_float=Written).decode
+
+
+def has_decimals(columns):
+    def is_exact(kind):
+        inner = [kind["of"]] if "of" in kind else kind.get("fields", [])
+        return kind["type"] == "decimal" or any(map(is_exact, inner))
+
+    return any(map(is_exact, columns))
+
+
+def dump(value):
+    return ENCODER.encode(value).encode()
+
+
+def name_of(value):
+    return type(value).__name__
+
+
+# --- the function
+
+
+class Context:
+    """What a function may ask for as its second argument."""
+
+    def __init__(self):
+        #: What the function keeps for the key of this record; a dict that is saved in checkpoints.
+        self.state = None
+        #: The values of the node's `key` in this record.
+        self.key = ()
+        #: No record older than this is expected any more; None while nothing is known.
+        self.watermark = None
+
+
+HERE = name_of.__code__.co_filename
+
+
+class Misuse(Exception):
+    """The function returned what it must not."""
+
+
+class Function:
+    def __init__(self, hello):
+        self.hello = hello
+        path, name = hello["file"], hello["handler"]
+        # As if the file had been started.
+        sys.path[0] = os.path.dirname(path)
+        spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        self.call = getattr(module, name, None)
+        if not callable(self.call):
+            known = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")
+                     and getattr(value, "__module__", None) == spec.name]
+            raise Misuse(f"{os.path.basename(path)} has no function `{name}`"
+                         + (f"; it has {', '.join(f'`{one}`' for one in known)}" if known else ""))
+        self.takes_context = self.arguments(self.call) >= 2
+        global EXACT
+        EXACT = has_decimals(hello["columns"])
+        self.load = (lambda row: load_exact(row.decode())) if EXACT else load
+        self.columns = readers(hello["columns"])
+        self.returned = frozenset(column["name"] for column in hello["returns"])
+        self.key = hello["key"]
+        self.batch = hello["shape"] == "batch"
+        self.context = Context()
+
+    @staticmethod
+    def arguments(call):
+        try:
+            kinds = inspect.signature(call).parameters.values()
+        except (TypeError, ValueError):
+            return 1
+        positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return sum(kind.kind in positional and kind.default is inspect.Parameter.empty for kind in kinds)
+
+    def row(self, result, given):
+        """One result as JSON, if it is what the node says that it returns."""
+        if not isinstance(result, dict):
+            raise Misuse(f"`{self.hello['handler']}` returned a value of type {name_of(result)}; "
+                         "it must return a dict, a list of dicts, or None")
+        if result.keys() != self.returned:
+            slim = {}
+            for name, value in result.items():
+                if name in self.returned:
+                    slim[name] = value
+                elif name in given:
+                    # A column of the record that comes back as it was.
+                    if value is not given[name] and value != given[name]:
+                        raise Misuse(f"the function changes `{name}`, which `returns` does not name")
+                else:
+                    raise Misuse(f"the function returned a field {name!r}, which `returns` does not name")
+            result = slim
+        return dump(result)
+
+    def rows(self, result, given):
+        if result is None:
+            return []
+        if isinstance(result, (list, tuple, types.GeneratorType)):
+            return [self.row(one, given) for one in result]
+        return [self.row(result, given)]
+
+
+def fault(error):
+    """What a dead letter says of an exception: only the user's own lines."""
+    kind = type(error)
+    if isinstance(error, Misuse):
+        return dump({"error": str(error), "trace": ""})
+    lines = error.__traceback__
+    while lines is not None and lines.tb_frame.f_code.co_filename == HERE:
+        lines = lines.tb_next
+    text = "".join(traceback.format_exception(kind, error, lines))
+    one = "".join(traceback.format_exception_only(kind, error)).strip().split("\n")[-1]
+    return dump({"error": one, "trace": text[-8000:]})
+
+
+# What a user's code may raise for one record. SystemExit among it: a function that ends the process is restarted, but one
+# that calls exit() has said so in good order.
+def guarded(pipes, number, call, says=True):
+    try:
+        outcome = call()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: B902
+        outcome = None
+        if says:
+            pipes.put("f", struct.pack("<I", number), fault(error))
+    if os.getpid() != pipes.process:
+        # A copy of this process, made by the function, that has come back: it has nothing to say here.
+        os._exit(0)
+    return outcome
+
+
+class Worker:
+    def __init__(self, pipes, function):
+        self.pipes = pipes
+        self.function = function
+        self.sent = 0.0
+        self.changed = set()
+        # The state of each key as JSON.
+        self.states = {}
+
+    def commit(self, number):
+        """Everything before the record of this number is done."""
+        body = {"next": number}
+        if self.function.key:
+            body["states"] = {key: self.states.get(key, "{}") for key in self.changed}
+        self.pipes.put("c", dump(body))
+        self.pipes.flush()
+        self.changed.clear()
+        self.sent = time.monotonic()
+
+    def enter(self, key):
+        """Makes the state of this key what the function sees, as it would be after a restart."""
+        context = self.function.context
+        context.state = load(self.states.get(key, "{}"))
+
+    def leave(self, key):
+        """Keeps what the function has made of the state."""
+        context = self.function.context
+        if not isinstance(context.state, dict):
+            raise Misuse(f"`context.state` is a value of type {name_of(context.state)}; it must stay a dict")
+        try:
+            self.states[key] = STATE.encode(context.state)
+        except (TypeError, ValueError) as error:
+            raise Misuse(f"`context.state` holds what JSON cannot: {error}") from None
+        self.changed.add(key)
+
+    def attempt(self, number, key, call):
+        """Calls and answers; a call that fails changes no state."""
+        def whole():
+            made = call()
+            if key is not None:
+                self.leave(key)
+            return made
+
+        made = guarded(self.pipes, number, whole)
+        if made is not None:
+            self.pipes.put("d", struct.pack("<I", number), b"\n".join(made))
+
+    def records(self, head, rows):
+        function, context = self.function, self.function.context
+        careful, number, keys = head["careful"], head["first"], head.get("keys")
+        for place, row in enumerate(rows):
+            record = read_fields(function.load(row), function.columns)
+            given = dict(record)
+            key = None
+            if keys is not None:
+                key = keys[place]
+                self.enter(key)
+                context.key = tuple(record[name] for name in function.key)
+            if function.takes_context:
+                self.attempt(number, key, lambda: function.rows(function.call(record, context), given))
+            else:
+                self.attempt(number, key, lambda: function.rows(function.call(record), given))
+            number += 1
+            if careful or self.pipes.size > ENOUGH or time.monotonic() - self.sent > PATIENCE:
+                self.commit(number)
+        self.commit(number)
+
+    def batches(self, head, rows):
+        """Calls with all records; where that fails with ever fewer, until the ones at fault stand alone."""
+        function = self.function
+        if head["careful"]:
+            for place, row in enumerate(rows):
+                self.part(head["first"] + place, [row])
+                self.commit(head["first"] + place + 1)
+            return
+        todo = [(head["first"], rows)]
+        while todo:
+            first, part = todo.pop()
+            if not self.part(first, part):
+                half = len(part) // 2
+                todo += [(first + half, part[half:]), (first, part[:half])]
+                continue
+            self.commit(first + len(part))
+
+    def part(self, first, rows):
+        """Answers whether these records are answered."""
+        function = self.function
+        records = [read_fields(function.load(row), function.columns) for row in rows]
+        given = [dict(record) for record in records]
+
+        def whole():
+            results = function.call(records, function.context) if function.takes_context else function.call(records)
+            if not isinstance(results, (list, tuple)) or len(results) != len(rows):
+                found = f"{len(results)} results" if isinstance(results, (list, tuple)) else f"a value of type {name_of(results)}"
+                raise Misuse(f"`{function.hello['handler']}` returned {found} for {len(rows)} records; "
+                             "it must return a list with one for each")
+            return [function.rows(*one) for one in zip(results, given)]
+
+        made = guarded(self.pipes, first, whole, len(rows) == 1)
+        if made is None:
+            return len(rows) == 1
+        for place, one in enumerate(made):
+            self.pipes.put("d", struct.pack("<I", first + place), b"\n".join(one))
+        return True
+
+    def call(self, body):
+        lines = body.split(b"\n")
+        head = load(lines[0])
+        function = self.function
+        at = head.get("watermark")
+        function.context.watermark = None if at is None else EPOCH + datetime.timedelta(microseconds=at)
+        self.states = head.get("states", {})
+        self.changed = set()
+        self.sent = time.monotonic()
+        if function.batch:
+            self.batches(head, lines[1:-1])
+        else:
+            self.records(head, lines[1:-1])
+        self.pipes.put("e")
+        self.pipes.flush()
+
+
+def main():
+    pipes = Pipes()
+    stay_with_the_runtime()
+    while True:
+        message = pipes.read()
+        if message is None:
+            return
+        letter, body = message
+        if letter == "h":
+            try:
+                function = Function(load(body))
+            except BaseException as error:  # noqa: B902
+                pipes.put("x", fault(error))
+                pipes.flush()
+                return
+            worker = Worker(pipes, function)
+            version = ".".join(map(str, sys.version_info[:3]))
+            pipes.put("r", dump({"version": version}))
+            pipes.flush()
+        elif letter == "b":
+            worker.call(body)
+
+
+main()
