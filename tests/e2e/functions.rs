@@ -298,6 +298,138 @@ export async function process_batch(records) {
     assert_eq!(dead(&lab).into_keys().collect::<Vec<_>>(), [17]);
 }
 
+/// A function as a sink over the same orders.
+fn sink_lab(file: &str, options: &str, function: &str, count: u32) -> Lab {
+    let lab = lab("", function, count);
+    let sink = format!("    out: {{ from: orders, function: {{ file: {file}, {options} }} }}\n");
+    let whole = spec("");
+    let (before, _) = whole.split_once("  processors:").expect("processors");
+    lab.write("orders.yaml", format!("{before}  sinks:\n{sink}"));
+    lab.write(file, function);
+    lab
+}
+
+/// The handler of a course on Kinesis, as it is.
+const HANDLER: &str = "
+import json
+
+def lambda_handler(event, context):
+    for record in event['Records']:
+        payload = json.loads(record['kinesis']['data'])
+        print(f\"order {payload['id']} of {payload['user']}\")
+";
+
+#[test]
+fn a_handler_of_aws_lambda_runs_as_it_is() {
+    let lab = sink_lab("handler.py", "shape: lambda_kinesis, data: text", HANDLER, 250);
+    let run = lab.run(&["apply", "orders.yaml"]).code(0);
+    let printed: Vec<&str> = run.stderr.lines().filter(|line| line.contains(" of bea")).collect();
+    assert_eq!(printed.len(), 83, "{}", run.stderr);
+    assert!(run.stderr.contains("order 250 of ann") && run.stderr.contains("calls of handler.py"), "{}", run.stderr);
+    // As the service sends it, the payload is base64, which this handler cannot read: each record is a dead letter.
+    let lab = sink_lab("handler.py", "shape: lambda_kinesis", HANDLER, 5);
+    lab.run(&["apply", "orders.yaml"]).code(0);
+    let letters = json_lines(lab.path("out/orders/dead-letters.jsonl"));
+    assert_eq!(letters.len(), 5);
+    assert!(letters[0]["message"].as_str().expect("why").starts_with("json.decoder.JSONDecodeError"), "{}", letters[0]);
+    assert!(letters[0]["message"].as_str().expect("why").contains("handler.py\", line 6"), "{}", letters[0]);
+}
+
+#[test]
+fn batch_item_failures_are_called_again_from_the_lowest_on() {
+    let python = "
+import base64, json
+calls = {}
+
+def lambda_handler(event, context):
+    assert len(event['Records']) <= 10 and context.get_remaining_time_in_millis() > 1000
+    failures = []
+    for record in event['Records']:
+        data = json.loads(base64.b64decode(record['kinesis']['data']))
+        calls[data['id']] = calls.get(data['id'], 0) + 1
+        open('calls.txt', 'a').write(f\"{data['id']} {record['kinesis']['sequenceNumber']}\\n\")
+        if data['id'] == 13 or (data['id'] == 17 and calls[17] < 5):
+            failures.append({'itemIdentifier': record['kinesis']['sequenceNumber']})
+    event['Records'].clear()
+    return {'batchItemFailures': failures}
+";
+    let node = "
+const fs = require('fs');
+const calls = {};
+exports.handler = (event, context, callback) => {
+  if (event.Records.length > 10 || context.getRemainingTimeInMillis() < 1000) throw new Error('not as the service does it');
+  const failures = [];
+  for (const { kinesis } of event.Records) {
+    const data = JSON.parse(Buffer.from(kinesis.data, 'base64').toString());
+    calls[data.id] = (calls[data.id] ?? 0) + 1;
+    fs.appendFileSync('calls.txt', `${data.id} ${kinesis.sequenceNumber}\\n`);
+    if (data.id === 13 || (data.id === 17 && calls[17] < 5)) failures.push({ itemIdentifier: kinesis.sequenceNumber });
+  }
+  event.Records.length = 0;
+  callback(null, { batchItemFailures: failures });
+};
+";
+    for (file, function) in [("handler.py", python), ("handler.cjs", node)] {
+        let lab = sink_lab(file, "shape: lambda_kinesis, batch_size: 10", function, 30);
+        lab.run(&["apply", "orders.yaml"]).code(0);
+        let calls = fs::read_to_string(lab.path("calls.txt")).expect("calls");
+        let count = |id: u32| calls.lines().filter(|line| line.starts_with(&format!("{id} "))).count();
+        // 13 three times, each with what came after it in its batch; then 17 once more.
+        assert_eq!((count(12), count(13), count(14), count(17), count(21)), (1, 3, 4, 5, 1), "{file}: {calls}");
+        let letters = json_lines(lab.path("out/orders/dead-letters.jsonl"));
+        assert_eq!(letters.len(), 1, "{file}");
+        assert!(letters[0]["payload"].as_str().expect("the record").contains("\"id\":13"), "{}", letters[0]);
+        assert!(letters[0]["message"].as_str().expect("why").contains("batchItemFailures 3 times"), "{}", letters[0]);
+    }
+}
+
+#[test]
+fn a_transformation_for_firehose_runs_as_it_is() {
+    let python = "
+import base64, json
+
+def lambda_handler(event, context):
+    output = []
+    for record in event['records']:
+        data = json.loads(base64.b64decode(record['data']))
+        if data['id'] == 3:
+            output.append({'recordId': record['recordId'], 'result': 'Dropped', 'data': record['data']})
+            continue
+        if data['id'] == 4:
+            output.append({'recordId': record['recordId'], 'result': 'ProcessingFailed', 'data': record['data']})
+            continue
+        if data['id'] == 5:
+            raise KeyError('five')
+        payload = json.dumps({'twice': data['id'] * 2, 'more': 1}) + '\\n'
+        output.append({'recordId': record['recordId'], 'result': 'Ok', 'data': base64.b64encode(payload.encode()).decode()})
+    return {'records': output[::-1]}
+";
+    let node = "
+exports.handler = async (event) => ({
+  records: event.records.map(({ recordId, data }) => {
+    const { id } = JSON.parse(Buffer.from(data, 'base64').toString());
+    if (id === 3) return { recordId, result: 'Dropped', data };
+    if (id === 4) return { recordId, result: 'ProcessingFailed', data };
+    if (id === 5) throw new Error('five');
+    return { recordId, result: 'Ok', data: Buffer.from(JSON.stringify({ twice: id * 2 }) + '\\n').toString('base64') };
+  }),
+});
+";
+    for (file, function) in [("transform.py", python), ("transform.cjs", node)] {
+        let options = "shape: lambda_firehose, returns: { twice: int64! }";
+        let lab = lab(options, "", 20);
+        lab.write("orders.yaml", spec(options).replace("score.py", file));
+        lab.write(file, function);
+        lab.run(&["apply", "orders.yaml"]).code(0);
+        let rows = rows(&lab);
+        assert_eq!(ids(&rows), (1..=20).filter(|id| ![3, 4, 5].contains(id)).collect::<Vec<_>>(), "{file}");
+        assert!(rows.iter().all(|row| row["twice"].as_i64() == row["id"].as_i64().map(|id| id * 2)), "{file}");
+        let dead = dead(&lab);
+        assert_eq!(dead.keys().collect::<Vec<_>>(), [&4, &5], "{file}");
+        assert!(dead[&4].contains("ProcessingFailed") && dead[&5].contains("five"), "{file}: {dead:?}");
+    }
+}
+
 /// Every type, with its extremes and nulls, comes back as it went in.
 #[test]
 fn values_come_back_as_they_went() {

@@ -6,12 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use pipectl_data::units::{Duration, Size};
+use arrow_array::Array as _;
+use arrow_schema::ArrowError;
+use pipectl_data::{Batch, Schema, encode::jsonl};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     frame,
-    worker::{Fault, Launch, Lost, StartError, Worker},
+    launch::{Launch, StartError},
+    worker::{Fault, Lost, Worker},
 };
 
 /// So many records in a row at which a worker was lost are no accident: the function cannot run.
@@ -26,11 +29,35 @@ pub(crate) struct Call {
     pub(crate) ends: Vec<usize>,
     /// The key of each record, if the function keeps state.
     pub(crate) keys: Option<Vec<String>>,
+    /// Where each record comes from, for functions that are told.
+    pub(crate) places: Option<Vec<Place>>,
     /// The state of these keys.
     pub(crate) kept: Kept,
     /// No older record is expected.
     pub(crate) watermark: Option<i64>,
 }
+
+impl Call {
+    /// With the records of a batch of these columns; `told` says whether the function is told where they come from.
+    pub(crate) fn of(batch: &Batch, schema: &Schema, told: bool) -> Result<Self, ArrowError> {
+        let columns = batch.columns.as_ref();
+        let columns = columns.ok_or_else(|| ArrowError::SchemaError("a batch has no columns".to_owned()))?;
+        let mut call = Self::default();
+        jsonl::write_rows(columns, schema, &mut call.rows, &mut call.ends)?;
+        if told {
+            let place = |row: usize| {
+                let key = batch.keys.as_ref().filter(|keys| keys.is_valid(row));
+                let key = key.map(|keys| String::from_utf8_lossy(keys.value(row)).into_owned());
+                (batch.partition, batch.offsets.value(row), batch.arrival.value(row), key)
+            };
+            call.places = Some((0..batch.len()).map(place).collect());
+        }
+        Ok(call)
+    }
+}
+
+/// The partition of a record, its position there, when it came (microseconds since 1970), and its key.
+pub(crate) type Place = (u32, i64, i64, Option<String>);
 
 /// What a function keeps for some keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -64,6 +91,8 @@ struct Head<'a> {
     careful: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    places: Option<&'a [Place]>,
     states: BTreeMap<&'a str, &'a str>,
     watermark: Option<i64>,
 }
@@ -134,21 +163,7 @@ impl Caller {
 
     /// What a dead letter says of a record at which the worker was lost.
     fn fault(&self, lost: &Lost) -> Fault {
-        Fault { error: format!("the worker {} at this record", lost.describe(&self.launch)), trace: String::new() }
-    }
-}
-
-impl Lost {
-    /// What happened, after "the worker".
-    pub(crate) fn describe(&self, launch: &Launch) -> String {
-        match self {
-            Self::Exited(how) => how.clone(),
-            Self::TimedOut => {
-                let timeout = Duration(launch.timeout);
-                format!("took longer than `timeout: {timeout}`")
-            }
-            Self::OutOfMemory => format!("used more than `memory: {}`", Size(launch.memory)),
-        }
+        Fault { error: format!("the worker {} at this record", self.launch.describe(lost)), trace: String::new() }
     }
 }
 
@@ -162,6 +177,7 @@ fn written(call: &Call, changed: &Kept, first: usize, careful: bool) -> Vec<u8> 
         first,
         careful,
         keys: call.keys.as_ref().and_then(|keys| keys.get(first..)),
+        places: call.places.as_ref().and_then(|places| places.get(first..)),
         states,
         watermark: call.watermark,
     };

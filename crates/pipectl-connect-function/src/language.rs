@@ -16,6 +16,8 @@ pub(crate) struct Language {
     /// The arguments after which it runs the worker, whose text comes first on standard input: what `{}` stands for is its
     /// length in bytes, `{memory}` for the memory that it may use in MiB.
     pub(crate) arguments: &'static [&'static str],
+    /// What functions of AWS Lambda are called in examples of the service.
+    pub(crate) lambda_handler: &'static str,
     /// The worker.
     pub(crate) worker: &'static str,
 }
@@ -39,6 +41,7 @@ while len(text) < {}:
     text += part
 exec(compile(text, '<pipectl>', 'exec'))",
     ],
+    lambda_handler: "lambda_handler",
     worker: include_str!("workers/python.py"),
 };
 
@@ -60,6 +63,7 @@ for (let at = 0; at < text.length;) {
 }
 new Function('require', 'load', `${text}\n//# sourceURL=[pipectl]`)(require, (url) => import(url));",
     ],
+    lambda_handler: "handler",
     worker: include_str!("workers/node.cjs"),
 };
 

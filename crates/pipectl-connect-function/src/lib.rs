@@ -7,10 +7,12 @@ mod call;
 mod frame;
 mod kept;
 mod language;
+mod launch;
 mod operator;
 mod options;
 mod plan;
 mod rows;
+mod sink;
 mod worker;
 
 use std::path::Path as File;
@@ -19,7 +21,8 @@ use pipectl_contract::{Checked, NodeContext, OpenContext, Operator, OperatorErro
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes};
 
 pub use operator::FunctionOperator;
-pub use options::{FunctionOptions, Shape};
+pub use options::{Data, FunctionOptions, FunctionSinkOptions, Shape, SinkShape};
+pub use sink::FunctionSink;
 
 /// The kind `function`.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ impl Processor for Function {
     const KIND: &'static str = "function";
 
     fn check(&self, options: &FunctionOptions, node: NodeContext<'_>) -> Checked<ProcessorFacts> {
-        match plan::Plan::new(options, node.input) {
+        match plan::Plan::new(options, node.input, false) {
             Ok(plan) => Checked::ok(plan.facts(options)),
             Err(diagnostics) => Checked { facts: None, diagnostics },
         }

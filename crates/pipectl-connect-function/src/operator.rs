@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    path::PathBuf,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,10 +14,10 @@ use pipectl_host::Host;
 use crate::{
     call::{Answer, Call, Caller},
     kept::KeyedState,
+    launch::{Launch, StartError},
     options::FunctionOptions,
     plan::Plan,
     rows::{Rows, broken},
-    worker::{Launch, StartError},
 };
 
 /// Records of one call: what one write to the worker and its memory can take.
@@ -28,9 +27,9 @@ const WAITING: usize = 2;
 
 /// The running form of a `function` processor.
 pub struct FunctionOperator {
-    node: String,
-    file: PathBuf,
     launch: Launch,
+    /// Whether the function is told where records come from.
+    told: bool,
     host: Host,
     input: Schema,
     /// The columns whose values have a state of their own.
@@ -73,7 +72,7 @@ type Called = (Caller, Result<Answer, StartError>);
 
 impl std::fmt::Debug for FunctionOperator {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FunctionOperator").field("node", &self.node).field("file", &self.file).finish_non_exhaustive()
+        f.debug_struct("FunctionOperator").field("launch", &self.launch).finish_non_exhaustive()
     }
 }
 
@@ -84,27 +83,14 @@ impl FunctionOperator {
     /// What `check` of the kind finds.
     pub fn new(options: &FunctionOptions, context: OpenContext) -> Result<Self, OperatorError> {
         let OpenContext { node, input, host, directory, .. } = context;
-        let plan = Plan::new(options, Some(&input)).map_err(|problems| {
+        let plan = Plan::new(options, Some(&input), false).map_err(|problems| {
             OperatorError(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
         })?;
-        let file = directory.join(&options.file);
-        let whole = std::path::absolute(&file).unwrap_or_else(|_| file.clone());
-        let launch = Launch {
-            node: node.clone(),
-            language: plan.language,
-            program: match options.programs().into_iter().find(|(option, _)| *option == plan.language.option) {
-                Some((_, Some(program))) => program.clone(),
-                _ => plan.language.program.to_owned(),
-            },
-            hello: plan.hello(options, &input, &whole),
-            timeout: options.timeout.0,
-            memory: options.memory.0,
-        };
+        let launch = Launch::new(options, &plan, &node, &input, &directory, None);
         let key = input.project(|field| options.key.contains(&field.name));
         Ok(Self {
             caller: Some(Caller::new(launch.clone())),
-            node,
-            file,
+            told: options.shape.is_lambda(),
             launch,
             host,
             rows: Rows::new(&plan, !key.fields().is_empty()),
@@ -160,16 +146,14 @@ impl FunctionOperator {
 
     /// A batch as the worker reads it.
     fn call(&self, batch: &Batch) -> Result<Call, OperatorError> {
-        let columns = batch.columns.as_ref().ok_or_else(|| broken("a batch has no columns"))?;
-        let (mut rows, mut ends) = (Vec::new(), Vec::new());
-        jsonl::write_rows(columns, &self.input, &mut rows, &mut ends).map_err(broken)?;
-        let (mut keys, mut kept) = (None, crate::call::Kept::default());
-        if self.is_keyed() {
-            let of_rows = self.keys(columns)?;
-            kept = self.kept.of(of_rows.iter().map(String::as_str));
-            keys = Some(of_rows);
+        let mut call = Call::of(batch, &self.input, self.told).map_err(broken)?;
+        call.watermark = known(self.passed);
+        if let (true, Some(columns)) = (self.is_keyed(), &batch.columns) {
+            let keys = self.keys(columns)?;
+            call.kept = self.kept.of(keys.iter().map(String::as_str));
+            call.keys = Some(keys);
         }
-        Ok(Call { rows, ends, keys, kept, watermark: known(self.passed) })
+        Ok(call)
     }
 
     /// The key of each row: the JSON of its columns.
@@ -194,29 +178,6 @@ impl FunctionOperator {
         }
         self.kept.change(answer.kept);
         Ok(())
-    }
-
-    /// Why the function cannot be run.
-    fn refusal(&self, error: &StartError) -> OperatorError {
-        let Launch { program, language, .. } = &self.launch;
-        let file = self.file.display();
-        OperatorError(match error {
-            StartError::Program(_) | StartError::Unloaded(_) if !self.file.is_file() => {
-                format!("there is no file `{file}`")
-            }
-            StartError::Program(reason) => {
-                let option = language.option;
-                format!(
-                    "cannot start `{program}`, which runs {}: {reason}; name another one with `{option}`",
-                    language.name
-                )
-            }
-            StartError::Unloaded(fault) if fault.trace.is_empty() => fault.error.clone(),
-            StartError::Unloaded(fault) => format!("cannot load `{file}`: {}\n{}", fault.error, fault.trace.trim_end()),
-            StartError::Lost(lost) => {
-                format!("cannot run `{file}`: the worker {}, again and again", lost.describe(&self.launch))
-            }
-        })
     }
 }
 
@@ -290,7 +251,7 @@ impl Calls for FunctionOperator {
         self.caller = Some(caller);
         let taken = match (what, answer) {
             (Some(what), Ok(answer)) => self.take(&what, answer, out),
-            (_, Err(error)) => Err(self.refusal(&error)),
+            (_, Err(error)) => Err(OperatorError(self.launch.refusal(&error))),
             (None, Ok(_)) => Ok(()),
         };
         // What needs no call is done now, so that a watermark leaves with the answers before it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     language::Language,
-    options::{FunctionOptions, Shape},
+    options::{Data, FunctionOptions, Shape},
 };
 
 /// The options, understood.
@@ -31,7 +31,7 @@ impl Plan {
     ///
     /// # Errors
     /// Everything that is wrong, with paths relative to the options.
-    pub(crate) fn new(options: &FunctionOptions, input: Option<&Schema>) -> Result<Self, Diagnostics> {
+    pub(crate) fn new(options: &FunctionOptions, input: Option<&Schema>, is_sink: bool) -> Result<Self, Diagnostics> {
         let mut found = Diagnostics::new();
         let language = Language::of(File::new(&options.file));
         if language.is_none() {
@@ -47,12 +47,22 @@ impl Plan {
             let problem = Diagnostic::error(codes::options::OPTION_NOT_FOR_THIS, title);
             found.push(problem.at(&Path::keys([option]), "").help(format!("write `{}: …`", language.option)));
         }
-        if options.returns.is_empty() {
+        if options.returns.is_empty() && !is_sink {
             let problem = Diagnostic::error(codes::options::INVALID_OPTION, "`returns` names no column");
             let help = "name what the function returns, with its type: `returns: { score: float64 }`";
             found.push(problem.at(&Path::keys(["returns"]), "").help(help));
         }
-        if options.shape == Shape::Batch && !options.key.is_empty() {
+        if options.shape == Shape::LambdaKinesis && !is_sink {
+            let title = "a function of `shape: lambda_kinesis` returns no records, so nothing can read it";
+            let problem = Diagnostic::error(codes::options::INVALID_OPTION, title).at(&Path::keys(["shape"]), "");
+            found.push(problem.help("write the node under `sinks`"));
+        }
+        if options.shape == Shape::Record && options.batch_size.is_some() {
+            let title = "`batch_size` is not for `shape: record`, which is called with one";
+            let problem = Diagnostic::error(codes::options::OPTION_NOT_FOR_THIS, title);
+            found.push(problem.at(&Path::keys(["batch_size"]), "").help("leave it out, or write `shape: batch`"));
+        }
+        if options.shape != Shape::Record && !options.key.is_empty() {
             let title = "`key` needs `shape: record`: a batch has records of many keys";
             let problem = Diagnostic::error(codes::options::INVALID_OPTION, title).at(&Path::keys(["shape"]), "");
             found.push(problem.help("leave out `shape`, or `key`"));
@@ -87,7 +97,7 @@ impl Plan {
         let kept = kept.iter().flat_map(Schema::fields);
         let output = kept.map(|field| Field { data_type: field.data_type.logical(), ..field.clone() });
         let output = Schema::new(output.chain(returns.fields().iter().cloned()));
-        let handler = options.handler.clone().unwrap_or_else(|| options.shape.handler().to_owned());
+        let handler = options.handler.clone().unwrap_or_else(|| options.shape.handler(language).to_owned());
         Ok(Self { language, handler, keep, returns, output })
     }
 
@@ -115,9 +125,25 @@ impl Plan {
         }
     }
 
-    /// What a worker is told first. `file` is the way to the file.
-    pub(crate) fn hello(&self, options: &FunctionOptions, input: &Schema, file: &File) -> Vec<u8> {
+    /// What a worker is told first. `file` is the way to the file, `data` how a payload is given.
+    pub(crate) fn hello(
+        &self,
+        options: &FunctionOptions,
+        node: &str,
+        input: &Schema,
+        file: &File,
+        sink: Option<Data>,
+    ) -> Vec<u8> {
         let hello = json!({
+            "node": node,
+            "sink": sink.is_some(),
+            "data": match sink {
+                Some(Data::Text) => "text",
+                _ => "base64",
+            },
+            "batch_size": options.batch_size.unwrap_or_else(|| options.shape.batch_size()),
+            "memory": options.memory.0,
+            "timeout": options.timeout.0.as_secs_f64(),
             "file": file,
             "handler": self.handler,
             "shape": options.shape.word(),

@@ -119,11 +119,8 @@ impl Rows {
     }
 }
 
-/// One line, then where in the user's file it came from.
 fn reason(fault: &Fault) -> Reason {
-    let Fault { error, trace } = fault;
-    let message = if trace.is_empty() { error.clone() } else { format!("{error}\n{}", trace.trim_end()) };
-    Reason { code: FUNCTION, message }
+    Reason { code: FUNCTION, message: fault.text() }
 }
 
 pub(crate) fn broken(error: impl std::fmt::Display) -> OperatorError {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use crate::{
     frame::{self, Frame},
-    language::Language,
+    launch::{Launch, StartError},
 };
 
 /// How often a worker that says nothing is looked at.
@@ -29,22 +29,6 @@ const AFTER_PIPE: Duration = Duration::from_millis(2);
 /// A line of a log is cut after this many bytes.
 const LONGEST_LINE: u64 = 8 * 1024;
 
-/// What to start, and what it may do.
-#[derive(Debug, Clone)]
-pub(crate) struct Launch {
-    /// The name of the node, for the log.
-    pub(crate) node: String,
-    pub(crate) language: &'static Language,
-    /// The interpreter.
-    pub(crate) program: String,
-    /// What the worker is told first (JSON).
-    pub(crate) hello: Vec<u8>,
-    /// How long it may take for one record.
-    pub(crate) timeout: Duration,
-    /// Bytes of resident memory that it may have.
-    pub(crate) memory: u64,
-}
-
 /// Why a worker is no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lost {
@@ -56,17 +40,6 @@ pub(crate) enum Lost {
     OutOfMemory,
 }
 
-/// Why a function cannot be run at all.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum StartError {
-    /// There is no such program, or it may not be run.
-    Program(String),
-    /// The function cannot be loaded.
-    Unloaded(Fault),
-    /// The worker ended before it was ready.
-    Lost(Lost),
-}
-
 /// What went wrong in a user's function.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Fault {
@@ -74,6 +47,14 @@ pub(crate) struct Fault {
     pub(crate) error: String,
     /// Where it came from, in several lines; may be empty.
     pub(crate) trace: String,
+}
+
+impl Fault {
+    /// One line, then where in the user's file it came from.
+    pub(crate) fn text(&self) -> String {
+        let Self { error, trace } = self;
+        if trace.is_empty() { error.clone() } else { format!("{error}\n{}", trace.trim_end()) }
+    }
 }
 
 /// A running worker.

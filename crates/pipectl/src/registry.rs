@@ -2,7 +2,7 @@
 
 use pipectl_backend_memory::Memory;
 use pipectl_connect_files::{FileSink, FileSource, StdinSource, StdoutSink, TailSource};
-use pipectl_connect_function::Function;
+use pipectl_connect_function::{Function, FunctionSink};
 use pipectl_connect_object_store::ObjectStore;
 use pipectl_connect_simulate::Simulate;
 use pipectl_connect_table::Table;
@@ -28,6 +28,7 @@ pub fn registry() -> Registry {
         .sink(Table)
         .sink(FileSink)
         .sink(StdoutSink)
+        .sink(FunctionSink)
         .backend(Memory);
     #[cfg(feature = "kafka")]
     let registry = registry.backend(pipectl_backend_kafka::Kafka);

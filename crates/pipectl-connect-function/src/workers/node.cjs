@@ -2,7 +2,7 @@
 // message is a length (4 bytes, little endian), one letter, and that many bytes. Node 18 and later. `load` imports a module.
 'use strict';
 const fs = require('node:fs');
-const { randomBytes } = require('node:crypto');
+const { randomBytes, randomUUID } = require('node:crypto');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
 const { Worker: Thread } = require('node:worker_threads');
@@ -227,7 +227,7 @@ class UserFunction {
   }
 
   rows(result, given) {
-    if (result === null || result === undefined) return [];
+    if (result === null || result === undefined || this.hello.sink) return [];
     return Array.isArray(result) ? result.map((one) => this.row(one, given)) : [this.row(result, given)];
   }
 }
@@ -239,6 +239,118 @@ function fault(error) {
   const lines = String(error.stack ?? '').split('\n').filter((line) => !/\[pipectl\]|\(node:|at node:|at async Server\./.test(line));
   const first = String(error).split('\n')[0];
   return JSON.stringify({ error: first, trace: lines.length > 1 ? lines.join('\n').slice(0, 8000) : '' });
+}
+
+// --- AWS Lambda, as its service calls it (docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html and
+// docs.aws.amazon.com/firehose/latest/dev/data-transformation.html).
+
+const REGION = 'us-east-1';
+const ACCOUNT = '000000000000';
+// Bytes of one event: the service takes 6 MiB, in base64.
+const LARGEST_EVENT = 4 << 20;
+
+function lambdaContext(hello) {
+  const ends = performance.now() + hello.timeout * 1000;
+  return {
+    functionName: hello.node,
+    functionVersion: '$LATEST',
+    invokedFunctionArn: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${hello.node}`,
+    memoryLimitInMB: String(Math.floor(hello.memory / (1 << 20))),
+    awsRequestId: randomUUID(),
+    logGroupName: `/aws/lambda/${hello.node}`,
+    logStreamName: 'pipectl',
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => Math.max(0, Math.floor(ends - performance.now())),
+  };
+}
+
+/** Records as a stream hands them to a function; it answers at most which of them have failed. */
+const kinesis = {
+  event: (hello, rows, places) => ({
+    Records: rows.map((row, place) => {
+      const [partition, offset, arrival, key] = places[place];
+      return {
+        kinesis: {
+          kinesisSchemaVersion: '1.0',
+          partitionKey: key ?? String(partition),
+          sequenceNumber: String(offset),
+          data: hello.data === 'text' ? row : Buffer.from(row).toString('base64'),
+          approximateArrivalTimestamp: arrival / 1e6,
+        },
+        eventSource: 'aws:kinesis',
+        eventVersion: '1.0',
+        eventID: `shardId-${String(partition).padStart(12, '0')}:${offset}`,
+        eventName: 'aws:kinesis:record',
+        invokeIdentityArn: `arn:aws:iam::${ACCOUNT}:role/pipectl`,
+        awsRegion: REGION,
+        eventSourceARN: `arn:aws:kinesis:${REGION}:${ACCOUNT}:stream/${hello.node}`,
+      };
+    }),
+  }),
+  /** An outcome for each record that is done, in order: its rows, or an error. What follows is called again. */
+  outcomes(hello, result, event) {
+    const done = event.Records.map(() => []);
+    const failures = result?.batchItemFailures;
+    if (!Array.isArray(failures) || failures.length === 0) return done;
+    // As the service has it: everything from the lowest on has failed; all, if one is not known.
+    const at = failures.map((failure) => event.Records.findIndex((record) => record.kinesis.sequenceNumber === failure?.itemIdentifier));
+    return done.slice(0, at.includes(-1) ? 0 : Math.min(...at));
+  },
+};
+
+/** Records as a delivery stream has them transformed. */
+const firehose = {
+  event: (hello, rows, places) => ({
+    invocationId: randomUUID(),
+    deliveryStreamArn: `arn:aws:firehose:${REGION}:${ACCOUNT}:deliverystream/${hello.node}`,
+    region: REGION,
+    records: rows.map((row, place) => ({
+      recordId: [place, places[place][0], places[place][1]].map((number) => String(number).padStart(16, '0')).join(''),
+      approximateArrivalTimestamp: Math.floor(places[place][2] / 1000),
+      data: Buffer.from(row).toString('base64'),
+    })),
+  }),
+  outcomes(hello, result, event) {
+    if (!Array.isArray(result?.records)) throw new Misuse(`\`${hello.handler}\` returned no \`records\``);
+    const found = new Map(result.records.map((record) => [record?.recordId, record]));
+    const isWhole = found.size === result.records.length && found.size === event.records.length && event.records.every(({ recordId }) => found.has(recordId));
+    if (!isWhole) throw new Misuse(`\`${hello.handler}\` did not return each recordId once`);
+    return event.records.map(({ recordId }) => firehose.outcome(found.get(recordId)));
+  },
+  outcome(record) {
+    if (record.result === 'Dropped') return [];
+    if (record.result === 'ProcessingFailed') return new Misuse('the function answered ProcessingFailed');
+    if (record.result !== 'Ok') return new Misuse(`the function answered the result '${record.result}'; it must be Ok, Dropped or ProcessingFailed`);
+    if (typeof record.data !== 'string') return new Misuse('the function answered data that is not base64');
+    return Buffer.from(record.data, 'base64').toString().split('\n').filter((line) => line.trim() !== '');
+  },
+};
+
+const LAMBDA = { lambda_kinesis: kinesis, lambda_firehose: firehose };
+// How often a record that `batchItemFailures` names is called in all.
+const ATTEMPTS = 3;
+
+/** Calls a handler with a promise or a callback. */
+function invoke(call, event, context) {
+  if (call.length < 3) return call(event, context);
+  return new Promise((resolve, reject) => {
+    call(event, context, (error, result) => (error ? reject(error) : resolve(result)));
+  });
+}
+
+/** Records in parts that one call can take, as a stack: the first on top. */
+function parts(first, rows, most) {
+  const made = [];
+  let [start, bytes] = [0, 0];
+  rows.forEach((row, place) => {
+    if (place > start && (place - start >= most || bytes + row.length > LARGEST_EVENT)) {
+      made.push([first + start, rows.slice(start, place)]);
+      [start, bytes] = [place, 0];
+    }
+    bytes += row.length;
+  });
+  made.push([first + start, rows.slice(start)]);
+  return made.reverse();
 }
 
 class Server {
@@ -316,7 +428,7 @@ class Server {
 
   /** Calls with all records; where that fails with ever fewer, until the ones at fault stand alone. */
   async batches(head, rows) {
-    const todo = head.careful ? rows.map((row, place) => [head.first + place, [row]]).reverse() : [[head.first, rows]];
+    const todo = parts(head.first, rows, head.careful ? 1 : this.user.hello.batch_size);
     while (todo.length > 0) {
       const [first, part] = todo.pop();
       if (await this.part(first, part)) {
@@ -336,6 +448,10 @@ class Server {
     const given = records.map((record) => ({ ...record }));
     try {
       const results = await call(records, user.context);
+      if (user.hello.sink) {
+        rows.forEach((_, place) => put('d', first + place, ''));
+        return true;
+      }
       if (!Array.isArray(results) || results.length !== rows.length) {
         const found = Array.isArray(results) ? `${results.length} results` : `a ${typeof results}`;
         throw new Misuse(`\`${user.hello.handler}\` returned ${found} for ${rows.length} records; it must return an array with one for each`);
@@ -348,6 +464,41 @@ class Server {
     return true;
   }
 
+  /** Calls a handler of AWS Lambda. */
+  async events(head, rows) {
+    const { call, hello } = this.user;
+    const shape = LAMBDA[hello.shape];
+    const tries = new Map();
+    const todo = parts(head.first, rows, head.careful ? 1 : hello.batch_size);
+    while (todo.length > 0) {
+      const [first, part] = todo.pop();
+      const event = shape.event(hello, part, head.places.slice(first - head.first, first - head.first + part.length));
+      let made = null;
+      try {
+        made = shape.outcomes(hello, await invoke(call, structuredClone(event), lambdaContext(hello)), event);
+      } catch (error) {
+        if (part.length > 1) {
+          const half = part.length >> 1;
+          todo.push([first + half, part.slice(half)], [first, part.slice(0, half)]);
+          continue;
+        }
+        put('f', first, fault(error));
+      }
+      made?.forEach((one, place) => (one instanceof Misuse ? put('f', first + place, fault(one)) : put('d', first + place, one.join('\n'))));
+      let done = made === null ? part.length : made.length;
+      if (done < part.length) {
+        const at = first + done;
+        tries.set(at, (tries.get(at) ?? 0) + 1);
+        if (tries.get(at) >= ATTEMPTS) {
+          put('f', at, fault(new Misuse(`the function named this record in batchItemFailures ${ATTEMPTS} times`)));
+          done += 1;
+        }
+        if (done < part.length) todo.push([first + done, part.slice(done)]);
+      }
+      this.commit(first + done);
+    }
+  }
+
   async serve(body) {
     const lines = body.toString().split('\n');
     const head = JSON.parse(lines[0]);
@@ -356,7 +507,8 @@ class Server {
     this.changed.clear();
     this.sent = performance.now();
     const rows = lines.slice(1, -1);
-    if (this.user.hello.shape === 'batch') await this.batches(head, rows);
+    if (this.user.hello.shape in LAMBDA) await this.events(head, rows);
+    else if (this.user.hello.shape === 'batch') await this.batches(head, rows);
     else await this.records(head, rows);
     put('e', null, '');
     flush();

@@ -1,6 +1,7 @@
 # Runs a user's function for pipectl: reads calls from the pipe that was standard input, answers on the one that was
 # standard output. Each message is a length (4 bytes, little endian), one letter, and that many bytes. Python 3.8 and later.
 import base64
+import copy
 import datetime
 import decimal
 import importlib.util
@@ -14,6 +15,7 @@ import threading
 import time
 import traceback
 import types
+import uuid
 
 UTC = datetime.timezone.utc
 # Answers are sent when a record has taken longer than this since the last time, in seconds: the runtime then knows which
@@ -82,8 +84,12 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 EXACT = False
 
 
-def instant(text):
+def instant_of_old_pythons(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+# Since 3.11 it knows the letter for UTC.
+instant = datetime.datetime.fromisoformat if sys.version_info >= (3, 11) else instant_of_old_pythons
 
 
 def reader(kind):
@@ -173,8 +179,20 @@ def has_decimals(columns):
     return any(map(is_exact, columns))
 
 
+def fast_encoder():
+    """The encoder beneath `json.dumps`, made once: to make it takes as long as to encode a record."""
+    try:
+        basic = json.encoder.c_make_encoder(None, other, json.encoder.encode_basestring, None, ":", ",", False, False, False)
+        return (lambda value: "".join(basic(value, 0))) if basic({"a": 1}, 0) else ENCODER.encode
+    except Exception:  # Not part of the documented interface, so it may be another one.
+        return ENCODER.encode
+
+
+encode = fast_encoder()
+
+
 def dump(value):
-    return ENCODER.encode(value).encode()
+    return encode(value).encode()
 
 
 def name_of(value):
@@ -222,12 +240,21 @@ class Function:
         self.takes_context = self.arguments(self.call) >= 2
         global EXACT
         EXACT = has_decimals(hello["columns"])
-        self.load = (lambda row: load_exact(row.decode())) if EXACT else load
+        self.load = (lambda text: load_exact(text.decode())) if EXACT else load
         self.columns = readers(hello["columns"])
         self.returned = frozenset(column["name"] for column in hello["returns"])
         self.key = hello["key"]
-        self.batch = hello["shape"] == "batch"
+        self.shape = hello["shape"]
+        self.is_sink = hello["sink"]
         self.context = Context()
+
+    def records(self, rows):
+        """The records of these lines."""
+        records = self.load(b"[" + b",".join(rows) + b"]")
+        if self.columns:
+            for record in records:
+                read_fields(record, self.columns)
+        return records
 
     @staticmethod
     def arguments(call):
@@ -258,7 +285,7 @@ class Function:
         return dump(result)
 
     def rows(self, result, given):
-        if result is None:
+        if result is None or self.is_sink:
             return []
         if isinstance(result, (list, tuple, types.GeneratorType)):
             return [self.row(one, given) for one in result]
@@ -293,6 +320,136 @@ def guarded(pipes, number, call, says=True):
         # A copy of this process, made by the function, that has come back: it has nothing to say here.
         os._exit(0)
     return outcome
+
+
+# --- AWS Lambda, as its service calls it (docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html and
+# docs.aws.amazon.com/firehose/latest/dev/data-transformation.html).
+
+REGION, ACCOUNT = "us-east-1", "000000000000"
+# Bytes of one event: the service takes 6 MiB, in base64.
+LARGEST_EVENT = 4 << 20
+
+
+class LambdaContext:
+    def __init__(self, hello):
+        self.function_name = hello["node"]
+        self.function_version = "$LATEST"
+        self.invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{hello['node']}"
+        self.memory_limit_in_mb = str(hello["memory"] >> 20)
+        self.aws_request_id = str(uuid.uuid4())
+        self.log_group_name = f"/aws/lambda/{hello['node']}"
+        self.log_stream_name = "pipectl"
+        self.identity = None
+        self.client_context = None
+        self._ends = time.monotonic() + hello["timeout"]
+
+    def get_remaining_time_in_millis(self):
+        return max(0, int((self._ends - time.monotonic()) * 1000))
+
+
+class Kinesis:
+    """Records as a stream hands them to a function; it answers at most which of them have failed."""
+
+    def __init__(self, hello):
+        self.text = hello["data"] == "text"
+        self.source = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/{hello['node']}"
+
+    def event(self, rows, places):
+        return {"Records": [self.record(*one) for one in zip(rows, places)]}
+
+    def record(self, row, place):
+        partition, offset, arrival, key = place
+        return {
+            "kinesis": {
+                "kinesisSchemaVersion": "1.0",
+                "partitionKey": key if key is not None else str(partition),
+                "sequenceNumber": str(offset),
+                "data": row.decode() if self.text else base64.b64encode(row).decode(),
+                "approximateArrivalTimestamp": arrival / 1e6,
+            },
+            "eventSource": "aws:kinesis",
+            "eventVersion": "1.0",
+            "eventID": f"shardId-{partition:012}:{offset}",
+            "eventName": "aws:kinesis:record",
+            "invokeIdentityArn": f"arn:aws:iam::{ACCOUNT}:role/pipectl",
+            "awsRegion": REGION,
+            "eventSourceARN": self.source,
+        }
+
+    def outcomes(self, result, event):
+        """An outcome for each record that is done, in order: its rows, or an exception. What follows is called again."""
+        done = [[] for _ in event["Records"]]
+        failures = result.get("batchItemFailures") if isinstance(result, dict) else None
+        if not failures:
+            return done
+        numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
+        named = [failure.get("itemIdentifier") for failure in failures if isinstance(failure, dict)]
+        # As the service has it: everything from the lowest on has failed; all, if one is not known.
+        known = len(named) == len(failures) and all(name in numbers for name in named)
+        lowest = min(map(numbers.index, named)) if known else 0
+        return done[:lowest]
+
+
+class Firehose:
+    """Records as a delivery stream has them transformed."""
+
+    def __init__(self, hello):
+        self.stream = f"arn:aws:firehose:{REGION}:{ACCOUNT}:deliverystream/{hello['node']}"
+        self.handler = hello["handler"]
+
+    def event(self, rows, places):
+        records = [{
+            "recordId": f"{number:020}{partition:06}{offset:020}",
+            "approximateArrivalTimestamp": arrival // 1000,
+            "data": base64.b64encode(row).decode(),
+        } for number, (row, (partition, offset, arrival, _)) in enumerate(zip(rows, places))]
+        return {"invocationId": str(uuid.uuid4()), "deliveryStreamArn": self.stream, "region": REGION, "records": records}
+
+    def outcomes(self, result, event):
+        records = result.get("records") if isinstance(result, dict) else None
+        if not isinstance(records, list):
+            raise Misuse(f"`{self.handler}` returned no `records`")
+        found = {}
+        for record in records:
+            name = record.get("recordId")
+            if name in found:
+                raise Misuse(f"`{self.handler}` returned the recordId {name!r} twice")
+            found[name] = record
+        wanted = [record["recordId"] for record in event["records"]]
+        if len(found) != len(wanted) or any(name not in found for name in wanted):
+            raise Misuse(f"`{self.handler}` did not return each recordId once")
+        return [self.outcome(found[name]) for name in wanted]
+
+    def outcome(self, record):
+        result = record.get("result")
+        if result == "Dropped":
+            return []
+        if result == "ProcessingFailed":
+            return Misuse("the function answered ProcessingFailed")
+        if result != "Ok":
+            return Misuse(f"the function answered the result {result!r}; it must be Ok, Dropped or ProcessingFailed")
+        try:
+            data = base64.b64decode(record.get("data"), validate=True)
+        except (TypeError, ValueError):
+            return Misuse("the function answered data that is not base64")
+        return [line for line in data.split(b"\n") if line.strip()]
+
+
+LAMBDA = {"lambda_kinesis": Kinesis, "lambda_firehose": Firehose}
+# How often a record that `batchItemFailures` names is called in all.
+ATTEMPTS = 3
+
+
+def parts(first, rows, most):
+    """Records in parts that one call can take, as a stack: the first on top."""
+    made, start, size = [], 0, 0
+    for place, row in enumerate(rows):
+        if place > start and (place - start >= most or size + len(row) > LARGEST_EVENT):
+            made.append((first + start, rows[start:place]))
+            start, size = place, 0
+        size += len(row)
+    made.append((first + start, rows[start:]))
+    return made[::-1]
 
 
 class Worker:
@@ -345,8 +502,7 @@ class Worker:
     def records(self, head, rows):
         function, context = self.function, self.function.context
         careful, number, keys = head["careful"], head["first"], head.get("keys")
-        for place, row in enumerate(rows):
-            record = read_fields(function.load(row), function.columns)
+        for place, record in enumerate(function.records(rows)):
             given = dict(record)
             key = None
             if keys is not None:
@@ -364,13 +520,7 @@ class Worker:
 
     def batches(self, head, rows):
         """Calls with all records; where that fails with ever fewer, until the ones at fault stand alone."""
-        function = self.function
-        if head["careful"]:
-            for place, row in enumerate(rows):
-                self.part(head["first"] + place, [row])
-                self.commit(head["first"] + place + 1)
-            return
-        todo = [(head["first"], rows)]
+        todo = parts(head["first"], rows, 1 if head["careful"] else self.function.hello["batch_size"])
         while todo:
             first, part = todo.pop()
             if not self.part(first, part):
@@ -382,11 +532,13 @@ class Worker:
     def part(self, first, rows):
         """Answers whether these records are answered."""
         function = self.function
-        records = [read_fields(function.load(row), function.columns) for row in rows]
+        records = function.records(rows)
         given = [dict(record) for record in records]
 
         def whole():
             results = function.call(records, function.context) if function.takes_context else function.call(records)
+            if function.is_sink:
+                return [[]] * len(rows)
             if not isinstance(results, (list, tuple)) or len(results) != len(rows):
                 found = f"{len(results)} results" if isinstance(results, (list, tuple)) else f"a value of type {name_of(results)}"
                 raise Misuse(f"`{function.hello['handler']}` returned {found} for {len(rows)} records; "
@@ -400,6 +552,44 @@ class Worker:
             self.pipes.put("d", struct.pack("<I", first + place), b"\n".join(one))
         return True
 
+    def events(self, head, rows):
+        """Calls a handler of AWS Lambda."""
+        function = self.function
+        shape = LAMBDA[function.shape](function.hello)
+        most = 1 if head["careful"] else function.hello["batch_size"]
+        places, begin, tries = head["places"], head["first"], {}
+        todo = parts(begin, rows, most)
+        while todo:
+            first, part = todo.pop()
+            of_part = places[first - begin:first - begin + len(part)]
+
+            def whole():
+                event = shape.event(part, of_part)
+                # What the function changes of its event is its own.
+                return shape.outcomes(function.call(copy.deepcopy(event), LambdaContext(function.hello)), event)
+
+            made = guarded(self.pipes, first, whole, len(part) == 1)
+            if made is None and len(part) > 1:
+                half = len(part) // 2
+                todo += [(first + half, part[half:]), (first, part[:half])]
+                continue
+            for place, rows_of_one in enumerate(made or []):
+                if isinstance(rows_of_one, Misuse):
+                    self.pipes.put("f", struct.pack("<I", first + place), fault(rows_of_one))
+                else:
+                    self.pipes.put("d", struct.pack("<I", first + place), b"\n".join(rows_of_one))
+            done = len(part) if made is None else len(made)
+            if done < len(part):
+                at = first + done
+                tries[at] = tries.get(at, 0) + 1
+                if tries[at] >= ATTEMPTS:
+                    error = Misuse(f"the function named this record in batchItemFailures {ATTEMPTS} times")
+                    self.pipes.put("f", struct.pack("<I", at), fault(error))
+                    done += 1
+                if done < len(part):
+                    todo.append((first + done, part[done:]))
+            self.commit(first + done)
+
     def call(self, body):
         lines = body.split(b"\n")
         head = load(lines[0])
@@ -409,7 +599,9 @@ class Worker:
         self.states = head.get("states", {})
         self.changed = set()
         self.sent = time.monotonic()
-        if function.batch:
+        if function.shape in LAMBDA:
+            self.events(head, lines[1:-1])
+        elif function.shape == "batch":
             self.batches(head, lines[1:-1])
         else:
             self.records(head, lines[1:-1])
