@@ -430,6 +430,177 @@ exports.handler = async (event) => ({
     }
 }
 
+/// Inputs whose columns are in another order are one input.
+#[test]
+fn columns_are_found_by_their_names() {
+    let spec = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: both }
+spec:
+  sources:
+    a: { file: { path: a.jsonl }, schema: { x: string, y: int64 } }
+    b: { file: { path: b.jsonl }, schema: { y: int64, x: string } }
+  processors:
+    f: { from: [a, b], function: { file: f.py, key: [x], returns: { s: string! } } }
+  sinks:
+    out: { from: f, file: { path: out.jsonl } }
+";
+    let lab = Lab::new();
+    lab.write("both.yaml", spec);
+    lab.write("f.py", "def process(r, context): return {'s': r['x'] + str(r['y']) + context.key[0]}\n");
+    for name in ["a.jsonl", "b.jsonl"] {
+        lab.write(name, "{\"x\":\"X\",\"y\":7}\n");
+    }
+    lab.run(&["apply", "both.yaml"]).code(0);
+    let rows = rows(&lab);
+    assert_eq!(rows.len(), 2);
+    assert!(rows.iter().all(|row| row["s"] == "X7X"), "{rows:?}");
+}
+
+/// What a language cannot hold is the fault of that record alone.
+#[test]
+fn a_record_that_the_language_cannot_hold_stands_alone() {
+    let spec = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: poison }
+spec:
+  sources:
+    a: { file: { path: a.jsonl }, schema: { id: int64!, t: timestamp, j: json } }
+  processors:
+    f: { from: a, function: { file: FILE, SHAPE returns: { s: int64! }, keep: [id] } }
+  sinks:
+    out: { from: f, file: { path: out.jsonl } }
+";
+    let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let record = |id: u32| match id {
+        30 => format!("{{\"id\":30,\"t\":\"2026-01-01T00:00:00Z\",\"j\":{deep}}}\n"),
+        40 => "{\"id\":40,\"t\":\"0000-01-01T00:00:00Z\"}\n".to_owned(),
+        id => format!("{{\"id\":{id},\"t\":\"0001-01-01T00:00:00Z\"}}\n"),
+    };
+    let records: String = (1..=100).map(record).collect();
+    let python = "def process(r): return {'s': 1}\ndef process_batch(rs): return [{'s': 1} for r in rs]\n";
+    let node = "export const process = () => ({ s: 1 });\nexport const process_batch = (rs) => rs.map(process);\n";
+    for (file, function, bad) in [("f.py", python, vec![30, 40]), ("f.mjs", node, vec![30])] {
+        for shape in ["", "shape: batch,"] {
+            let lab = Lab::new();
+            lab.write("poison.yaml", spec.replace("FILE", file).replace("SHAPE", shape));
+            lab.write(file, function);
+            lab.write("a.jsonl", &records);
+            lab.run(&["apply", "poison.yaml"]).code(0);
+            let letters = json_lines(lab.path("out/poison/dead-letters.jsonl"));
+            assert_eq!(rows(&lab).len(), 100 - bad.len(), "{file} {shape}: {}", letters.len());
+            assert_eq!(letters.len(), bad.len(), "{file} {shape}");
+            for letter in &letters {
+                let why = letter["message"].as_str().unwrap_or_default();
+                assert!(letter["reason"] == "function" && !why.contains("the worker"), "{file} {shape}: {why}");
+            }
+        }
+    }
+}
+
+/// The time before which no record is expected may be one that a language does not have.
+#[test]
+fn a_watermark_before_year_1_is_none() {
+    let lab = lab("returns: { score: int64! }", "def process(record, context): return {'score': 1}\n", 3);
+    lab.write(
+        "orders.yaml",
+        spec("returns: { score: int64! }").replace("{ field: at }", "{ field: at, lateness: 1h }"),
+    );
+    let old = |id: u32| format!("{{\"id\":{id},\"user\":\"ann\",\"price\":1,\"at\":\"0001-01-01T00:00:00Z\"}}\n");
+    for number in 0..3 {
+        lab.write(
+            &format!("orders-{number}.jsonl"),
+            (0..20_000).map(|id| old(20_000 * number + id)).collect::<String>(),
+        );
+    }
+    lab.run(&["apply", "orders.yaml"]).code(0);
+    assert_eq!(rows(&lab).len(), 60_003);
+}
+
+/// A state that a restart would change is a fault of the record that made it.
+#[test]
+fn state_is_what_it_would_be_after_a_restart() {
+    let changes = [
+        "context.state[record['id']] = 1",
+        "context.state['pair'] = (1, 2)",
+        "context.state['text'] = '\\ud800'",
+        "context.state['when'] = record['at']",
+        "context.state = []",
+    ];
+    for change in changes {
+        let function = format!(
+            "
+def process(record, context=None):
+    if record['id'] == 4:
+        {change}
+    else:
+        context.state['n'] = context.state.get('n', 0) + 1
+    return {{'n': 1}}
+"
+        );
+        let lab = lab("key: [user], returns: { n: int64! }", &function, 10);
+        lab.run(&["apply", "orders.yaml"]).code(0);
+        let dead = dead(&lab);
+        assert!(dead.contains_key(&4) && dead.len() == 1, "{change}: {dead:?}");
+        assert_eq!(rows(&lab).len(), 9, "{change}");
+    }
+    let changes =
+        ["context.state.set = new Set([1])", "context.state.x = NaN", "context.state.x = 1n", "context.state = [1]"];
+    for change in changes {
+        let function = format!(
+            "export function process(record, context) {{\n  if (record.id === 4) {change};\n  return {{ n: 1 }};\n}}\n"
+        );
+        let lab = node_lab("key: [user], returns: { n: int64! }", &function, 10);
+        lab.run(&["apply", "orders.yaml"]).code(0);
+        assert_eq!(dead(&lab).into_keys().collect::<Vec<_>>(), [4], "{change}");
+    }
+}
+
+/// A file that has the name of a module of Python is no trap, wherever it lies.
+#[test]
+fn other_files_are_not_what_the_worker_imports() {
+    let lab = lab("returns: { score: int64! }", "import json\ndef process(record): return {'score': 1}\n", 3);
+    lab.write("copy.py", "raise ImportError('the wrong one')\n");
+    lab.write("struct.py", "raise ImportError('the wrong one')\n");
+    lab.run(&["apply", "orders.yaml"]).code(0);
+    assert_eq!(ids(&rows(&lab)), [1, 2, 3]);
+}
+
+/// Nothing of a function is left when the program is gone, whatever it was doing.
+#[test]
+fn no_process_is_left_behind() {
+    let function = "
+import os, subprocess
+open('pids.txt', 'a').write(f'{os.getpid()}\\n')
+
+def process(record):
+    child = subprocess.Popen(['sleep', '300'])
+    open('pids.txt', 'a').write(f'{child.pid}\\n')
+    child.wait()
+";
+    for end in ["KILL", "INT"] {
+        let lab = lab("returns: { score: int64! }, timeout: 5m", function, 3);
+        let run = lab.start(&["apply", "orders.yaml", "--drain-timeout", "1s"], &[]);
+        let pids = wait::until("two processes", Duration::from_mins(1), || {
+            let text = fs::read_to_string(lab.path("pids.txt")).unwrap_or_default();
+            (text.lines().count() == 2).then(|| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        });
+        if end == "KILL" {
+            run.kill();
+        } else {
+            run.signal(end);
+            run.finish();
+        }
+        let alive = |pid: &String| {
+            let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            !state.is_empty() && !state.contains(") Z ")
+        };
+        wait::until("their end", Duration::from_secs(30), || (!pids.iter().any(alive)).then_some(()));
+    }
+}
+
 /// Every type, with its extremes and nulls, comes back as it went in.
 #[test]
 fn values_come_back_as_they_went() {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     frame,
     launch::{Launch, StartError},
-    worker::{Fault, Lost, Worker},
+    worker::{Fault, Leash, Lost, Worker},
 };
 
 /// So many records in a row at which a worker was lost are no accident: the function cannot run.
@@ -42,6 +42,9 @@ impl Call {
     pub(crate) fn of(batch: &Batch, schema: &Schema, told: bool) -> Result<Self, ArrowError> {
         let columns = batch.columns.as_ref();
         let columns = columns.ok_or_else(|| ArrowError::SchemaError("a batch has no columns".to_owned()))?;
+        // Several inputs may have them in another order.
+        let indices = schema.names().map(|name| columns.schema_ref().index_of(name)).collect::<Result<Vec<_>, _>>()?;
+        let columns = &columns.project(&indices)?;
         let mut call = Self::default();
         jsonl::write_rows(columns, schema, &mut call.rows, &mut call.ends)?;
         if told {
@@ -108,19 +111,21 @@ struct Commit {
 #[derive(Debug)]
 pub(crate) struct Caller {
     launch: Launch,
+    leash: Leash,
     worker: Option<Worker>,
     lost_in_a_row: u32,
 }
 
 impl Caller {
-    pub(crate) fn new(launch: Launch) -> Self {
-        Self { launch, worker: None, lost_in_a_row: 0 }
+    /// `leash` is for who must end the worker while it is called.
+    pub(crate) fn new(launch: Launch, leash: Leash) -> Self {
+        Self { launch, leash, worker: None, lost_in_a_row: 0 }
     }
 
     /// Starts the worker, if there is none.
     pub(crate) fn start(&mut self) -> Result<(), StartError> {
         if self.worker.is_none() {
-            self.worker = Some(Worker::start(&self.launch)?);
+            self.worker = Some(Worker::start(&self.launch, &self.leash)?);
         }
         Ok(())
     }
@@ -143,7 +148,9 @@ impl Caller {
             if next > before {
                 self.lost_in_a_row = 0;
             }
-            if !careful || next >= count {
+            // Memory that records before it have left behind is not the fault of this one.
+            let is_elsewhere = lost == Lost::OutOfMemory && next > before;
+            if !careful || is_elsewhere || next >= count {
                 careful = true;
                 continue;
             }

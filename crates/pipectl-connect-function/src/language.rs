@@ -32,7 +32,12 @@ const PYTHON: Language = Language {
     option: "python",
     arguments: &[
         "-c",
-        "import os
+        "import os, sys
+if sys.version_info < (3, 8):
+    sys.exit('pipectl needs Python 3.8 or later; this is ' + sys.version.split()[0])
+# A file in the working directory is not what the worker means.
+if sys.path and sys.path[0] == '':
+    del sys.path[0]
 text = b''
 while len(text) < {}:
     part = os.read(0, {} - len(text))

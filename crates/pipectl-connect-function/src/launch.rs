@@ -11,7 +11,7 @@ use crate::{
     language::Language,
     options::{Data, FunctionOptions},
     plan::Plan,
-    worker::{Fault, Lost},
+    worker::{Fault, LOAD, Lost},
 };
 
 /// What to start, and what it may do.
@@ -39,7 +39,9 @@ pub(crate) enum StartError {
     Program(String),
     /// The function cannot be loaded.
     Unloaded(Fault),
-    /// The worker ended before it was ready.
+    /// The worker was lost before it was ready.
+    NotReady(Lost),
+    /// The worker was lost at one record after another.
     Lost(Lost),
 }
 
@@ -85,8 +87,15 @@ impl Launch {
             }
             StartError::Unloaded(fault) if fault.trace.is_empty() => fault.error.clone(),
             StartError::Unloaded(fault) => format!("cannot load `{file}`: {}\n{}", fault.error, fault.trace.trim_end()),
+            StartError::NotReady(Lost::TimedOut) => {
+                let limit = units::Duration(self.timeout.max(LOAD));
+                format!("cannot load `{file}`: it takes longer than {limit}; a longer `timeout` waits longer")
+            }
+            StartError::NotReady(lost) => {
+                format!("cannot load `{file}`: the worker {}; what it printed is in the log", self.describe(lost))
+            }
             StartError::Lost(lost) => {
-                format!("cannot run `{file}`: the worker {}, again and again", self.describe(lost))
+                format!("cannot run `{file}`: the worker {} at several records in a row", self.describe(lost))
             }
         }
     }

@@ -18,12 +18,15 @@ use crate::{
     options::FunctionOptions,
     plan::Plan,
     rows::{Rows, broken},
+    worker::Leash,
 };
 
-/// Records of one call: what one write to the worker and its memory can take.
+/// Records of one call at most: what one write to the worker and its memory can take.
 const ROWS: usize = 4096;
-/// Batches that wait while one is with the worker.
-const WAITING: usize = 2;
+/// Records of the first call.
+const FIRST_ROWS: usize = 64;
+/// How long a call takes, about, in microseconds: what it gives goes on when it is done.
+const CALL: Micros = 100_000;
 
 /// The running form of a `function` processor.
 pub struct FunctionOperator {
@@ -38,11 +41,12 @@ pub struct FunctionOperator {
     kept: KeyedState,
     /// What is to be done, in order.
     waiting: VecDeque<Job>,
-    /// Batches among `waiting`.
-    batches: usize,
     running: Option<Running>,
     /// Where calls are made, while none is.
     caller: Option<Caller>,
+    leash: Leash,
+    /// Records that one call takes, so that it takes about as long as [`CALL`].
+    rows_per_call: usize,
     /// The newest watermark that came, and the newest that is done with.
     watermark: Micros,
     passed: Micros,
@@ -59,6 +63,8 @@ enum Job {
 
 struct Running {
     what: Task,
+    /// When the call began.
+    since: Micros,
     call: Pin<Box<dyn Future<Output = Called> + Send>>,
 }
 
@@ -87,9 +93,11 @@ impl FunctionOperator {
             OperatorError(problems.iter().map(|problem| problem.title.as_str()).collect::<Vec<_>>().join("; "))
         })?;
         let launch = Launch::new(options, &plan, &node, &input, &directory, None);
+        let leash = Leash::default();
         let key = input.project(|field| options.key.contains(&field.name));
         Ok(Self {
-            caller: Some(Caller::new(launch.clone())),
+            caller: Some(Caller::new(launch.clone(), leash.clone())),
+            leash,
             told: options.shape.is_lambda(),
             launch,
             host,
@@ -98,8 +106,8 @@ impl FunctionOperator {
             key,
             kept: KeyedState::default(),
             waiting: VecDeque::from([Job::Load]),
-            batches: 0,
             running: None,
+            rows_per_call: FIRST_ROWS,
             watermark: START_OF_TIME,
             passed: START_OF_TIME,
             has_passed: false,
@@ -116,8 +124,12 @@ impl FunctionOperator {
             match self.waiting.pop_front() {
                 None => return Ok(false),
                 Some(Job::Load) => self.run(Task::Load, None),
-                Some(Job::Records(batch)) => {
-                    self.batches -= 1;
+                Some(Job::Records(mut batch)) => {
+                    if batch.len() > self.rows_per_call {
+                        let rest = batch.slice(self.rows_per_call, batch.len() - self.rows_per_call);
+                        self.waiting.push_front(Job::Records(rest.map_err(broken)?));
+                        batch = batch.slice(0, self.rows_per_call).map_err(broken)?;
+                    }
                     let call = self.call(&batch)?;
                     self.run(Task::Records(batch), Some(call));
                 }
@@ -128,11 +140,11 @@ impl FunctionOperator {
     }
 
     fn run(&mut self, what: Task, call: Option<Call>) {
-        let (host, launch) = (self.host.clone(), self.launch.clone());
+        let (host, launch, leash) = (self.host.clone(), self.launch.clone(), self.leash.clone());
         let caller = self.caller.take();
         let future = async move {
             let work = move || {
-                let mut caller = caller.unwrap_or_else(|| Caller::new(launch));
+                let mut caller = caller.unwrap_or_else(|| Caller::new(launch, leash));
                 let answer = match call {
                     Some(call) => caller.call(&call),
                     None => caller.start().map(|()| Answer::default()),
@@ -141,7 +153,7 @@ impl FunctionOperator {
             };
             host.blocking(work).await
         };
-        self.running = Some(Running { what, call: Box::pin(future) });
+        self.running = Some(Running { what, since: self.host.now(), call: Box::pin(future) });
     }
 
     /// A batch as the worker reads it.
@@ -181,6 +193,22 @@ impl FunctionOperator {
     }
 }
 
+/// How many records the next call takes after one of so many took so long.
+fn rows_per_call(rows: usize, took: Micros) -> usize {
+    // No more than four times as many: the first records of a block may be others than the rest.
+    let fitting = i64::try_from(rows).unwrap_or(i64::MAX).saturating_mul(CALL) / took.max(1);
+    usize::try_from(fitting).unwrap_or(1).clamp(1, (4 * rows).min(ROWS))
+}
+
+impl Drop for FunctionOperator {
+    fn drop(&mut self) {
+        // A call that is under way ends with it.
+        if self.running.is_some() {
+            self.leash.kill();
+        }
+    }
+}
+
 /// The watermark as a function is told it.
 fn known(watermark: Micros) -> Option<Micros> {
     (watermark > START_OF_TIME && watermark < END_OF_TIME).then_some(watermark)
@@ -188,12 +216,8 @@ fn known(watermark: Micros) -> Option<Micros> {
 
 impl Operator for FunctionOperator {
     fn on_batch(&mut self, batch: Batch, _out: &mut Output) -> Result<(), OperatorError> {
-        let mut start = 0;
-        while start < batch.len() {
-            let length = ROWS.min(batch.len() - start);
-            self.waiting.push_back(Job::Records(batch.slice(start, length).map_err(broken)?));
-            self.batches += 1;
-            start += length;
+        if !batch.is_empty() {
+            self.waiting.push_back(Job::Records(batch));
         }
         Ok(())
     }
@@ -231,7 +255,7 @@ impl Operator for FunctionOperator {
 
 impl Calls for FunctionOperator {
     fn has_room(&self) -> bool {
-        self.batches < WAITING
+        !self.waiting.iter().any(|job| matches!(job, Job::Records(_)))
     }
 
     fn is_waiting(&self) -> bool {
@@ -247,7 +271,11 @@ impl Calls for FunctionOperator {
         }
         let Some(running) = &mut self.running else { return Poll::Pending };
         let Poll::Ready((caller, answer)) = running.call.as_mut().poll(context) else { return Poll::Pending };
+        let since = running.since;
         let what = self.running.take().map(|running| running.what);
+        if let Some(Task::Records(batch)) = &what {
+            self.rows_per_call = rows_per_call(batch.len(), self.host.now().saturating_sub(since));
+        }
         self.caller = Some(caller);
         let taken = match (what, answer) {
             (Some(what), Ok(answer)) => self.take(&what, answer, out),

@@ -49,7 +49,8 @@ pub struct FunctionOptions {
     #[schemars(range(min = 1, max = 10_000), example = 100)]
     pub batch_size: Option<u32>,
 
-    /// How long the function may take for one record. A worker that takes longer is ended, and the record is a dead letter.
+    /// How long the function may take for one record, or for one call of several. A worker that takes longer is ended, and the
+    /// record is a dead letter.
     #[serde(default = "default_timeout")]
     #[schemars(example = "30s")]
     pub timeout: Duration,

@@ -13,6 +13,7 @@ use crate::{
     launch::{Launch, StartError},
     options::{FunctionSinkOptions, SinkShape},
     plan::Plan,
+    worker::Leash,
 };
 
 /// The sink `function`: at least once, since what code has done cannot be taken back.
@@ -60,8 +61,10 @@ impl Sink for FunctionSink {
         let plan = Plan::new(&options, Some(&schema), true);
         let plan = plan.map_err(|_| ConnectorError::new(ErrorKind::Invalid, "the options cannot be used"))?;
         let launch = Launch::new(&options, &plan, &node, &schema, &directory, Some(data));
-        let caller = Caller::new(launch.clone());
-        let mut writer = Writer { host, schema, launch, told: options.shape.is_lambda(), caller: Some(caller) };
+        let leash = Leash::default();
+        let caller = Caller::new(launch.clone(), leash.clone());
+        let told = options.shape.is_lambda();
+        let mut writer = Writer { host, schema, launch, told, caller: Some(caller), leash };
         // A function that cannot be loaded is a fault before the first record.
         writer.with_caller(|caller| caller.start().map(|()| Answer::default())).await?;
         Ok(Box::new(writer))
@@ -79,6 +82,16 @@ struct Writer {
     /// Whether the function is told where records come from.
     told: bool,
     caller: Option<Caller>,
+    leash: Leash,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // A call that is under way ends with it.
+        if self.caller.is_none() {
+            self.leash.kill();
+        }
+    }
 }
 
 impl Writer {
@@ -86,7 +99,7 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Caller) -> Result<Answer, StartError> + Send + 'static,
     ) -> Result<Answer, ConnectorError> {
-        let mut caller = self.caller.take().unwrap_or_else(|| Caller::new(self.launch.clone()));
+        let mut caller = self.caller.take().unwrap_or_else(|| Caller::new(self.launch.clone(), self.leash.clone()));
         let (caller, answer) = self
             .host
             .blocking(move || {

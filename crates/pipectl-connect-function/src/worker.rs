@@ -6,7 +6,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
     thread,
     time::Duration,
 };
@@ -21,7 +24,7 @@ use crate::{
 /// How often a worker that says nothing is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long a worker has to load the function, at least: libraries can be large.
-const LOAD: Duration = Duration::from_mins(1);
+pub(crate) const LOAD: Duration = Duration::from_mins(1);
 /// How long a worker has to end by itself.
 const LEAVE: Duration = Duration::from_millis(500);
 /// How often a worker that has closed its pipe is looked at.
@@ -57,9 +60,31 @@ impl Fault {
     }
 }
 
+/// The process group of a worker, for who must end it while it is called.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leash(Arc<Mutex<Option<u32>>>);
+
+impl Leash {
+    fn set(&self, process: Option<u32>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = process;
+    }
+
+    /// Ends the worker, with the processes that the function has started.
+    pub(crate) fn kill(&self) {
+        let process = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        #[cfg(unix)]
+        if let Some(group) = process.and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+            && let Err(error) = rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+        {
+            tracing::debug!("the processes of a worker are gone already: {error}");
+        }
+    }
+}
+
 /// A running worker.
 #[derive(Debug)]
 pub(crate) struct Worker {
+    leash: Leash,
     child: Child,
     /// Bytes for the worker; the thread behind it ends with it.
     requests: Option<Sender<Vec<u8>>>,
@@ -72,7 +97,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts a worker and waits until it has loaded the function.
-    pub(crate) fn start(launch: &Launch) -> Result<Self, StartError> {
+    pub(crate) fn start(launch: &Launch, leash: &Leash) -> Result<Self, StartError> {
         let length = launch.language.worker.len().to_string();
         let mut command = Command::new(&launch.program);
         let memory = (launch.memory >> 20).max(1).to_string();
@@ -96,10 +121,12 @@ impl Worker {
             thread::spawn(move || log(stderr, &node));
         }
         let (timeout, memory) = (launch.timeout.max(LOAD), launch.memory);
-        let mut worker = Self { child, requests: Some(requests), answers, timeout, memory, ended: false };
+        leash.set(Some(child.id()));
+        let leash = leash.clone();
+        let mut worker = Self { leash, child, requests: Some(requests), answers, timeout, memory, ended: false };
         worker.send_bytes(launch.language.worker.as_bytes().to_vec());
         worker.send(frame::HELLO, &launch.hello);
-        let answer = worker.next().map_err(StartError::Lost)?;
+        let answer = worker.next().map_err(StartError::NotReady)?;
         match answer.letter {
             frame::READY => {
                 worker.timeout = launch.timeout;
@@ -111,7 +138,7 @@ impl Worker {
             }
             other => {
                 let text = format!("sent an unexpected message (`{}`)", other.escape_ascii());
-                Err(StartError::Lost(Lost::Exited(text)))
+                Err(StartError::NotReady(Lost::Exited(text)))
             }
         }
     }
@@ -197,13 +224,7 @@ impl Worker {
             return;
         }
         self.requests = None;
-        #[cfg(unix)]
-        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            // With the processes that the function has started.
-            if let Err(error) = rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
-                tracing::debug!("the processes of a worker are gone already: {error}");
-            }
-        }
+        self.leash.kill();
         drop(self.child.kill());
         drop(self.child.wait());
     }

@@ -5,6 +5,7 @@ const fs = require('node:fs');
 const { randomBytes, randomUUID } = require('node:crypto');
 const path = require('node:path');
 const { pathToFileURL } = require('node:url');
+const { isDeepStrictEqual } = require('node:util');
 const { Worker: Thread } = require('node:worker_threads');
 
 // Answers are sent when records have taken longer than this since the last time, in milliseconds: the runtime then knows which
@@ -70,9 +71,9 @@ function flush() {
   }
 }
 
-/** Ends when the runtime is gone, also where the function hangs. */
+/** Ends when the runtime is gone, also where the function hangs, with what it has started: it leads a group of its own. */
 function stayWithTheRuntime() {
-  const watch = 'const parent = process.ppid; setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL"); }, 1000);';
+  const watch = 'const parent = process.ppid; setInterval(() => { if (process.ppid !== parent) process.kill(-process.pid, "SIGKILL"); }, 1000);';
   new Thread(watch, { eval: true }).unref();
 }
 
@@ -159,6 +160,19 @@ function other(name, value) {
   return value;
 }
 
+/** Refuses what JSON would change without a word. */
+function plain(name, value) {
+  const given = this[name];
+  const isObject = given !== null && typeof given === 'object' && !Array.isArray(given);
+  if (isObject && Object.getPrototypeOf(given) !== Object.prototype && Object.getPrototypeOf(given) !== null) {
+    throw new TypeError(`\`${name}\` is a ${given.constructor?.name}`);
+  }
+  if (typeof given === 'function' || typeof given === 'symbol' || Number.isNaN(given) || given === Infinity || given === -Infinity) {
+    throw new TypeError(`\`${name}\` is ${String(given)}`);
+  }
+  return value;
+}
+
 function dump(value) {
   const text = JSON.stringify(value, other);
   return text.includes(NONCE) ? text.replace(MARKED, '$1') : text;
@@ -187,7 +201,8 @@ class UserFunction {
     const made = new UserFunction();
     const name = path.basename(hello.file);
     const module = await load(pathToFileURL(hello.file));
-    const find = (wanted) => module[wanted] ?? module.default?.[wanted];
+    const main = module.default;
+    const find = (wanted) => module[wanted] ?? main?.[wanted] ?? (main?.name === wanted ? main : undefined);
     const known = [...new Set([...Object.keys(module), ...Object.keys(module.default ?? {})])]
       .filter((one) => typeof find(one) === 'function' && one !== 'default');
     made.call = find(hello.handler);
@@ -198,9 +213,17 @@ class UserFunction {
     made.hello = hello;
     made.decimals = hello.columns.some(hasDecimals);
     made.columns = readers(hello.columns);
+    made.mutable = hello.columns.filter(({ type }) => ['list', 'struct', 'json', 'bytes'].includes(type)).map(({ name }) => name);
     made.returned = new Set(hello.returns.map((column) => column.name));
     made.context = new Context();
     return made;
+  }
+
+  /** What the columns of a record are before the function sees it. */
+  before(record) {
+    const given = { ...record };
+    for (const name of this.mutable) given[name] = structuredClone(given[name]);
+    return given;
   }
 
   record(row) {
@@ -219,7 +242,7 @@ class UserFunction {
         if (value !== undefined) slim[name] = value;
       } else if (!Object.hasOwn(given, name)) {
         throw new Misuse(`the function returned a field '${name}', which \`returns\` does not name`);
-      } else if (value !== given[name]) { // A column of the record may come back as it was.
+      } else if (!isDeepStrictEqual(value, given[name])) { // A column of the record may come back as it was.
         throw new Misuse(`the function changes \`${name}\`, which \`returns\` does not name`);
       }
     }
@@ -392,7 +415,7 @@ class Server {
     const { state } = this.user.context;
     if (state === null || typeof state !== 'object' || Array.isArray(state)) throw new Misuse('`context.state` must stay an object');
     try {
-      this.states.set(key, JSON.stringify(state));
+      this.states.set(key, JSON.stringify(state, plain));
     } catch (error) {
       throw new Misuse(`\`context.state\` holds what JSON cannot: ${error.message}`);
     }
@@ -415,11 +438,13 @@ class Server {
     const { call } = user;
     let number = head.first;
     for (const [place, row] of rows.entries()) {
-      const record = user.record(row);
-      const given = { ...record };
       const key = head.keys === undefined ? null : head.keys[place];
-      if (key !== null) this.enter(key, record);
-      await this.attempt(number, key, async () => user.rows(await call(record, user.context), given));
+      await this.attempt(number, key, async () => {
+        const record = user.record(row);
+        const given = user.before(record);
+        if (key !== null) this.enter(key, given);
+        return user.rows(await call(record, user.context), given);
+      });
       number += 1;
       if (this.due(head.careful)) this.commit(number);
     }
@@ -444,9 +469,9 @@ class Server {
   async part(first, rows) {
     const { user } = this;
     const { call } = user;
-    const records = rows.map((row) => user.record(row));
-    const given = records.map((record) => ({ ...record }));
     try {
+      const records = rows.map((row) => user.record(row));
+      const given = records.map((record) => user.before(record));
       const results = await call(records, user.context);
       if (user.hello.sink) {
         rows.forEach((_, place) => put('d', first + place, ''));

@@ -9,6 +9,7 @@ import inspect
 import io
 import json
 import os
+import signal
 import struct
 import sys
 import threading
@@ -70,7 +71,8 @@ def stay_with_the_runtime():
     def watch():
         while os.getppid() == parent:
             time.sleep(1)
-        os._exit(1)
+        # With the processes that the function has started: the worker leads a group of its own.
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -140,8 +142,8 @@ def other(value):
         return format(value, "f") if value.is_finite() else str(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode()
-    for method in ("to_pydatetime", "item", "tolist"):
-        # Numbers of numpy, times of pandas.
+    for method in ("to_pydatetime", "tolist", "item"):
+        # Times of pandas, arrays and numbers of numpy.
         convert = getattr(value, method, None)
         if callable(convert):
             return convert()
@@ -202,6 +204,14 @@ def name_of(value):
 # --- the function
 
 
+def time_of(micros):
+    """A time as Python has it; nothing where it has none, before year 1."""
+    try:
+        return None if micros is None else EPOCH + datetime.timedelta(microseconds=micros)
+    except OverflowError:
+        return None
+
+
 class Context:
     """What a function may ask for as its second argument."""
 
@@ -226,7 +236,7 @@ class Function:
         self.hello = hello
         path, name = hello["file"], hello["handler"]
         # As if the file had been started.
-        sys.path[0] = os.path.dirname(path)
+        sys.path.insert(0, os.path.dirname(path))
         spec = importlib.util.spec_from_file_location(os.path.splitext(os.path.basename(path))[0], path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
@@ -237,11 +247,14 @@ class Function:
                      and getattr(value, "__module__", None) == spec.name]
             raise Misuse(f"{os.path.basename(path)} has no function `{name}`"
                          + (f"; it has {', '.join(f'`{one}`' for one in known)}" if known else ""))
-        self.takes_context = self.arguments(self.call) >= 2
+        if inspect.iscoroutinefunction(self.call):
+            raise Misuse(f"`{name}` is an async function, which is not supported: write `def {name}`, and `asyncio.run` inside")
+        self.takes_context = self.wants_context(self.call)
         global EXACT
         EXACT = has_decimals(hello["columns"])
         self.load = (lambda text: load_exact(text.decode())) if EXACT else load
         self.columns = readers(hello["columns"])
+        self.mutable = [column["name"] for column in hello["columns"] if column["type"] in ("list", "struct", "json")]
         self.returned = frozenset(column["name"] for column in hello["returns"])
         self.key = hello["key"]
         self.shape = hello["shape"]
@@ -249,21 +262,38 @@ class Function:
         self.context = Context()
 
     def records(self, rows):
-        """The records of these lines."""
-        records = self.load(b"[" + b",".join(rows) + b"]")
-        if self.columns:
-            for record in records:
-                read_fields(record, self.columns)
-        return records
+        """The records of these lines; one that Python cannot hold is the exception."""
+        try:
+            records = self.load(b"[" + b",".join(rows) + b"]")
+            if self.columns:
+                for record in records:
+                    read_fields(record, self.columns)
+            return records
+        except Exception:
+            return [self.record(row) for row in rows]
+
+    def record(self, row):
+        try:
+            return read_fields(self.load(row), self.columns)
+        except Exception as error:
+            return Misuse(f"the record has a value that Python does not take: {error}")
+
+    def before(self, record):
+        """What the columns of a record are before the function sees it."""
+        given = dict(record)
+        for name in self.mutable:
+            given[name] = copy.deepcopy(given[name])
+        return given
 
     @staticmethod
-    def arguments(call):
+    def wants_context(call):
         try:
             kinds = inspect.signature(call).parameters.values()
         except (TypeError, ValueError):
-            return 1
+            return False
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        return sum(kind.kind in positional and kind.default is inspect.Parameter.empty for kind in kinds)
+        wanted = [kind for kind in kinds if kind.kind in positional]
+        return len(wanted) > 1 and (wanted[1].default is inspect.Parameter.empty or wanted[1].name == "context")
 
     def row(self, result, given):
         """One result as JSON, if it is what the node says that it returns."""
@@ -277,7 +307,7 @@ class Function:
                     slim[name] = value
                 elif name in given:
                     # A column of the record that comes back as it was.
-                    if value is not given[name] and value != given[name]:
+                    if value is not given[name] and (value != given[name] or type(value) is not type(given[name])):
                         raise Misuse(f"the function changes `{name}`, which `returns` does not name")
                 else:
                     raise Misuse(f"the function returned a field {name!r}, which `returns` does not name")
@@ -296,13 +326,18 @@ def fault(error):
     """What a dead letter says of an exception: only the user's own lines."""
     kind = type(error)
     if isinstance(error, Misuse):
-        return dump({"error": str(error), "trace": ""})
+        return said({"error": str(error), "trace": ""})
     lines = error.__traceback__
     while lines is not None and lines.tb_frame.f_code.co_filename == HERE:
         lines = lines.tb_next
     text = "".join(traceback.format_exception(kind, error, lines))
     one = "".join(traceback.format_exception_only(kind, error)).strip().split("\n")[-1]
-    return dump({"error": one, "trace": text[-8000:]})
+    return said({"error": one, "trace": text[-8000:] if lines is not None else ""})
+
+
+def said(value):
+    """Text for people, whatever is in it."""
+    return encode(value).encode("utf-8", "backslashreplace")
 
 
 # What a user's code may raise for one record. SystemExit among it: a function that ends the process is restarted, but one
@@ -482,9 +517,14 @@ class Worker:
         if not isinstance(context.state, dict):
             raise Misuse(f"`context.state` is a value of type {name_of(context.state)}; it must stay a dict")
         try:
-            self.states[key] = STATE.encode(context.state)
+            text = STATE.encode(context.state)
+            text.encode()
+            again = load(text)
         except (TypeError, ValueError) as error:
             raise Misuse(f"`context.state` holds what JSON cannot: {error}") from None
+        if again != context.state:
+            raise Misuse("`context.state` would not be the same after a restart: JSON has texts as keys, and lists for tuples")
+        self.states[key] = text
         self.changed.add(key)
 
     def attempt(self, number, key, call):
@@ -503,12 +543,16 @@ class Worker:
         function, context = self.function, self.function.context
         careful, number, keys = head["careful"], head["first"], head.get("keys")
         for place, record in enumerate(function.records(rows)):
-            given = dict(record)
             key = None
+            if isinstance(record, Misuse):
+                self.pipes.put("f", struct.pack("<I", number), fault(record))
+                number += 1
+                continue
+            given = function.before(record)
             if keys is not None:
                 key = keys[place]
                 self.enter(key)
-                context.key = tuple(record[name] for name in function.key)
+                context.key = tuple(given[name] for name in function.key)
             if function.takes_context:
                 self.attempt(number, key, lambda: function.rows(function.call(record, context), given))
             else:
@@ -533,7 +577,12 @@ class Worker:
         """Answers whether these records are answered."""
         function = self.function
         records = function.records(rows)
-        given = [dict(record) for record in records]
+        unread = next((record for record in records if isinstance(record, Misuse)), None)
+        if unread is not None:
+            if len(rows) == 1:
+                self.pipes.put("f", struct.pack("<I", first), fault(unread))
+            return len(rows) == 1
+        given = [function.before(record) for record in records]
 
         def whole():
             results = function.call(records, function.context) if function.takes_context else function.call(records)
@@ -595,7 +644,7 @@ class Worker:
         head = load(lines[0])
         function = self.function
         at = head.get("watermark")
-        function.context.watermark = None if at is None else EPOCH + datetime.timedelta(microseconds=at)
+        function.context.watermark = time_of(at)
         self.states = head.get("states", {})
         self.changed = set()
         self.sent = time.monotonic()
@@ -620,6 +669,8 @@ def main():
         if letter == "h":
             try:
                 function = Function(load(body))
+                if os.getpid() != pipes.process:
+                    os._exit(0)
             except BaseException as error:  # noqa: B902
                 pipes.put("x", fault(error))
                 pipes.flush()
