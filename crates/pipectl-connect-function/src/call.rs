@@ -29,7 +29,7 @@ pub(crate) struct Call {
     pub(crate) ends: Vec<usize>,
     /// The key of each record, if the function keeps state.
     pub(crate) keys: Option<Vec<String>>,
-    /// Where each record comes from, for functions that are told.
+    /// Where each record comes from, for functions that get this.
     pub(crate) places: Option<Vec<Place>>,
     /// The state of these keys.
     pub(crate) kept: Kept,
@@ -38,8 +38,8 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// With the records of a batch of these columns; `told` says whether the function is told where they come from.
-    pub(crate) fn of(batch: &Batch, schema: &Schema, told: bool) -> Result<Self, ArrowError> {
+    /// With the records of a batch of these columns; `with_places` says whether the function gets where they come from.
+    pub(crate) fn of(batch: &Batch, schema: &Schema, with_places: bool) -> Result<Self, ArrowError> {
         let columns = batch.columns.as_ref();
         let columns = columns.ok_or_else(|| ArrowError::SchemaError("a batch has no columns".to_owned()))?;
         // Several inputs may have them in another order.
@@ -47,7 +47,7 @@ impl Call {
         let columns = &columns.project(&indices)?;
         let mut call = Self::default();
         jsonl::write_rows(columns, schema, &mut call.rows, &mut call.ends)?;
-        if told {
+        if with_places {
             let place = |row: usize| {
                 let key = batch.keys.as_ref().filter(|keys| keys.is_valid(row));
                 let key = key.map(|keys| String::from_utf8_lossy(keys.value(row)).into_owned());

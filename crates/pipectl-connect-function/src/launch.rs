@@ -24,7 +24,7 @@ pub(crate) struct Launch {
     pub(crate) language: &'static Language,
     /// The interpreter.
     pub(crate) program: String,
-    /// What the worker is told first (JSON).
+    /// What the worker gets first (JSON).
     pub(crate) hello: Vec<u8>,
     /// How long it may take for one record.
     pub(crate) timeout: Duration,

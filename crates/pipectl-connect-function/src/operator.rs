@@ -31,8 +31,8 @@ const CALL: Micros = 100_000;
 /// The running form of a `function` processor.
 pub struct FunctionOperator {
     launch: Launch,
-    /// Whether the function is told where records come from.
-    told: bool,
+    /// Whether the function gets where records come from.
+    with_places: bool,
     host: Host,
     input: Schema,
     /// The columns whose values have a state of their own.
@@ -98,7 +98,7 @@ impl FunctionOperator {
         Ok(Self {
             caller: Some(Caller::new(launch.clone(), leash.clone())),
             leash,
-            told: options.shape.is_lambda(),
+            with_places: options.shape.is_lambda(),
             launch,
             host,
             rows: Rows::new(&plan, !key.fields().is_empty()),
@@ -158,7 +158,7 @@ impl FunctionOperator {
 
     /// A batch as the worker reads it.
     fn call(&self, batch: &Batch) -> Result<Call, OperatorError> {
-        let mut call = Call::of(batch, &self.input, self.told).map_err(broken)?;
+        let mut call = Call::of(batch, &self.input, self.with_places).map_err(broken)?;
         call.watermark = known(self.passed);
         if let (true, Some(columns)) = (self.is_keyed(), &batch.columns) {
             let keys = self.keys(columns)?;
@@ -209,7 +209,7 @@ impl Drop for FunctionOperator {
     }
 }
 
-/// The watermark as a function is told it.
+/// The watermark as a function sees it.
 fn known(watermark: Micros) -> Option<Micros> {
     (watermark > START_OF_TIME && watermark < END_OF_TIME).then_some(watermark)
 }

@@ -196,7 +196,7 @@ impl Shape {
         }
     }
 
-    /// As the worker is told it.
+    /// As the worker knows it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Record => "record",

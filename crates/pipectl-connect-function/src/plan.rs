@@ -125,7 +125,7 @@ impl Plan {
         }
     }
 
-    /// What a worker is told first. `file` is the way to the file, `data` how a payload is given.
+    /// What a worker gets first. `file` is the way to the file, `data` how a payload is given.
     pub(crate) fn hello(
         &self,
         options: &FunctionOptions,

@@ -63,8 +63,8 @@ impl Sink for FunctionSink {
         let launch = Launch::new(&options, &plan, &node, &schema, &directory, Some(data));
         let leash = Leash::default();
         let caller = Caller::new(launch.clone(), leash.clone());
-        let told = options.shape.is_lambda();
-        let mut writer = Writer { host, schema, launch, told, caller: Some(caller), leash };
+        let with_places = options.shape.is_lambda();
+        let mut writer = Writer { host, schema, launch, with_places, caller: Some(caller), leash };
         // A function that cannot be loaded is a fault before the first record.
         writer.with_caller(|caller| caller.start().map(|()| Answer::default())).await?;
         Ok(Box::new(writer))
@@ -79,8 +79,8 @@ struct Writer {
     host: Host,
     schema: Schema,
     launch: Launch,
-    /// Whether the function is told where records come from.
-    told: bool,
+    /// Whether the function gets where records come from.
+    with_places: bool,
     caller: Option<Caller>,
     leash: Leash,
 }
@@ -116,7 +116,7 @@ impl Writer {
 impl SinkWriter for Writer {
     async fn write(&mut self, batch: &Batch) -> Result<Vec<Rejection>, ConnectorError> {
         let broken = |error: arrow_schema::ArrowError| ConnectorError::new(ErrorKind::Internal, error.to_string());
-        let call = Call::of(batch, &self.schema, self.told).map_err(broken)?;
+        let call = Call::of(batch, &self.schema, self.with_places).map_err(broken)?;
         let answer = self.with_caller(move |caller| caller.call(&call)).await?;
         let rejected = answer.failed.iter();
         let mut rejected: Vec<Rejection> =
