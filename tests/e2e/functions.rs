@@ -118,8 +118,8 @@ fn a_faulty_function_loses_nothing() {
         ("exit(3)", "SystemExit: 3"),
         ("import os; os._exit(7)", "the worker exited with code 7"),
         ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the worker was ended by signal 11"),
-        ("import time; time.sleep(60)", "took longer than `timeout: 1s`"),
-        ("while True: pass", "took longer than `timeout: 1s`"),
+        ("import time; time.sleep(60)", "took longer than `timeout: 3s`"),
+        ("while True: pass", "took longer than `timeout: 3s`"),
         ("x = [bytes(range(256)) * 4096 for _ in range(400)]", "used more than `memory: 128MiB`"),
         ("import os; os.closerange(0, 100)", "the worker"),
         ("return 7", "`process` returned a value of type int"),
@@ -139,7 +139,7 @@ def process(record):
     return {{'score': record['id'] * 2}}
 "
         );
-        let lab = lab("returns: { score: int64! }, timeout: 1s, memory: 128MiB", &function, 30);
+        let lab = lab("returns: { score: int64! }, timeout: 3s, memory: 128MiB", &function, 30);
         lab.run(&["apply", "orders.yaml"]).code(0);
         let whole: Vec<i64> = (1..=30).filter(|id| *id != 4).collect();
         assert_eq!(ids(&rows(&lab)), whole, "{fault}");
@@ -266,7 +266,7 @@ export async function process(record, context) {
   return { ...record, big: 9007199254740993n * BigInt(record.id), part: state.n };
 }
 ";
-    let options = "returns: { big: int64, part: int64! }, key: [user], keep: [id, user, price], timeout: 1s";
+    let options = "returns: { big: int64, part: int64! }, key: [user], keep: [id, user, price], timeout: 3s";
     let lab = node_lab(options, function, 12);
     let run = lab.run(&["apply", "orders.yaml"]).code(0);
     let mut found = rows(&lab);
@@ -279,7 +279,7 @@ export async function process(record, context) {
     assert_eq!(dead.keys().collect::<Vec<_>>(), [&4, &5, &6, &7]);
     assert!(dead[&4].starts_with("RangeError: no\n") && dead[&4].contains("score.mjs:9:"), "{}", dead[&4]);
     assert!(dead[&5].contains("exited with code 7"), "{}", dead[&5]);
-    assert!(dead[&6].contains("took longer than `timeout: 1s`"), "{}", dead[&6]);
+    assert!(dead[&6].contains("took longer than `timeout: 3s`"), "{}", dead[&6]);
     assert!(dead[&7].contains("field `big`"), "{}", dead[&7]);
     assert!(run.stderr.contains("seen 12"), "{}", run.stderr);
 }

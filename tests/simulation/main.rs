@@ -6,7 +6,12 @@
 
 mod world;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use pipectl_host::{Host, Rng};
@@ -243,8 +248,15 @@ fn a_run_is_stopped_while_its_checkpoint_is_written() {
     assert_eq!(took, 5_000_000, "µs");
 }
 
+/// A process that is being started has the locks of this one until it runs a program of its own, so no other run may let go
+/// of its state and take it again meanwhile.
+static STARTS_PROCESSES: RwLock<()> = RwLock::new(());
+
 /// Runs until the end or until `crash`; `None` for a crash.
 fn run(plan: &PhysicalPlan, world: &World, state: &Path, seed: u64, crash: Option<Duration>) -> Option<RunReport> {
+    let alone = plan.nodes.iter().any(|node| node.kind == "function");
+    let _writing = alone.then(|| STARTS_PROCESSES.write().unwrap_or_else(PoisonError::into_inner));
+    let _reading = (!alone).then(|| STARTS_PROCESSES.read().unwrap_or_else(PoisonError::into_inner));
     let outcome = pipectl_host::simulate(async {
         let host = Host::simulated(seed, 1_767_225_600_000_000);
         let options = RunOptions {
