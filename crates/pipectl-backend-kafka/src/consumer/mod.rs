@@ -66,9 +66,14 @@ pub(crate) async fn open(
         Ownership::Look => Sharing::Look,
     };
     let subtasks = context.subtasks.max(1);
-    let config = config(options, client_id, &context, subtasks);
+    let mut config = config(options, client_id, &context, subtasks);
     let mut readers: Vec<Box<dyn SourceReader>> = Vec::new();
     for subtask in 0..subtasks {
+        if sharing == Sharing::Shared {
+            // The assignor gives partitions to members in the order of their ids, which begin so: in turn to each worker, and
+            // not by chance all to one.
+            config.set("client.id", format!("{client_id}-{subtask:04}"));
+        }
         let wake = Arc::new(Notify::new());
         let client = client(&config, watch(), &wake)
             .map_err(|problem| error::client(format!("read topic `{}`", target.name), problem))?;
