@@ -39,6 +39,12 @@ fn node(name: &str) -> NodeReport {
     }
 }
 
+/// A processor without state that passes on more than one record for some.
+fn without_state(name: &str) -> NodeReport {
+    let counts = Counts { input: 10, output: 9, extra: 3, dead_lettered: 1, ..Counts::default() };
+    NodeReport { stateful: false, counts, before: Counts::default(), ..node(name) }
+}
+
 fn snapshot(node_name: &str) -> Snapshot {
     let checkpoints = CheckpointMetrics {
         last_duration_us: Some(5_000),
@@ -64,7 +70,10 @@ fn page(node_name: &str) -> String {
 
 #[test]
 fn everything_that_is_declared_is_exposed_and_nothing_else() {
-    let text = page("n");
+    // A count that only nodes with state have, or only those without, needs one of each.
+    let mut both = snapshot("n");
+    both.pipelines[0].nodes.push(without_state("m"));
+    let text = expose(both).unwrap();
     let types: Vec<(&str, &str)> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     let declared: Vec<(&str, &str)> = METRICS
@@ -79,6 +88,19 @@ fn everything_that_is_declared_is_exposed_and_nothing_else() {
         })
         .collect();
     assert_eq!(types, declared);
+}
+
+#[test]
+fn what_a_record_gave_beyond_the_first_adds_up() {
+    let mut flat = snapshot("n");
+    flat.pipelines[0].nodes = vec![without_state("m")];
+    let text = expose(flat).unwrap();
+    let of_node = "pipectl_node_records_{}{pipeline=\"shop\",node=\"m\"}";
+    // Of ten records one is dead, six passed on nine, and three are under way.
+    for (count, value) in [("in_total", 10), ("out_total", 9), ("extra_total", 3), ("in_flight", 3)] {
+        let line = format!("{} {value}", of_node.replace("{}", count));
+        assert!(text.lines().any(|found| found.trim_end_matches(".0") == line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]
