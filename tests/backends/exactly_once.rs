@@ -160,6 +160,7 @@ async fn live(plans: &[PhysicalPlan], place: &Testbed, death: Option<Death>) -> 
             drain: Duration::from_secs(20),
             live: false,
             output: OutputPolicy::default(),
+            edits: pipectl_runtime::StateEdits::default(),
         })
     };
     let mut job = Job::start(plans.to_vec(), &connectors, &host, options).await.expect("a start");

@@ -85,6 +85,7 @@ async fn start(spec: &Path, place: &Testbed, connectors: &Between) -> Job {
             drain: Duration::from_secs(20),
             live: false,
             output: OutputPolicy::default(),
+            edits: pipectl_runtime::StateEdits::default(),
         })
     })
     .await

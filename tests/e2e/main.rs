@@ -15,6 +15,7 @@ mod cases;
 mod cli;
 mod crash;
 mod determinism;
+mod evolve;
 mod exact;
 mod files;
 mod functions;

@@ -130,6 +130,32 @@ spec:
     counts_out: { from: counts, object_store: {} }
 ";
 
+/// State that is placed by the key of the stream: windows with all kinds of accumulators, and an alert.
+const IN_THE_STREAM: &str = r"
+apiVersion: pipectl/v1
+kind: Pipeline
+metadata: { name: keyed }
+spec:
+  checkpoint: { every: 200ms }
+  sources:
+    fast:
+      simulate: { model: sensors, devices: 29, rate: 3000/s, records: 9000, seed: 6, disorder: 500ms, late: 0.01 }
+      to: stream
+  streams:
+    stream: { key: sensor_id, partitions: 4, time: { field: timestamp, lateness: 450ms } }
+  processors:
+    named: { sql: 'SELECT sensor_id AS sensor, temperature AS t, humidity AS h FROM stream' }
+    seconds:
+      sql: |
+        SELECT sensor, window_start, count(DISTINCT t) AS n, first(t) AS f, median(h) AS m, max(h) AS most, min_by(t, h) AS b
+        FROM named GROUP BY sensor, hop(INTERVAL '500 milliseconds', INTERVAL '1 second')
+    warm: { from: stream, alert: { key: [sensor_id], fire: temperature > 20, resolve: temperature <= 19.9, for: 10ms, silence: 60ms, message: '{sensor_id} {temperature}', send_resolved: true } }
+  sinks:
+    seconds_out: { from: seconds, object_store: {} }
+    warm_out: { from: warm, object_store: {} }
+    raw: { from: stream, object_store: {} }
+";
+
 /// A function of each record alone, and one with state, which ends its process now and then.
 const FUNCTIONS: &str = r"
 apiVersion: pipectl/v1
@@ -231,6 +257,7 @@ fn a_run_is_stopped_while_its_checkpoint_is_written() {
             drain: Duration::from_secs(5),
             live: false,
             output: OutputPolicy::default(),
+            edits: pipectl_runtime::StateEdits::default(),
         };
         let mut running = start(plan.clone(), &world, &host, options).await.expect("starts");
         host.sleep(Duration::from_secs(1)).await;
@@ -266,6 +293,7 @@ fn run(plan: &PhysicalPlan, world: &World, state: &Path, seed: u64, crash: Optio
             drain: Duration::from_mins(1),
             live: false,
             output: OutputPolicy::default(),
+            edits: pipectl_runtime::StateEdits::default(),
         };
         let mut running = start(plan.clone(), world, &host, options).await.expect("starts");
         let deadline = crash.unwrap_or(Duration::from_hours(10));
@@ -295,12 +323,13 @@ fn undisturbed(plan: &PhysicalPlan) -> (BTreeMap<String, Vec<String>>, RunReport
 /// Several readers write to one partition in an order that a crash may change, as several producers do to a broker's;
 /// the positions in dead letters follow that order.
 fn without_positions(sinks: BTreeMap<String, Vec<String>>) -> BTreeMap<String, Vec<String>> {
-    let strip = |row: String| match row.split_once("\"position\":") {
+    let without = |row: String, name: &str| match row.split_once(name) {
         Some((before, after)) => {
             format!("{before}{}", after.trim_start_matches(|c: char| c.is_ascii_digit() || c == ','))
         }
         None => row,
     };
+    let strip = |row: String| without(without(row, "\"position\":"), "\"partition\":");
     let sorted = |rows: Vec<String>| {
         let mut rows: Vec<String> = rows.into_iter().map(strip).collect();
         rows.sort();
@@ -310,9 +339,13 @@ fn without_positions(sinks: BTreeMap<String, Vec<String>>) -> BTreeMap<String, V
 }
 
 fn disturbed(spec: &str, seed: u64, positions: bool) {
+    disturbed_with(&[plan(spec)], seed, positions);
+}
+
+/// As `disturbed`, with the next of these plans after each crash.
+fn disturbed_with(plans: &[PhysicalPlan], seed: u64, positions: bool) {
     let normal = |sinks| if positions { sinks } else { without_positions(sinks) };
-    let plan = plan(spec);
-    let (expected, calm) = undisturbed(&plan);
+    let (expected, calm) = undisturbed(&plans[0]);
     let expected = normal(expected);
     let mut rng = Rng::new(seed, "crashes");
     let world = World::new(Trouble { seed, failures: 0.05, stalls: 0.1 });
@@ -320,7 +353,7 @@ fn disturbed(spec: &str, seed: u64, positions: bool) {
     let mut crashes = 0;
     let report = loop {
         let crash = (crashes < 20).then(|| Duration::from_micros(1000 + rng.below(900_000)));
-        match run(&plan, &world, state.path(), seed + crashes, crash) {
+        match run(&plans[crashes as usize % plans.len()], &world, state.path(), seed + crashes, crash) {
             Some(report) => break report,
             None => crashes += 1,
         }
@@ -346,6 +379,24 @@ fn seeds() -> Vec<u64> {
     match number("PIPECTL_SIM_SEED") {
         Some(seed) => vec![seed],
         None => (1..=number("PIPECTL_SIM_SEEDS").unwrap_or(12)).collect(),
+    }
+}
+
+/// After each crash with another number of partitions.
+fn repartitioned(spec: &str, partitions: &str, seed: u64) {
+    assert!(spec.contains(partitions), "no {partitions}");
+    let plans = [3, 1, 5, 2, 4].map(|number| plan(&spec.replace(partitions, &format!("partitions: {number}"))));
+    disturbed_with(&plans, seed, false);
+}
+
+#[test]
+fn crashes_and_other_numbers_of_partitions_change_nothing() {
+    // Five plans for each run.
+    for seed in seeds().into_iter().step_by(3) {
+        repartitioned(MANY_READERS, "partitions: 4", seed);
+        repartitioned(LATE_ROWS, "partitions: 3", seed);
+        repartitioned(UNION, "partitions: 3", seed);
+        repartitioned(IN_THE_STREAM, "partitions: 4", seed);
     }
 }
 
@@ -388,6 +439,9 @@ fn crashes_change_nothing_about_functions() {
     let is_full = Host::real().variable("PIPECTL_TESTS").is_some_and(|tests| tests == "full");
     for seed in seeds().into_iter().take(if is_full { 3 } else { 1 }) {
         disturbed(&spec, seed, false);
+    }
+    for seed in seeds().into_iter().take(usize::from(is_full)) {
+        repartitioned(&spec, "partitions: 2", seed);
     }
 }
 

@@ -101,10 +101,13 @@ impl Connectors for World {
     }
 
     async fn open_sink(&self, plan: &SinkPlan, context: SinkContext) -> Result<Box<dyn SinkWriter>, ConnectorError> {
-        let (next, waiting) = match &context.restored {
-            Some(state) => serde_json::from_slice(state).map_err(|error| invalid(&error))?,
-            None => (0, Vec::new()),
-        };
+        let read = |state: &[u8]| serde_json::from_slice::<(u64, Vec<Waiting>)>(state).map_err(|error| invalid(&error));
+        let (mut next, mut waiting) = context.restored.as_deref().map(read).transpose()?.unwrap_or_default();
+        for other in context.others {
+            let (reached, left) = read(&other.state)?;
+            next = next.max(reached);
+            waiting.extend(left.into_iter().filter(|_| other.adopt));
+        }
         let purpose = format!("{}/{}/{}", plan.name, context.writer, self.runs());
         Ok(Box::new(Writer {
             sink: plan.name.clone(),
@@ -123,12 +126,15 @@ fn invalid(error: &dyn std::error::Error) -> ConnectorError {
     ConnectorError::new(ErrorKind::Invalid, error.to_string())
 }
 
+/// The writer that has taken a row, its number there, and the row.
+type Waiting = (u32, u64, String);
+
 /// Publishes in two steps, as the contract asks.
 struct Writer {
     sink: String,
     number: u32,
     /// Rows that wait, and how many of them the last checkpoint holds.
-    waiting: Vec<(u64, String)>,
+    waiting: Vec<Waiting>,
     sealed: usize,
     next: u64,
     rng: Rng,
@@ -157,7 +163,7 @@ impl SinkWriter for Writer {
         let schema = Schema::of_arrow(columns.schema_ref());
         jsonl::write_rows(columns, &schema, &mut text, &mut ends).map_err(|error| invalid(&error))?;
         for line in String::from_utf8_lossy(&text).lines() {
-            self.waiting.push((self.next, line.to_owned()));
+            self.waiting.push((self.number, self.next, line.to_owned()));
             self.next += 1;
         }
         Ok(Vec::new())
@@ -173,9 +179,9 @@ impl SinkWriter for Writer {
         self.suffer().await?;
         let rows: Vec<_> = self.waiting.drain(..self.sealed).collect();
         self.sealed = 0;
-        for (number, row) in rows {
-            lock(&self.world.order).push(format!("{}/{} {row}", self.sink, self.number));
-            lock(&self.world.published).insert((self.sink.clone(), self.number, number), row);
+        for (writer, number, row) in rows {
+            lock(&self.world.order).push(format!("{}/{writer} {row}", self.sink));
+            lock(&self.world.published).insert((self.sink.clone(), writer, number), row);
         }
         Ok(())
     }

@@ -238,7 +238,7 @@ impl Context<'_> {
             ProcessorStep::Sql(query) => query.window(),
             ProcessorStep::Other { .. } => None,
         };
-        if traits.stateful {
+        if traits.is_stateful() {
             let open = input.and_then(|input| input.open_to_the_end.as_deref());
             let kept = input.and_then(|input| input.kept.as_deref());
             diagnostics.extend(time::at_end(processor, window, open, kept));
@@ -274,7 +274,7 @@ impl Context<'_> {
                 before.map(|before| before.after(|name| traits.kept(name).map(str::to_owned)))
             }
         };
-        let stateful = traits.stateful;
+        let stateful = traits.is_stateful();
         let node = Node {
             name: processor.name.clone(),
             path: processor.path.clone(),

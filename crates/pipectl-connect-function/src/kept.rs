@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use pipectl_contract::OperatorError;
-use pipectl_data::key_hash;
+use pipectl_data::{Schema, Share, key_hash};
 use serde::{Deserialize, Serialize};
 
 use crate::call::Kept;
@@ -74,8 +74,8 @@ impl KeyedState {
         Ok(bytes)
     }
 
-    /// Goes on from a checkpoint.
-    pub(crate) fn read(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+    /// Goes on from a checkpoint; from a part of it, if this is what the task has of it.
+    pub(crate) fn read(&mut self, snapshot: &[u8], part: Option<(&Schema, &Share)>) -> Result<(), OperatorError> {
         let damaged = || OperatorError("the checkpoint of a function cannot be read: it is damaged".to_owned());
         let (hash, json) =
             snapshot.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk::<8>()).ok_or_else(damaged)?;
@@ -88,8 +88,12 @@ impl KeyedState {
                 format!("the checkpoint of a function has format {}; this build reads {FORMAT}", snapshot.format);
             return Err(OperatorError(text));
         }
-        for (key, state) in snapshot.states {
-            self.put(key, state);
+        let owned = part.map(|(key, share)| share.owns_keys(key, snapshot.states.keys().map(String::as_str)));
+        let owned = owned.transpose().map_err(|error| OperatorError(error.to_string()))?;
+        for (row, (key, state)) in snapshot.states.into_iter().enumerate() {
+            if owned.as_ref().is_none_or(|owned| owned.value(row)) {
+                self.put(key, state);
+            }
         }
         Ok(())
     }
@@ -115,12 +119,12 @@ mod tests {
         assert_eq!(state.bytes(), state.states.iter().map(|(key, state)| bytes(key, state)).sum::<usize>());
         let written = state.write().unwrap();
         let mut again = KeyedState::default();
-        again.read(&written).unwrap();
+        again.read(&written, None).unwrap();
         assert_eq!((&again.states, again.bytes()), (&state.states, state.bytes()));
         for at in 0..written.len() {
             let mut damaged = written.clone();
             damaged[at] ^= 1;
-            assert!(KeyedState::default().read(&damaged).is_err(), "{at}");
+            assert!(KeyedState::default().read(&damaged, None).is_err(), "{at}");
         }
         assert!(KeyedState::default().write().unwrap().is_empty());
     }

@@ -34,7 +34,7 @@ impl Processor for Function {
 
     fn check(&self, options: &FunctionOptions, node: NodeContext<'_>) -> Checked<ProcessorFacts> {
         match plan::Plan::new(options, node.input, false) {
-            Ok(plan) => Checked::ok(plan.facts(options)),
+            Ok(plan) => Checked::ok(plan.facts(options, node.input)),
             Err(diagnostics) => Checked { facts: None, diagnostics },
         }
     }

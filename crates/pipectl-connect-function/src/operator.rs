@@ -8,7 +8,7 @@ use std::{
 
 use arrow_array::RecordBatch;
 use pipectl_contract::{Calls, OpenContext, Operator, OperatorError, Output};
-use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, encode::jsonl};
+use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, Share, encode::jsonl};
 use pipectl_host::Host;
 
 use crate::{
@@ -245,7 +245,11 @@ impl Operator for FunctionOperator {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
-        if snapshot.is_empty() { Ok(()) } else { self.kept.read(snapshot) }
+        if snapshot.is_empty() { Ok(()) } else { self.kept.read(snapshot, None) }
+    }
+
+    fn restore_share(&mut self, snapshot: &[u8], share: &Share) -> Result<(), OperatorError> {
+        self.kept.read(snapshot, Some((&self.key, share)))
     }
 
     fn state_bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::path::Path as File;
 
-use pipectl_contract::{ColumnNeed, PlaceBy, ProcessorFacts, ProcessorTraits};
+use pipectl_contract::{ColumnNeed, PlaceBy, ProcessorFacts, ProcessorTraits, StateSignature};
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Path, codes};
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ impl Plan {
     }
 
     /// The facts of a node with these options.
-    pub(crate) fn facts(&self, options: &FunctionOptions) -> ProcessorFacts {
+    pub(crate) fn facts(&self, options: &FunctionOptions, input: Option<&Schema>) -> ProcessorFacts {
         let need = |list: &'static str, names: &[String]| {
             let names = names.iter().enumerate();
             let need = |(index, name): (usize, &String)| ColumnNeed::new(name.clone(), Path::keys([list]).index(index));
@@ -117,7 +117,7 @@ impl Plan {
             traits: ProcessorTraits {
                 reads: None,
                 place_by: if is_keyed { PlaceBy::Columns(options.key.clone()) } else { PlaceBy::Anywhere },
-                stateful: is_keyed,
+                state: is_keyed.then(|| state_signature(&options.key, input)),
                 calls: true,
                 keeps: self.keep.iter().map(|name| (name.clone(), name.clone())).collect(),
             },
@@ -171,4 +171,10 @@ fn kind(data_type: &DataType) -> Value {
         DataType::Struct(fields) => json!({ "type": "struct", "fields": columns(fields) }),
         plain => json!({ "type": plain.word() }),
     }
+}
+
+/// What the state of a function depends on: the keys that it is kept by. The code may change.
+fn state_signature(key: &[String], input: Option<&Schema>) -> StateSignature {
+    let data_type = |name: &str| input?.find(name).map(|(_, field)| field.data_type.to_string());
+    StateSignature::fixed([("key", key.iter().map(|name| json!({ name.as_str(): data_type(name) })).collect())])
 }

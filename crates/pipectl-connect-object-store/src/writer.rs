@@ -58,10 +58,20 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer that goes on from the context's state; without one, its first file has the number `first_number`.
     pub(crate) async fn open(setup: Setup, first_number: u64, context: SinkContext) -> Result<Self, ConnectorError> {
-        let restored = match context.restored {
+        let mut restored = match context.restored {
             Some(bytes) if !bytes.is_empty() => state::read(bytes)?,
             _ => State { next_number: first_number, ..State::default() },
         };
+        let mut adopted = Vec::new();
+        for other in context.others.into_iter().filter(|other| !other.state.is_empty()) {
+            let state = state::read(other.state)?;
+            // With another number of writers, a number may have been another writer's, under the same name.
+            restored.next_number = restored.next_number.max(state.next_number);
+            if other.adopt {
+                restored.pending.extend(state.pending);
+                adopted.extend(state.open);
+            }
+        }
         let json = setup.encoding.format == Format::Json;
         let mut writer = Self {
             payloads: json && context.payload == Some(PayloadFormat::Json),
@@ -75,6 +85,10 @@ impl Writer {
             pending: restored.pending,
         };
         let mut changed = Vec::new();
+        for file in adopted {
+            let number = writer.insert(file);
+            writer.roll(number).await?;
+        }
         for file in restored.open {
             let same =
                 file.encoding == writer.setup.encoding && (file.schema == writer.setup.schema || writer.payloads);

@@ -77,6 +77,7 @@ async fn try_open(
         payload: None,
         keys: vec!["device".to_owned()],
         restored: None,
+        others: Vec::new(),
     };
     Sink::open(&Table, options, binding(), context).await
 }

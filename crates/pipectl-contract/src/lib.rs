@@ -31,11 +31,13 @@ pub use pipectl_ir::{
     Capabilities,
     capabilities::{Consumption, Order, Partitions},
     dag::SourceFormat,
-    facts::{PlaceBy, ProcessorTraits},
+    facts::{PlaceBy, ProcessorTraits, StateSignature},
 };
 pub use processor::{DynProcessor, OpenContext, Processor, ProcessorFacts};
 pub use registry::Registry;
-pub use sink::{ColumnNeed, DynSink, Parallelism, Refused, Rejection, Sink, SinkContext, SinkFacts, SinkWriter};
+pub use sink::{
+    ColumnNeed, DynSink, OtherWriter, Parallelism, Refused, Rejection, Sink, SinkContext, SinkFacts, SinkWriter,
+};
 pub use source::{DynSource, Read, Source, SourceContext, SourceFacts, SourceReader};
 pub use stream::{
     ConsumerContext, Difference, Finding, FindingOutcome, Ownership, PartitionState, ProducerContext, StartAt,

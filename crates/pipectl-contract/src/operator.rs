@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use pipectl_data::{Batch, END_OF_TIME, Micros};
+use pipectl_data::{Batch, END_OF_TIME, Micros, Share};
 
 /// Why a record became a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,12 @@ pub trait Operator: Send {
     /// Goes on from a snapshot; called once, before anything else.
     fn restore(&mut self, _snapshot: &[u8]) -> Result<(), OperatorError> {
         Ok(())
+    }
+
+    /// Goes on from a task's share of a snapshot, where records were placed in other tasks when it was written. It is called
+    /// for each task that wrote one, before anything else; no two of them hold the same key.
+    fn restore_share(&mut self, _snapshot: &[u8], _share: &Share) -> Result<(), OperatorError> {
+        Err(OperatorError("its state cannot be distributed to other tasks".to_owned()))
     }
 
     /// Bytes of state held, for the byte budget.

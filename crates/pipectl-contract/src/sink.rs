@@ -89,6 +89,17 @@ pub struct SinkContext {
     pub keys: Vec<String>,
     /// What [`SinkWriter::checkpoint`] answered at the checkpoint that the run resumes from.
     pub restored: Option<Vec<u8>>,
+    /// The states of all other writers at that checkpoint, where there were more or fewer of them.
+    pub others: Vec<OtherWriter>,
+}
+
+/// What another writer answered at the checkpoint that the run resumes from.
+#[derive(Debug, Clone)]
+pub struct OtherWriter {
+    /// What [`SinkWriter::checkpoint`] answered there.
+    pub state: Vec<u8>,
+    /// Whether that writer is no more, and this one takes over what it had not published.
+    pub adopt: bool,
 }
 
 /// A kind of sink.

@@ -16,6 +16,7 @@ pub mod json;
 pub mod key_hash;
 mod schema;
 mod secret;
+mod share;
 pub mod timestamp;
 pub mod units;
 pub mod whole;
@@ -27,6 +28,7 @@ pub use field_type::FieldType;
 pub use headers::{Headers, HeadersBuilder};
 pub use schema::{Field, Schema};
 pub use secret::Secret;
+pub use share::{Share, tasks_of};
 
 /// Microseconds since 1970-01-01T00:00:00Z, UTC.
 pub type Micros = i64;

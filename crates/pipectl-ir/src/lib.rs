@@ -14,7 +14,7 @@ pub mod query;
 
 pub use capabilities::Capabilities;
 pub use dag::{Dag, Node, NodeId, NodeKind};
-pub use facts::{PlaceBy, ProcessorTraits};
+pub use facts::{PlaceBy, ProcessorTraits, StatePart, StateSignature};
 pub use physical::PhysicalPlan;
 pub use query::Query;
 pub use report::RunReport;

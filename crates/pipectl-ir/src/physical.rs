@@ -6,8 +6,11 @@
 use pipectl_data::{Micros, Schema};
 use serde_json::Value;
 
-use crate::dag::{AtEnd, Carrier, EventTime, LatePolicy, SourceFormat};
-use crate::query::Query;
+use crate::{
+    StateSignature,
+    dag::{AtEnd, Carrier, EventTime, LatePolicy, SourceFormat},
+    query::Query,
+};
 
 /// A plan. Byte-equal for equal specs, so its canonical JSON can be hashed.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -195,6 +198,10 @@ pub struct Step {
     pub fail_on_error: bool,
     /// What it does.
     pub operation: Operation,
+    /// What its state depends on; `None` if it has none.
+    pub state: Option<StateSignature>,
+    /// The columns of its input by whose hash records were placed in its task, if any were.
+    pub placed_by: Option<Vec<String>>,
     /// What it feeds.
     pub next: Vec<Target>,
 }

@@ -7,8 +7,9 @@ use std::{collections::BTreeSet, ops::Range};
 
 use pipectl_data::{DataType, Field, Micros, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use crate::{PlaceBy, ProcessorTraits};
+use crate::{PlaceBy, ProcessorTraits, StatePart, StateSignature};
 
 /// A range of bytes of the SQL text.
 pub type TextRange = Range<usize>;
@@ -101,6 +102,17 @@ impl Window {
         self == Self::Whole
     }
 
+    /// For a signature: the kind, and what it has of lengths.
+    fn described(self) -> Value {
+        match self {
+            Self::Tumble { size, offset } => json!({ "window": "tumble", "size": size, "offset": offset }),
+            Self::Hop { slide, size, offset } => {
+                json!({ "window": "hop", "slide": slide, "size": size, "offset": offset })
+            }
+            Self::Whole => json!({ "window": "none" }),
+        }
+    }
+
     /// Length of each window.
     pub fn size(self) -> Micros {
         match self {
@@ -153,6 +165,45 @@ pub struct AggregateCall {
     pub nullable: bool,
     /// Where the call stands.
     pub place: TextRange,
+}
+
+impl GroupKey {
+    /// The column of the input that it is, if it is no expression.
+    pub fn column(&self) -> Option<&str> {
+        if let ExprKind::Column(name) = &self.expr.kind { Some(name) } else { None }
+    }
+}
+
+impl AggregateCall {
+    /// What it computes, wherever it stands.
+    pub fn meaning(&self) -> Value {
+        plain(self)
+    }
+}
+
+/// As JSON, without places in the text, and without whether values can be null, which no state depends on.
+fn plain(part: &impl Serialize) -> Value {
+    // Plain data: this cannot fail.
+    let mut value = serde_json::to_value(part).unwrap_or_default();
+    forget_places(&mut value);
+    value
+}
+
+fn forget_places(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            let place = members.remove("place");
+            members.remove("nullable");
+            // A cast of the type checker stands where its operand does, and an aggregate may look through it.
+            let operand = members.get("kind").and_then(|kind| kind.get("cast")?.get("expr")?.get("place"));
+            if operand.is_some() && operand == place.as_ref() {
+                members.insert("implicit".to_owned(), Value::Bool(true));
+            }
+            members.values_mut().for_each(forget_places);
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(forget_places),
+        _ => {}
+    }
 }
 
 /// A typed expression.
@@ -477,13 +528,28 @@ impl Query {
                     self.group_key_columns().filter(|keys| !keys.is_empty()).map_or(PlaceBy::One, PlaceBy::Columns)
                 }
             },
-            stateful: self.is_windowed(),
+            state: self.state_signature(),
             calls: false,
             keeps: match &self.shape {
                 Shape::Project { columns } => columns.iter().filter_map(plain).collect(),
                 Shape::Window(_) => Vec::new(),
             },
         }
+    }
+
+    /// What its state depends on: the window, the group keys, the condition and the aggregates. Where things stand in the
+    /// text does not count, nor what is made of the results.
+    fn state_signature(&self) -> Option<StateSignature> {
+        let window = self.window()?;
+        let text = |place: &TextRange| self.sql.get(place.clone()).unwrap_or_default().to_owned();
+        let parts = window.aggregates.iter();
+        let parts = parts.map(|call| StatePart { name: text(&call.place), meaning: call.meaning() }).collect();
+        let signature = StateSignature::fixed([
+            ("window", window.window.described()),
+            ("group keys", window.keys.iter().map(|key| plain(&key.expr)).collect()),
+            ("WHERE", plain(&self.filter)),
+        ]);
+        Some(StateSignature { parts, ..signature })
     }
 
     /// Whether it aggregates over windows, so needs event time, a watermark and state.
@@ -503,11 +569,7 @@ impl Query {
     ///
     /// Rows that agree in these columns must reach the same operator. When the stream's key is among them, they do.
     pub fn group_key_columns(&self) -> Option<Vec<String>> {
-        let column = |key: &GroupKey| match &key.expr.kind {
-            ExprKind::Column(name) => Some(name.clone()),
-            _ => None,
-        };
-        self.window()?.keys.iter().map(column).collect()
+        self.window()?.keys.iter().map(|key| key.column().map(str::to_owned)).collect()
     }
 
     /// Whether the result depends on when records came in (`arrival_time()`): a replay from another backend then

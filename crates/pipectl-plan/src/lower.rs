@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pipectl_data::{Field, Schema};
 use pipectl_ir::{
-    PlaceBy,
+    PlaceBy, StateSignature,
     dag::{
         Carrier, Dag, Node, NodeId, NodeKind, ProcessorNode, ProcessorStep, SinkNode, SourceNode, StreamNode,
         TO_STREAM, dead_letter_schema,
@@ -249,10 +249,10 @@ impl Lower<'_> {
         };
         let mut done = Vec::with_capacity(outlets.len());
         for mut outlet in outlets {
-            outlet.together =
-                outlet.together.take().filter(|_| !traits.stateful).and_then(|together| {
-                    together.iter().map(|column| traits.kept(column).map(str::to_owned)).collect()
-                });
+            let placed_by = outlet.together.take();
+            let kept = |column: &String| traits.kept(column).map(str::to_owned);
+            let together = placed_by.as_ref().filter(|_| !traits.is_stateful());
+            outlet.together = together.and_then(|together| together.iter().map(kept).collect());
             outlet.keys = Vec::new();
             let time = processor.time.as_ref();
             let first = self.stages[outlet.stage].steps.len();
@@ -262,6 +262,10 @@ impl Lower<'_> {
             }
             for step in self.stages[outlet.stage].steps.iter_mut().skip(first) {
                 step.fail_on_error = processor.fail_on_error;
+            }
+            if let Some(step) = self.stages[outlet.stage].steps.get_mut(first) {
+                step.state.clone_from(&traits.state);
+                step.placed_by = placed_by.filter(|_| traits.is_stateful());
             }
             done.push(outlet);
         }
@@ -310,7 +314,7 @@ impl Lower<'_> {
         for outlet in &outlets {
             self.route(outlet, stage, by.clone());
         }
-        vec![Outlet { stage, step: None, together: None, keys: Vec::new() }]
+        vec![Outlet { stage, step: None, together: keys.map(<[String]>::to_vec), keys: Vec::new() }]
     }
 
     fn sink(&mut self, id: NodeId, node: &Node, sink: &SinkNode) {
@@ -411,7 +415,13 @@ impl Lower<'_> {
         let stage = &mut self.stages[outlet.stage];
         let number = stage.steps.len();
         let node = self.numbers[&node];
-        stage.steps.push(Step { node, enters, leaves, fail_on_error: false, operation, next: Vec::new() });
+        let state = match &operation {
+            Operation::EventTime(time) => Some(StateSignature::fixed([("time.field", time.field.clone().into())])),
+            Operation::Partition => Some(StateSignature::default()),
+            _ => None,
+        };
+        let (fail_on_error, placed_by, next) = (false, None, Vec::new());
+        stage.steps.push(Step { node, enters, leaves, fail_on_error, operation, state, placed_by, next });
         self.attach(outlet, Target::Step(number));
         outlet.step = Some(number);
     }
@@ -458,7 +468,9 @@ impl Lower<'_> {
                 NodeKind::Stream(stream) if stream.carrier.as_ref().is_some_and(|carrier| carrier.transactional) => {
                     Some(format!("stream `{name}` is written in transactions"))
                 }
-                NodeKind::Processor(processor) => processor.traits.stateful.then(|| format!("`{name}` keeps state")),
+                NodeKind::Processor(processor) => {
+                    processor.traits.is_stateful().then(|| format!("`{name}` keeps state"))
+                }
                 NodeKind::Stream(_) => None,
                 NodeKind::Sink(sink) => {
                     (!sink.shareable).then(|| format!("sink `{name}` can be written by one process only"))
@@ -482,7 +494,7 @@ impl Lower<'_> {
                     NodeKind::Sink(sink) => Some(sink.place.clone()),
                     _ => None,
                 },
-                stateful: matches!(&node.kind, NodeKind::Processor(processor) if processor.traits.stateful),
+                stateful: matches!(&node.kind, NodeKind::Processor(processor) if processor.traits.is_stateful()),
             })
             .collect();
         nodes.push(PlanNode {

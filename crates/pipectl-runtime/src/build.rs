@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use pipectl_contract::{
-    ConnectContext, ConsumerContext, Earlier, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
+    ConnectContext, ConsumerContext, OtherWriter, Ownership, ProducerContext, SinkContext, SourceContext, SourceReader,
     output_folder,
 };
 use pipectl_data::{Micros, PayloadFormat};
@@ -15,18 +15,18 @@ use tokio::sync::mpsc;
 
 use crate::{
     RunOptions,
+    carry::{Carried, States},
     chain::{Chain, ChainParts},
-    checkpoint::Checkpoint,
     connectors::{Connectors, start_at},
     counters::{Counters, TaskCounts},
     error::RunError,
     gate::Gate,
     job::writes,
     memory::StateMemory,
+    outputs::Beginning,
     queue::{Receiver, Sender, queue},
     reads::Reads,
     route::RouteSender,
-    state::TaskState,
     steps::AllTogether,
     stream_writer::StreamWriter,
     task::{OperatorTask, SinkTask, SourceTask, TaskHandle},
@@ -37,43 +37,6 @@ const MIN_QUEUE: usize = 256 * 1024;
 
 /// The part of a pipeline's memory that one client of a backend may hold: the others are for the queues.
 const CLIENT_SHARE: u64 = 4;
-
-/// The saved states by `stage/index`.
-pub(crate) struct States(BTreeMap<String, TaskState>);
-
-impl States {
-    pub(crate) fn new(checkpoint: Option<&Checkpoint>) -> Result<Self, RunError> {
-        let tasks = checkpoint.map_or(&[][..], |checkpoint| &checkpoint.tasks);
-        let decoded = tasks.iter().map(|(name, state)| Ok((name.clone(), TaskState::decode(state)?)));
-        Ok(Self(decoded.collect::<Result<_, RunError>>()?))
-    }
-
-    /// Only what the writers of sinks need, for a region that several workers share: where it goes on, the backend knows,
-    /// and what it has counted is nobody else's.
-    pub(crate) fn of_sinks(plan: &PhysicalPlan, checkpoint: Option<&Checkpoint>) -> Result<Self, RunError> {
-        let Self(all) = Self::new(checkpoint)?;
-        let is_sink = |name: &str| plan.stages.iter().any(|stage| stage.sink.is_some() && of_stage(stage, name));
-        let parts = all.into_iter().filter(|(name, _)| is_sink(name));
-        Ok(Self(parts.map(|(name, state)| (name, TaskState { parts: state.parts, ..TaskState::default() })).collect()))
-    }
-
-    fn of(&self, stage: &Stage, index: usize) -> Option<&TaskState> {
-        self.0.get(&task_name(stage, index))
-    }
-
-    /// What the only writer of a stage answered at the checkpoint.
-    pub(crate) fn of_writer(&self, stage: &Stage) -> Option<&[u8]> {
-        self.of(stage, 0)?.parts.first().map(Vec::as_slice)
-    }
-
-    fn positions(&self, stage: &Stage) -> Vec<serde_json::Value> {
-        (0..).map_while(|index| self.of(stage, index)).filter_map(|state| state.position.clone()).collect()
-    }
-}
-
-fn of_stage(stage: &Stage, task: &str) -> bool {
-    task.rsplit_once('/').is_some_and(|(name, _)| name == stage.name)
-}
 
 /// The node that a stage begins with: what its queues and its tasks are shown as.
 fn first_node(stage: &Stage) -> Option<usize> {
@@ -111,7 +74,7 @@ pub(crate) struct Builder<'a> {
     pub(crate) states: &'a States,
     pub(crate) together: &'a Arc<AllTogether>,
     pub(crate) memory: &'a Arc<StateMemory>,
-    pub(crate) earlier: Earlier,
+    pub(crate) beginning: &'a Beginning,
 }
 
 /// The ends of all queues, by route and task.
@@ -203,7 +166,7 @@ impl Builder<'_> {
     }
 
     fn watermark_of(&self, stage: &Stage, index: usize) -> Micros {
-        self.states.of(stage, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark)
+        self.states.of(&stage.name, index).map_or(pipectl_data::START_OF_TIME, |state| state.watermark)
     }
 
     async fn open_sources(&self) -> Result<BTreeMap<usize, Vec<Box<dyn SourceReader>>>, RunError> {
@@ -224,7 +187,7 @@ impl Builder<'_> {
     }
 
     async fn open_source(&self, stage: &Stage, source: &SourcePlan) -> Result<Vec<Box<dyn SourceReader>>, RunError> {
-        let positions = self.states.positions(stage);
+        let positions = self.states.positions(&stage.name);
         let context = SourceContext {
             host: self.host.clone(),
             pipeline: self.plan.pipeline.clone(),
@@ -244,7 +207,7 @@ impl Builder<'_> {
             group: consumer_group(self.plan, &stream.name),
             subtasks: stream.subtasks,
             ownership: match &self.plan.workers {
-                Workers::One { .. } => Ownership::Owned { positions: self.states.positions(stage) },
+                Workers::One { .. } => Ownership::Owned { positions: self.states.positions(&stage.name) },
                 Workers::Any => Ownership::Shared,
             },
             start: start_at(stream.carrier.start),
@@ -296,12 +259,12 @@ impl Builder<'_> {
         Queues { senders, receivers }
     }
 
-    fn counts(&self, state: Option<&TaskState>) -> TaskCounts {
+    fn counts(&self, state: Option<&Carried>) -> TaskCounts {
         TaskCounts::new(Arc::clone(self.counters), state.map(|state| &state.counts))
     }
 
     fn chain(&self, stage: &Stage, index: usize, routes: Vec<(usize, RouteSender)>) -> Result<Chain, RunError> {
-        let state = self.states.of(stage, index);
+        let state = self.states.of(&stage.name, index);
         let last = self.plan.stages.len() - 1;
         let parts = ChainParts {
             place: (self.host, &self.options.directory),
@@ -332,7 +295,7 @@ impl Builder<'_> {
         let producer = self.connectors.open_producer(stream, connecting(self.plan, self.host), context).await;
         let producer = producer.map_err(|error| RunError::connector(&stream.name, &error))?;
         self.counters.meters.has_writer(stream.node);
-        let state = self.states.of(stage, 0);
+        let state = self.states.of(&stage.name, 0);
         let mut dead_letters = routes.pop().map(|(_, route)| route);
         if let (Some(route), Some(sent)) = (&mut dead_letters, state.and_then(|state| state.sent.first())) {
             route.restore(*sent);
@@ -347,7 +310,7 @@ impl Builder<'_> {
             host: self.host.clone(),
             commands,
             handle,
-            restored: state.is_some(),
+            restored: state.is_some_and(|state| state.writer.is_some()),
             again: false,
             keeps: self.plan.workers != Workers::Any,
         })
@@ -364,21 +327,23 @@ impl Builder<'_> {
         commands: mpsc::UnboundedReceiver<crate::task::Command>,
         handle: TaskHandle,
     ) -> Result<SinkTask, RunError> {
-        let state = self.states.of(stage, index);
-        let restored = state.and_then(|state| state.parts.first().cloned());
+        let state = self.states.of(&stage.name, index);
+        let restored = state.and_then(|state| state.writer.clone());
+        let others = state.map(|state| state.others.clone()).unwrap_or_default();
         let context = SinkContext {
             host: self.host.clone(),
             pipeline: self.plan.pipeline.clone(),
             output: output_folder(&self.plan.pipeline, &self.plan.environment),
             node: sink.name.clone(),
             directory: self.options.directory.clone(),
-            earlier: self.earlier,
+            earlier: self.beginning.of(&sink.name),
             writer: index as u32,
             writers: writers as u32,
             schema: sink.schema.clone(),
             payload: sink.payload.then_some(PayloadFormat::Json),
             keys: sink.keys.clone(),
             restored: restored.clone(),
+            others: others.into_iter().map(|(state, adopt)| OtherWriter { state, adopt }).collect(),
         };
         let writer = self.connectors.open_sink(sink, context).await;
         let writer = writer.map_err(|error| RunError::connector(&sink.name, &error))?;

@@ -13,6 +13,7 @@ use pipectl_ir::{
 };
 
 use crate::{
+    carry::Part,
     connectors::Connectors,
     counters::{DROPPED_LATE, TaskCounts},
     dead_letter,
@@ -21,7 +22,7 @@ use crate::{
     message::{End, Frontier, IdleTime, Message},
     queue::Closed,
     route::RouteSender,
-    steps::{AllTogether, PartitionChange},
+    steps::{self, AllTogether, PartitionChange},
     work::Work,
 };
 
@@ -266,15 +267,21 @@ impl Chain {
     }
 
     /// Goes on from a snapshot.
-    pub(crate) fn restore(&mut self, parts: &[Vec<u8>], sent: &[u64]) -> Result<(), RunError> {
+    pub(crate) fn restore(&mut self, parts: &[Part], sent: &[u64]) -> Result<(), RunError> {
         if parts.len() != self.steps.len() || sent.len() != self.routes.len() {
             return Err(RunError::failed("the checkpoint holds the state of other steps"));
         }
         for (step, part) in self.steps.iter_mut().zip(parts) {
-            let restored = match &mut step.work {
-                _ if part.is_empty() => Ok(()),
-                Work::Operator(operator) => operator.restore(part),
-                Work::EventTime(step) => step.restore(part),
+            let restored = match (&mut step.work, part) {
+                (_, Part::None) => Ok(()),
+                (_, Part::Own(part)) if part.is_empty() => Ok(()),
+                (Work::Operator(operator), Part::Own(part)) => operator.restore(part),
+                (Work::Operator(operator), Part::Share(parts, share)) => {
+                    let mut parts = parts.iter().filter(|part| !part.is_empty());
+                    parts.try_for_each(|part| operator.restore_share(part, share))
+                }
+                (Work::EventTime(step), Part::Own(part)) => step.restore(part),
+                (Work::EventTime(_), Part::Share(..)) => Err(steps::broken("event times have no keys")),
             };
             restored.map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
         }
@@ -338,13 +345,13 @@ impl Chain {
                     .map_err(|error| RunError::operator(&self.nodes[step.node], &error))?;
                 for timed in out {
                     match timed {
-                        crate::steps::Timed::Batch(batch) => {
+                        steps::Timed::Batch(batch) => {
                             self.emit(index, Output { batches: vec![batch], ..Output::default() })?;
                         }
-                        crate::steps::Timed::Dead(dead) => {
+                        steps::Timed::Dead(dead) => {
                             self.emit(index, Output { dead: vec![dead], ..Output::default() })?;
                         }
-                        crate::steps::Timed::Watermark(watermark) => self.pass_on_watermark(index, watermark)?,
+                        steps::Timed::Watermark(watermark) => self.pass_on_watermark(index, watermark)?,
                     }
                 }
                 Ok(())

@@ -84,7 +84,7 @@ fn nodes(plan: &Value) -> BTreeMap<&str, Value> {
 }
 
 /// The values that differ, with the last words of their paths.
-fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
+pub(crate) fn leaves(path: &str, old: &Value, new: &Value, found: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(before), Value::Object(after)) => {
             let keys = before.keys().chain(after.keys().filter(|key| !before.contains_key(*key)));

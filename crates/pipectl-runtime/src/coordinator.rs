@@ -12,10 +12,11 @@ use pipectl_ir::report::Outcome;
 use tokio::sync::mpsc;
 
 use crate::{
-    checkpoint::{Checkpoint, Checkpoints},
+    checkpoint::{Checkpoint, Checkpoints, StateOf},
     counters::Counters,
     error::{RunError, RunErrorKind},
     idleness::RegionIdleness,
+    layout::Layout,
     message::End,
     outputs::Removal,
     task::{Command, TaskEvent},
@@ -58,8 +59,8 @@ pub(crate) struct Coordinator {
     pub(crate) positions_last: bool,
     /// Whether a sink decides if a checkpoint counts.
     pub(crate) decided: bool,
-    /// Digest of the plan.
-    pub(crate) fingerprint: String,
+    /// What its checkpoints are states of.
+    pub(crate) layout: Layout,
     /// Number of the checkpoint that the run resumed from; 0 for none.
     pub(crate) last: u64,
     /// Time between checkpoints.
@@ -292,7 +293,7 @@ impl Coordinator {
             _ => {}
         }
         if let Some(Publishing { id, last, .. }) = progress.publishing.take() {
-            self.note_committed(id).await?;
+            self.note_committed(id, last).await?;
             self.remove_earlier_output().await?;
             if last {
                 return Ok(Some(outcome));
@@ -320,9 +321,10 @@ impl Coordinator {
         let Pending { id, began, last, states } = pending;
         let checkpoint = Checkpoint {
             id,
-            fingerprint: self.fingerprint.clone(),
+            of: StateOf::Layout(self.layout.clone()),
             time: self.host.now(),
             finished,
+            drained: last,
             tasks: states.into_iter().map(|(task, state)| (self.tasks[task].clone(), state)).collect(),
         };
         let bytes: usize = checkpoint.tasks.iter().map(|(_, state)| state.len()).sum();
@@ -355,9 +357,10 @@ impl Coordinator {
         Ok(())
     }
 
-    /// Notes that a checkpoint counts, so that nobody has to be asked after a restart.
-    async fn note_committed(&self, id: u64) -> Result<(), RunError> {
-        match self.store.as_ref().filter(|_| self.decided) {
+    /// Notes that a checkpoint counts, so that nobody has to be asked after a restart; and at the end, that everything is
+    /// published, so that a sink can be removed from the spec.
+    async fn note_committed(&self, id: u64, last: bool) -> Result<(), RunError> {
+        match self.store.as_ref().filter(|_| self.decided || last) {
             Some(store) => store.note_committed(id).await,
             None => Ok(()),
         }

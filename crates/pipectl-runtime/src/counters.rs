@@ -186,6 +186,26 @@ pub(crate) struct SavedCounts {
     pub(crate) reasons: Vec<(usize, String, u64)>,
 }
 
+impl SavedCounts {
+    /// Adds other counts, whose nodes have other numbers now, or none.
+    pub(crate) fn add(&mut self, other: &Self, number: impl Fn(usize) -> Option<usize>) {
+        for (node, counts) in &other.counts {
+            let Some(node) = number(*node) else { continue };
+            match self.counts.iter_mut().find(|(known, _)| *known == node) {
+                Some((_, known)) => known.add(counts),
+                None => self.counts.push((node, *counts)),
+            }
+        }
+        for (node, code, count) in &other.reasons {
+            let Some(node) = number(*node) else { continue };
+            match self.reasons.iter_mut().find(|(known, name, _)| *known == node && name == code) {
+                Some((_, _, known)) => *known += count,
+                None => self.reasons.push((node, code.clone(), *count)),
+            }
+        }
+    }
+}
+
 impl TaskCounts {
     /// Goes on from these counts, as a checkpoint holds them.
     pub(crate) fn new(shared: Arc<Counters>, restored: Option<&SavedCounts>) -> Self {

@@ -7,6 +7,7 @@
 //! Dataflows", <https://arxiv.org/abs/1506.08603>). Only then may sinks publish what came before the barrier.
 
 mod build;
+mod carry;
 mod chain;
 mod changes;
 pub mod checkpoint;
@@ -18,6 +19,7 @@ mod error;
 mod gate;
 mod idleness;
 mod job;
+mod layout;
 mod limit;
 mod memory;
 mod message;
@@ -38,6 +40,7 @@ mod task;
 mod work;
 
 pub use build::consumer_group;
+pub use carry::StateEdits;
 pub use connectors::{Connectors, RegistryConnectors, RemoveOutput, target};
 pub use counters::Counters;
 pub use error::{RunError, RunErrorKind};

@@ -5,6 +5,7 @@
 //! a crash comes in between.
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     sync::{Mutex, PoisonError},
@@ -15,7 +16,15 @@ use pipectl_host::Host;
 use pipectl_ir::physical::{PhysicalPlan, SinkPlan, Workers};
 use serde::{Deserialize, Serialize};
 
-use crate::{RunOptions, changes, checkpoint::Checkpoints, connectors::Connectors, error::RunError};
+use crate::{
+    RunOptions,
+    carry::{StateEdits, new_sinks},
+    changes,
+    checkpoint::{Checkpoint, Checkpoints, StateOf},
+    connectors::Connectors,
+    error::RunError,
+    layout,
+};
 
 /// How many pieces of output of a sink are listed by name.
 const LISTED: usize = 3;
@@ -38,14 +47,44 @@ struct Note {
     earlier: Earlier,
     /// What is to be removed, by sink.
     replaced: Vec<(String, Vec<EarlierOutput>)>,
-    /// The plan that the checkpoints are states of, without the parts that may change freely.
+    /// The plan that the checkpoints are states of, without the parts that may change freely. Checkpoints of format 1 say
+    /// less than it.
     #[serde(default)]
     plan: serde_json::Value,
+    /// Where the sinks wrote for which it was decided; unknown in notes of earlier versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    places: BTreeMap<String, String>,
+    /// What was decided for sinks that have come into the spec since.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    added: BTreeMap<String, Added>,
+}
+
+/// What was decided for a sink that came into the spec later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Added {
+    /// The number of the checkpoint before: with a newer one, the sink either has state of its own, or is new again.
+    after: u64,
+    /// Where it writes.
+    place: String,
+    earlier: Earlier,
 }
 
 impl Note {
     fn encode(&self) -> Result<Vec<u8>, RunError> {
         serde_json::to_vec(self).map_err(|error| RunError::failed(error.to_string()))
+    }
+
+    /// Whether something is to be removed.
+    fn replaces(&self) -> bool {
+        self.earlier == Earlier::Replace || self.added.values().any(|added| added.earlier == Earlier::Replace)
+    }
+
+    /// Whether it was decided how a sink begins that writes there, and of which this checkpoint holds nothing.
+    fn has_begun(&self, sink: &str, place: &str, after: u64) -> bool {
+        match self.added.get(sink) {
+            Some(added) => added.after == after && added.place == place,
+            None => after == 0 && (self.places.is_empty() || self.places.get(sink).is_some_and(|known| known == place)),
+        }
     }
 }
 
@@ -73,8 +112,48 @@ impl Removal {
 /// How the sinks of a run begin.
 #[derive(Default)]
 pub(crate) struct Beginning {
-    pub(crate) earlier: Earlier,
+    earlier: Earlier,
+    /// The sinks that have come later.
+    added: BTreeMap<String, Earlier>,
     pub(crate) removal: Option<Removal>,
+}
+
+impl Beginning {
+    /// What a sink does about output of earlier runs, where it has no state.
+    pub(crate) fn of(&self, sink: &str) -> Earlier {
+        self.added.get(sink).copied().unwrap_or(self.earlier)
+    }
+}
+
+/// The newest checkpoint, and the sinks that it holds nothing of.
+#[derive(Debug, Clone)]
+pub(crate) struct Resumed {
+    pub(crate) checkpoint: u64,
+    /// With the places that they write to.
+    pub(crate) new_sinks: BTreeMap<String, String>,
+}
+
+impl Resumed {
+    /// Without a checkpoint, all sinks are new, and the number is 0.
+    pub(crate) fn of(checkpoint: Option<&Checkpoint>, plan: &PhysicalPlan, edits: &StateEdits) -> Self {
+        let mut places = places(plan);
+        match checkpoint.map(|checkpoint| &checkpoint.of) {
+            None => {}
+            Some(StateOf::Layout(layout)) => {
+                let new = new_sinks(layout, plan, edits);
+                places.retain(|sink, _| new.contains(sink));
+            }
+            // It fits the plan that wrote it, and no other.
+            Some(StateOf::Digest(_)) => places.clear(),
+        }
+        Self { checkpoint: checkpoint.map_or(0, |checkpoint| checkpoint.id), new_sinks: places }
+    }
+
+    /// The new sinks of which nobody has decided how they begin.
+    fn undecided(&self, note: Option<&Note>) -> BTreeMap<String, String> {
+        let begun = |sink: &str, place: &str| note.is_some_and(|note| note.has_begun(sink, place, self.checkpoint));
+        self.new_sinks.iter().filter(|(sink, place)| !begun(sink, place)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    }
 }
 
 /// Where a sink looks for its output.
@@ -100,14 +179,18 @@ pub(crate) async fn refuse(
     connectors: &dyn Connectors,
     host: &Host,
 ) -> Result<(), RunError> {
-    let mut found = Vec::new();
+    let (mut found, mut resumes) = (Vec::new(), false);
     for (plan, options) in regions {
         let Some(store) = options.store.as_deref().filter(|_| plan.workers != Workers::Any) else { continue };
-        if options.output == OutputPolicy::Refuse && starts_anew(store).await? && note(store).await?.is_none() {
-            found.extend(all_earlier(plan, connectors, host, options).await?);
+        if options.output != OutputPolicy::Refuse {
+            continue;
         }
+        let (note, latest) = (note(store).await?, store.latest().await?);
+        resumes |= latest.is_some();
+        let new = Resumed::of(latest.as_ref(), plan, &options.edits).undecided(note.as_ref());
+        found.extend(earlier(plan, connectors, host, options, |sink| new.contains_key(sink)).await?);
     }
-    if found.is_empty() { Ok(()) } else { Err(exists(&found)) }
+    if found.is_empty() { Ok(()) } else { Err(exists(&found, resumes)) }
 }
 
 /// Reports what forbids a run to start over, whether or not there are checkpoints: for a run that is about to forget them.
@@ -124,23 +207,29 @@ pub async fn refuse_output(
 ) -> Result<(), RunError> {
     let mut found = Vec::new();
     for plan in plans.iter().filter(|plan| plan.workers != Workers::Any) {
-        found.extend(all_earlier(plan, connectors, host, options).await?);
+        found.extend(earlier(plan, connectors, host, options, |_| true).await?);
     }
     if options.output == OutputPolicy::Keep {
         return Ok(());
     }
-    if found.is_empty() { Ok(()) } else { Err(exists(&found)) }
+    if found.is_empty() { Ok(()) } else { Err(exists(&found, false)) }
 }
 
-fn exists(found: &[(String, Vec<EarlierOutput>)]) -> RunError {
-    let error = RunError {
-        kind: crate::RunErrorKind::OutputExists,
-        message: format!("output of an earlier run exists, and this run would start over:{}", list(found)),
-        help: Vec::new(),
+/// `resumes` says that the run goes on from a checkpoint, which holds nothing of these sinks.
+fn exists(found: &[(String, Vec<EarlierOutput>)], resumes: bool) -> RunError {
+    let message = if resumes {
+        format!("output exists where sinks of which the checkpoint holds nothing would write:{}", list(found))
+    } else {
+        format!("output of an earlier run exists, and this run would start over:{}", list(found))
     };
-    error.help("`--replace-output` removes it once the first checkpoint of the new run is durable").help(
-        "`--keep-output` keeps it and writes next to it or appends to it; records that are read again are duplicated",
-    )
+    let keep = if resumes {
+        "`--keep-output` keeps it and writes next to it or appends to it"
+    } else {
+        "`--keep-output` keeps it and writes next to it or appends to it; records that are read again are duplicated"
+    };
+    RunError { kind: crate::RunErrorKind::OutputExists, message, help: Vec::new() }
+        .help("`--replace-output` removes it once the first checkpoint of the new run is durable")
+        .help(keep)
 }
 
 /// Decides how the sinks of a region begin, and notes it.
@@ -149,53 +238,96 @@ pub(crate) async fn begin(
     connectors: &dyn Connectors,
     host: &Host,
     options: &RunOptions,
-    resumes: bool,
+    resumed: &Resumed,
     canonical: serde_json::Value,
 ) -> Result<Beginning, RunError> {
     let Some(store) = options.store.as_deref().filter(|_| plan.workers != Workers::Any) else {
         return Ok(Beginning::default());
     };
     let note = match note(store).await? {
-        Some(note) => note,
-        None if resumes => return Ok(Beginning::default()),
+        Some(note) => begin_added(plan, connectors, host, options, resumed, note).await?,
+        None if resumed.checkpoint > 0 => {
+            begin_added(plan, connectors, host, options, resumed, Note::default()).await?
+        }
         None => {
-            let replaced = all_earlier(plan, connectors, host, options).await?;
-            let earlier = match options.output {
-                _ if replaced.is_empty() => Earlier::None,
-                OutputPolicy::Keep => Earlier::Keep,
-                OutputPolicy::Replace => Earlier::Replace,
-                OutputPolicy::Refuse => return Err(exists(&replaced)),
-            };
-            if earlier == Earlier::Replace {
-                tracing::info!(
-                    pipeline = plan.pipeline,
-                    "once the first checkpoint is durable, this is removed:{}",
-                    list(&replaced)
-                );
-            }
-            let note = Note { earlier, replaced, plan: canonical };
+            let replaced = earlier(plan, connectors, host, options, |_| true).await?;
+            let earlier = decide(plan, options.output, &replaced, false)?;
+            let note = Note { earlier, replaced, plan: canonical, places: places(plan), added: BTreeMap::new() };
             store.note_begun(note.encode()?).await?;
             note
         }
     };
-    let replaces = note.earlier == Earlier::Replace && !note.replaced.is_empty();
-    let removal = if replaces {
-        let then = Note { plan: note.plan, ..Note::default() }.encode()?;
-        Some(Removal { work: Mutex::new(removal(plan, connectors, host, options, note.replaced)), then })
-    } else {
+    let removal = if note.replaced.is_empty() || !note.replaces() {
         None
+    } else {
+        let then =
+            Note { plan: note.plan, places: note.places, added: note.added.clone(), ..Note::default() }.encode()?;
+        Some(Removal { work: Mutex::new(removal(plan, connectors, host, options, note.replaced)), then })
     };
-    Ok(Beginning { earlier: note.earlier, removal })
+    let added = note.added.into_iter().map(|(sink, added)| (sink, added.earlier)).collect();
+    Ok(Beginning { earlier: note.earlier, added, removal })
+}
+
+/// Decides how sinks begin that the checkpoint holds nothing of, and notes it.
+async fn begin_added(
+    plan: &PhysicalPlan,
+    connectors: &dyn Connectors,
+    host: &Host,
+    options: &RunOptions,
+    resumed: &Resumed,
+    mut note: Note,
+) -> Result<Note, RunError> {
+    let new = resumed.undecided(Some(&note));
+    if new.is_empty() {
+        return Ok(note);
+    }
+    let found = earlier(plan, connectors, host, options, |sink| new.contains_key(sink)).await?;
+    let earlier = decide(plan, options.output, &found, resumed.checkpoint > 0)?;
+    for (sink, place) in new {
+        let earlier = if found.iter().any(|(name, _)| *name == sink) { earlier } else { Earlier::None };
+        note.added.insert(sink, Added { after: resumed.checkpoint, place, earlier });
+    }
+    if earlier == Earlier::Replace {
+        note.replaced.extend(found);
+    }
+    if let Some(store) = &options.store {
+        store.note_begun(note.encode()?).await?;
+    }
+    Ok(note)
+}
+
+/// Where each sink writes, by the name of its output.
+fn places(plan: &PhysicalPlan) -> BTreeMap<String, String> {
+    let sinks = plan.stages.iter().filter_map(|stage| stage.sink.as_ref());
+    sinks.map(|sink| (sink.name.clone(), layout::place(plan, sink.node).unwrap_or_default())).collect()
+}
+
+/// What becomes of output that was found.
+fn decide(
+    plan: &PhysicalPlan,
+    policy: OutputPolicy,
+    found: &[(String, Vec<EarlierOutput>)],
+    resumes: bool,
+) -> Result<Earlier, RunError> {
+    Ok(match policy {
+        _ if found.is_empty() => Earlier::None,
+        OutputPolicy::Keep => Earlier::Keep,
+        OutputPolicy::Replace => {
+            tracing::info!(
+                pipeline = plan.pipeline,
+                "once the first checkpoint is durable, this is removed:{}",
+                list(found)
+            );
+            Earlier::Replace
+        }
+        OutputPolicy::Refuse => return Err(exists(found, resumes)),
+    })
 }
 
 /// What has changed in a plan since its checkpoints were begun, a line each; nothing if that was not noted.
 pub(crate) async fn changes(store: &dyn Checkpoints, canonical: &serde_json::Value) -> Result<Vec<String>, RunError> {
     let plan = note(store).await?.map(|note| note.plan).filter(|plan| !plan.is_null());
     Ok(plan.map(|plan| changes::describe(&plan, canonical)).unwrap_or_default())
-}
-
-async fn starts_anew(store: &dyn Checkpoints) -> Result<bool, RunError> {
-    Ok(store.latest().await?.is_none())
 }
 
 async fn note(store: &dyn Checkpoints) -> Result<Option<Note>, RunError> {
@@ -207,15 +339,16 @@ async fn note(store: &dyn Checkpoints) -> Result<Option<Note>, RunError> {
     serde_json::from_slice(&bytes).map(Some).map_err(broken)
 }
 
-/// What earlier runs have left, by sink.
-async fn all_earlier(
+/// What earlier runs have left, by sink, of those that are asked for.
+async fn earlier(
     plan: &PhysicalPlan,
     connectors: &dyn Connectors,
     host: &Host,
     options: &RunOptions,
+    is_asked: impl Fn(&str) -> bool,
 ) -> Result<Vec<(String, Vec<EarlierOutput>)>, RunError> {
     let mut all = Vec::new();
-    for sink in plan.stages.iter().filter_map(|stage| stage.sink.as_ref()) {
+    for sink in plan.stages.iter().filter_map(|stage| stage.sink.as_ref()).filter(|sink| is_asked(&sink.name)) {
         let found = connectors.earlier_output(sink, output_context(plan, sink, host, options)).await;
         let found = found.map_err(|error| RunError::connector(&sink.name, &error))?;
         if !found.is_empty() {

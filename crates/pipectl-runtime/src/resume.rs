@@ -8,7 +8,8 @@ use pipectl_host::Host;
 use pipectl_ir::physical::PhysicalPlan;
 
 use crate::{
-    build::{States, connecting, producing},
+    build::{connecting, producing},
+    carry::States,
     checkpoint::{Checkpoint, Checkpoints},
     connectors::Connectors,
     error::RunError,
@@ -50,11 +51,11 @@ async fn counts(
     connectors: &dyn Connectors,
     host: &Host,
 ) -> Result<bool, RunError> {
-    let states = States::new(Some(checkpoint))?;
+    let states = States::unchanged(checkpoint, plan)?;
     let (mut yes, mut no) = (Vec::new(), Vec::new());
     for stage in &plan.stages {
         let Some(stream) = stage.writes.as_ref().filter(|stream| stream.carrier.transactional) else { continue };
-        let Some(state) = states.of_writer(stage) else { continue };
+        let Some(state) = states.of(&stage.name, 0).and_then(|task| task.writer.as_deref()) else { continue };
         // Nothing was written, and so there is nothing to commit.
         if state.is_empty() {
             continue;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, BinaryViewArray, UInt32Array};
+use arrow_array::{BinaryViewArray, UInt32Array};
 use pipectl_contract::OperatorError;
-use pipectl_data::{Batch, key_hash};
+use pipectl_data::{Batch, tasks_of};
 use pipectl_ir::physical::{RouteBy, SPREAD_BLOCK};
 
 use crate::{
@@ -95,12 +95,6 @@ impl RouteSender {
     }
 }
 
-/// Records without a key go where the empty key goes, so that they too stay in order.
 fn by_hash(keys: &BinaryViewArray, count: usize) -> Vec<usize> {
-    (0..keys.len())
-        .map(|row| {
-            let key = if keys.is_null(row) { &[][..] } else { keys.value(row) };
-            key_hash::partition(key, count as u32) as usize
-        })
-        .collect()
+    tasks_of(keys, count as u32).map(|task| task as usize).collect()
 }

@@ -21,19 +21,21 @@ use pipectl_ir::{
 use tokio::sync::mpsc;
 
 use crate::{
-    build::{Builder, States, positions_last},
+    build::{Builder, positions_last},
+    carry::{StateEdits, States},
     chain::Halt,
-    checkpoint::Checkpoints,
+    checkpoint::{Checkpoint, Checkpoints, StateOf},
     connectors::Connectors,
     coordinator::{Coordinator, RunRequest},
     counters::Counters,
     error::RunError,
     idleness::{Idleness, RegionIdleness},
     job::{reads, writes},
+    layout::Layout,
     limit::Limits,
     memory::StateMemory,
     observer::ObservedRegion,
-    outputs::{self, Beginning, OutputPolicy},
+    outputs::{self, OutputPolicy, Resumed},
     resume::resume,
     steps::AllTogether,
 };
@@ -54,6 +56,8 @@ pub struct RunOptions {
     pub live: bool,
     /// What to do where output of earlier runs is found and nothing is resumed from.
     pub output: OutputPolicy,
+    /// What may become of state that does not fit the spec any more.
+    pub edits: StateEdits,
 }
 
 /// A run under way.
@@ -127,7 +131,37 @@ impl Running {
     }
 }
 
-/// Parts of a plan that may change between two runs without making the state another one's: where things are and how
+/// Why a checkpoint of format 1 is refused, which fits the plan that wrote it and no other.
+async fn does_not_fit(
+    checkpoint: &Checkpoint,
+    options: &RunOptions,
+    canonical: &serde_json::Value,
+) -> Result<RunError, RunError> {
+    let changes = match &options.store {
+        Some(store) => outputs::changes(store.as_ref(), canonical).await?,
+        None => Vec::new(),
+    };
+    let mut error =
+        RunError::failed(format!("the spec has changed since checkpoint {}, whose state does not fit", checkpoint.id))
+            .help("an earlier version of pipectl wrote the checkpoint, which it takes over only for an unchanged spec");
+    for change in changes {
+        error = error.help(format!("changed: {change}"));
+    }
+    Ok(error
+        .help("undo the change, run until the next checkpoint is written, and then change the spec")
+        .help("or start over with `--fresh`: everything is read and written again"))
+}
+
+/// Why no node of a checkpoint of format 1 can be reset.
+fn knows_no_nodes(checkpoint: &Checkpoint) -> RunError {
+    RunError::failed(format!(
+        "`--reset` and `--drop` need to know the nodes of checkpoint {}, and an earlier version of pipectl wrote it without them",
+        checkpoint.id
+    ))
+    .help("run the unchanged spec without the flags until a checkpoint is written, and then with them")
+}
+
+/// For checkpoints of format 1: parts of a plan that may change between two runs without making the state another one's: where things are and how
 /// the text of a query is laid out. A connector that cannot go on with other options says so itself.
 const FREE: &[&str] = &[
     "options",
@@ -146,6 +180,8 @@ const FREE: &[&str] = &[
     "late",
     "at_end",
     "max_ahead",
+    "state",
+    "placed_by",
 ];
 
 /// What a plan is a state of: its stages, steps and routes, without the parts that may change freely.
@@ -207,31 +243,24 @@ pub(crate) async fn start_region(
         forget_arrival(&mut plan);
     }
     let canonical = canonical(&plan)?;
-    let fingerprint = fingerprint(&canonical)?;
     let checkpoint = resume(&plan, options.store.as_deref(), connectors, host).await?;
     let shared = plan.workers == Workers::Any;
-    if let Some(checkpoint) = &checkpoint
-        && checkpoint.fingerprint != fingerprint
-        && !shared
-    {
-        let changes = match &options.store {
-            Some(store) => outputs::changes(store.as_ref(), &canonical).await?,
-            None => Vec::new(),
-        };
-        let mut error = RunError::failed(format!(
-            "pipeline `{}` has changed since checkpoint {}: its state does not fit the new plan",
-            plan.pipeline, checkpoint.id
-        ));
-        if changes.is_empty() {
-            error = error.help("if you changed nothing, an earlier version of pipectl wrote the checkpoint");
-        }
-        for change in changes {
-            error = error.help(format!("changed: {change}"));
-        }
-        return Err(error
-            .help("undo the change to continue from the checkpoint")
-            .help("or start over with `--fresh`: everything is read and written again"));
-    }
+    let states = match &checkpoint {
+        None => States::default(),
+        Some(checkpoint) if shared => States::of_writers(checkpoint, &plan)?,
+        Some(checkpoint) => match &checkpoint.of {
+            StateOf::Layout(written) => {
+                let is_published = match &options.store {
+                    Some(store) => checkpoint.drained && store.is_committed(checkpoint.id).await?,
+                    None => false,
+                };
+                States::carry(checkpoint, written, &plan, &options.edits, is_published)?
+            }
+            StateOf::Digest(_) if !options.edits.is_empty() => return Err(knows_no_nodes(checkpoint)),
+            StateOf::Digest(digest) if *digest == fingerprint(&canonical)? => States::unchanged(checkpoint, &plan)?,
+            StateOf::Digest(_) => return Err(does_not_fit(checkpoint, &options, &canonical).await?),
+        },
+    };
     let counters = Arc::new(Counters::new(plan.nodes.len()));
     let mut report = RunReport {
         pipeline: plan.pipeline.clone(),
@@ -260,10 +289,9 @@ pub(crate) async fn start_region(
     };
     let (stop, stop_receiver) = mpsc::unbounded_channel();
     let (events, event_receiver) = mpsc::unbounded_channel();
-    let states = if shared { States::of_sinks(&plan, checkpoint.as_ref()) } else { States::new(checkpoint.as_ref()) }?;
     let finished = !shared && checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.finished);
-    let Beginning { earlier, removal } =
-        outputs::begin(&plan, connectors, host, &options, checkpoint.is_some(), canonical).await?;
+    let resumed = Resumed::of(checkpoint.as_ref(), &plan, &options.edits);
+    let mut beginning = outputs::begin(&plan, connectors, host, &options, &resumed, canonical).await?;
     let memory = StateMemory::of(&plan);
     let together = AllTogether::of(&plan);
     let builder = Builder {
@@ -275,7 +303,7 @@ pub(crate) async fn start_region(
         states: &states,
         memory: &memory,
         together: &together,
-        earlier,
+        beginning: &beginning,
     };
     let tasks = builder.build(&events).await?;
     for (number, node) in report.nodes.iter_mut().enumerate() {
@@ -302,13 +330,13 @@ pub(crate) async fn start_region(
         shared,
         positions_last: positions_last(&plan),
         decided: writes(&plan).iter().any(|stream| stream.carrier.transactional),
-        fingerprint,
+        layout: Layout::of(&plan),
         last: checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.id),
         every: plan.checkpoint_every.max(1),
         at_once: checkpoint.is_none() && reads(&plan).iter().any(|stream| stream.carrier.start == StreamStart::Latest),
         idle_time: options.live,
         idleness,
-        removal,
+        removal: beginning.removal.take(),
         counters: Arc::clone(&counters),
         drain: i64::try_from(options.drain.as_micros()).unwrap_or(Micros::MAX),
     };

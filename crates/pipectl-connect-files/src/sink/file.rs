@@ -247,12 +247,23 @@ struct State {
     /// Whether the run had finished writing: what is in the file beyond this is not ours.
     #[serde(default)]
     closed: bool,
+    /// How rows are written; unknown in checkpoints of earlier versions.
+    #[serde(default)]
+    written: Option<Written>,
+}
+
+/// How the rows of a file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Written {
+    format: SinkFormat,
+    compression: Compression,
 }
 
 struct Writer {
     host: Host,
     path: PathBuf,
     formatter: Formatter,
+    format: SinkFormat,
     compression: Compression,
     /// Open from the first write on, so that a run that fails earlier leaves the old file alone.
     file: Option<Arc<File>>,
@@ -280,6 +291,7 @@ impl Writer {
         let mut writer = Self {
             path: usable(&context.directory, &options.path),
             formatter: Formatter::new(options.format(), &context),
+            format: options.format(),
             compression: options.compression(),
             host: context.host,
             file: None,
@@ -324,6 +336,7 @@ impl Writer {
         self.length = state.length;
         self.held = held.to_vec();
         self.closed = state.closed;
+        self.check_continues(state.written)?;
         if self.closed && self.has_more()? {
             if mode == Some(OnExisting::Append) {
                 return self.append_to_existing();
@@ -348,6 +361,37 @@ impl Writer {
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
         self.ready().await.map(|_| ())
+    }
+
+    /// A file holds rows of one format, and CSV only rows of one header.
+    fn check_continues(&self, before: Option<Written>) -> Result<(), ConnectorError> {
+        if self.length == 0 && self.held.is_empty() {
+            return Ok(());
+        }
+        let now = self.written();
+        if let Some(before) = before.filter(|before| *before != now) {
+            let text = |written: Written| serde_json::to_string(&written).unwrap_or_default();
+            let message = format!(
+                "`{}` was written as {}, and rows as {} cannot come after it: name another file",
+                self.path.display(),
+                text(before),
+                text(now)
+            );
+            return Err(ConnectorError::new(ErrorKind::Conflict, message));
+        }
+        let mut wanted = Vec::new();
+        self.formatter.header(&mut wanted);
+        if self.length > 0 && self.path.exists() {
+            check_header(&self.path, self.compression, &wanted)?;
+        } else if self.length == 0 && !self.held.starts_with(&wanted) {
+            let message = format!("rows with other columns wait for `{}`: name another file", self.path.display());
+            return Err(ConnectorError::new(ErrorKind::Conflict, message));
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> Written {
+        Written { format: self.format, compression: self.compression }
     }
 
     /// Whether there is more in the file than a run left that had finished. What waited for its last checkpoint is taken for
@@ -519,7 +563,8 @@ impl SinkWriter for Writer {
             let synced = self.host.blocking(move || file.sync_data()).await;
             synced.map_err(|error| self.failed(error))?;
         }
-        let state = State { version: 1, length: self.length, held: self.held.len(), closed: self.closed };
+        let (length, held, closed) = (self.length, self.held.len(), self.closed);
+        let state = State { version: 1, length, held, closed, written: Some(self.written()) };
         let mut bytes = serde_json::to_vec(&state)
             .map_err(|error| ConnectorError::new(ErrorKind::Internal, format!("cannot write the state: {error}")))?;
         bytes.push(b'\n');

@@ -91,6 +91,7 @@ async fn open(
         payload: payload.then_some(PayloadFormat::Json),
         keys: Vec::new(),
         restored,
+        others: Vec::new(),
     };
     let binding = ObjectStoreBinding::Directory(Directory { path: Some("store".to_owned()) });
     Sink::open(&ObjectStore, options.clone(), binding, context).await.expect("opens")
@@ -459,6 +460,7 @@ fn values_out_of_range_are_rejected_by_every_format() {
                 payload: None,
                 keys: Vec::new(),
                 restored: None,
+                others: Vec::new(),
             };
             let mut writer =
                 Sink::open(&ObjectStore, options, ObjectStoreBinding::default(), context).await.expect("opens");

@@ -15,12 +15,13 @@ use std::ops::Range;
 
 use pipectl_contract::{
     Checked, ColumnNeed, NodeContext, OpenContext, Operator, OperatorError, PlaceBy, Processor, ProcessorFacts,
-    ProcessorTraits,
+    ProcessorTraits, StateSignature,
 };
 use pipectl_data::{DataType, Field, Schema};
 use pipectl_diag::{Diagnostic, Diagnostics, Part, Path, Place, codes};
 use pipectl_ir::query::Query;
 use pipectl_sql::{Input, Lookup, Time};
+use serde_json::{Value, json};
 
 pub use operator::AlertOperator;
 pub use options::AlertOptions;
@@ -66,7 +67,7 @@ impl Processor for AlertProcessor {
             output: output_schema(&input),
             traits: ProcessorTraits {
                 place_by: if options.key.is_empty() { PlaceBy::One } else { PlaceBy::Columns(options.key.clone()) },
-                stateful: true,
+                state: Some(state_signature(options, &input)),
                 ..ProcessorTraits::default()
             },
             needs_event_time: true,
@@ -78,6 +79,24 @@ impl Processor for AlertProcessor {
     fn open(&self, options: AlertOptions, context: OpenContext) -> Result<Box<dyn Operator>, OperatorError> {
         Ok(Box::new(AlertOperator::new(&options, context)?))
     }
+}
+
+/// What the state of an alert depends on. Its records wait with all their columns.
+fn state_signature(options: &AlertOptions, input: &Schema) -> StateSignature {
+    let columns = input.fields().iter().map(|field| (field.name.clone(), json!(field.data_type.to_string())));
+    StateSignature::fixed([
+        ("key", json!(options.key)),
+        ("fire", json!(one_line(&options.fire))),
+        ("resolve", json!(options.resolve.as_deref().map(one_line))),
+        ("for", json!(options.hold.map(|hold| hold.to_string()))),
+        ("columns of the input", Value::Object(columns.collect())),
+    ])
+}
+
+/// A condition without its layout, unless spaces can mean something in it.
+fn one_line(sql: &str) -> String {
+    let is_plain = !sql.contains(['\'', '"', '-', '/']);
+    if is_plain { sql.split_whitespace().collect::<Vec<_>>().join(" ") } else { sql.to_owned() }
 }
 
 /// Those of the message, then those of the record that it is about.

@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use arrow_schema::SchemaRef;
 use pipectl_contract::OpenContext;
-use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, encode::ColumnText, timestamp};
+use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, Share, encode::ColumnText, timestamp};
 use pipectl_ir::{
     dag::{AtEnd, LatePolicy},
     query::{Query, Shape},
@@ -31,7 +31,7 @@ use crate::{
 /// The running form of an `alert` processor.
 pub struct AlertOperator {
     node: String,
-    key: Vec<String>,
+    pub(super) key: Vec<String>,
     rules: Rules,
     late: LatePolicy,
     at_end: AtEnd,
@@ -513,7 +513,11 @@ impl Operator for AlertOperator {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
-        if snapshot.is_empty() { Ok(()) } else { self.read_snapshot(snapshot) }
+        if snapshot.is_empty() { Ok(()) } else { self.read_snapshot(snapshot, None) }
+    }
+
+    fn restore_share(&mut self, snapshot: &[u8], share: &Share) -> Result<(), OperatorError> {
+        self.read_snapshot(snapshot, Some(share))
     }
 
     fn state_bytes(&self) -> usize {

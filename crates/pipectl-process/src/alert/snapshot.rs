@@ -13,9 +13,10 @@ use arrow_array::{
 };
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
 use arrow_schema::{DataType as Arrow, Field, Schema as ArrowSchema};
-use arrow_select::concat::concat_batches;
-use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME, key_hash};
+use arrow_select::{concat::concat_batches, filter::filter_record_batch};
+use pipectl_data::{Batch, Micros, PayloadFormat, START_OF_TIME, Schema, Share, key_hash};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
 
 use super::{machine::Alert, operator::AlertOperator};
 use crate::OperatorError;
@@ -73,7 +74,8 @@ impl AlertOperator {
         Ok(snapshot)
     }
 
-    pub(super) fn read_snapshot(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+    /// Takes over what a snapshot holds; only a part of it, where the task has no more.
+    pub(super) fn read_snapshot(&mut self, snapshot: &[u8], share: Option<&Share>) -> Result<(), OperatorError> {
         let damaged = || unreadable("it is damaged");
         let hash = snapshot.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk::<8>()).ok_or_else(damaged)?;
         let hashed = snapshot.get(BEFORE_HASHED..).ok_or_else(damaged)?;
@@ -96,20 +98,44 @@ impl AlertOperator {
         if records.num_rows() != header.held + header.pending.len() {
             return Err(damaged());
         }
-        self.watermark = header.watermark;
-        self.sequence = header.sequence;
-        for rows in by_partition(&records.slice(0, header.held))? {
+        // Of several snapshots, the one that is furthest: what it has taken must not be taken again.
+        self.watermark = self.watermark.max(header.watermark);
+        self.sequence = self.sequence.max(header.sequence);
+        let mut held = records.slice(0, header.held);
+        let mut owned = None;
+        if let Some(share) = share {
+            held = filter_record_batch(&held, &share.owns(&held).map_err(unreadable)?).map_err(unreadable)?;
+            let keys = header.alerts.iter().map(|(key, _)| self.key_object(key)).collect::<Result<Vec<_>, _>>()?;
+            let keys = keys.iter().map(String::as_str);
+            owned = Some(share.owns_keys(&self.key_fields(), keys).map_err(unreadable)?);
+        }
+        for rows in by_partition(&held)? {
             self.hold_again(&rows)?;
         }
         let mut pending = std::collections::BTreeMap::new();
         for (index, key) in header.pending.into_iter().enumerate() {
             pending.extend(by_partition(&records.slice(header.held + index, 1))?.pop().map(|row| (key, row)));
         }
-        for (key, alert) in header.alerts {
+        for (row, (key, alert)) in header.alerts.into_iter().enumerate() {
             let newest = pending.remove(&key);
-            self.put(key, alert, newest);
+            if owned.as_ref().is_none_or(|owned| owned.value(row)) {
+                self.put(key, alert, newest);
+            }
         }
         Ok(())
+    }
+
+    /// The columns of the key, in their order.
+    fn key_fields(&self) -> Schema {
+        Schema::new(self.key.iter().filter_map(|name| self.input.find(name).map(|(_, field)| field.clone())))
+    }
+
+    /// A key, which is a JSON array of its values, as a JSON object.
+    fn key_object(&self, key: &str) -> Result<String, OperatorError> {
+        let values: Vec<&RawValue> = serde_json::from_str(key).map_err(unreadable)?;
+        let members =
+            self.key.iter().zip(values).map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())));
+        Ok(format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
     }
 
     /// The columns of records in a checkpoint.

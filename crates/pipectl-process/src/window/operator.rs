@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 
 use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, UInt32Array};
 use arrow_select::take::take;
-use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, timestamp};
+use pipectl_data::{Batch, END_OF_TIME, Micros, START_OF_TIME, Schema, Share, timestamp};
 use pipectl_ir::{
     dag::{AtEnd, LatePolicy},
     query::{Query, Window},
 };
 
-use super::{accumulator::Place, pane::Pane, plan::Plan, snapshot};
+use super::{
+    accumulator::Place,
+    pane::Pane,
+    plan::Plan,
+    snapshot::{self, Meaning},
+};
 use crate::{
     Operator, OperatorError, Output, Reason,
     sql::{Course, Outcome, dead_letter},
@@ -37,6 +42,9 @@ pub struct WindowOperator {
     /// The position of the next result.
     pub(super) sequence: i64,
     pub(super) fingerprint: u64,
+    pub(super) meaning: Meaning,
+    /// The column of the input that each group key is, if it is one.
+    pub(super) key_columns: Vec<Option<String>>,
     /// Bytes of all panes.
     pub(super) bytes: usize,
 }
@@ -67,6 +75,8 @@ impl WindowOperator {
             at_end: AtEnd::default(),
             sequence: 0,
             fingerprint: snapshot::fingerprint(query, aggregate, input),
+            meaning: Meaning::of(query),
+            key_columns: aggregate.keys.iter().map(|key| key.column().map(str::to_owned)).collect(),
             bytes: 0,
         })
     }
@@ -284,7 +294,11 @@ impl Operator for WindowOperator {
     }
 
     fn restore(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
-        if snapshot.is_empty() { Ok(()) } else { self.read_snapshot(snapshot) }
+        if snapshot.is_empty() { Ok(()) } else { self.read_snapshot(snapshot, None) }
+    }
+
+    fn restore_share(&mut self, snapshot: &[u8], share: &Share) -> Result<(), OperatorError> {
+        self.read_snapshot(snapshot, Some(share))
     }
 
     fn state_bytes(&self) -> usize {

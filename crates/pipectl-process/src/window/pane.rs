@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array, cast::AsArray, types::UInt64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array, UInt64Array, cast::AsArray, types::UInt64Type};
 use arrow_ord::sort::{SortColumn, lexsort_to_indices};
 use arrow_select::take::take;
 use datafusion_physical_plan::aggregates::{
@@ -109,7 +109,7 @@ impl Pane {
 
     /// Takes what another pane holds; it stays as it is.
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), OperatorError> {
-        self.merge_state(&other.read()?)?;
+        self.merge_state(&other.read(Groups::All(other.total))?)?;
         self.arrival = self.arrival.max(other.arrival);
         self.rows += other.rows;
         Ok(())
@@ -142,14 +142,25 @@ impl Pane {
         Ok(())
     }
 
-    /// What it holds; nothing changes.
-    pub(super) fn read(&self) -> Result<State, OperatorError> {
-        let accumulators = self.accumulators.iter().map(|accumulator| accumulator.read(Groups::All(self.total)));
-        Ok(State {
-            keys: self.keys.columns(),
-            groups: self.total,
-            accumulators: accumulators.collect::<Result<_, _>>()?,
-        })
+    /// The keys of the groups, in the order of their numbers.
+    pub(super) fn keys(&self) -> Vec<ArrayRef> {
+        self.keys.columns()
+    }
+
+    /// What it holds of these groups; nothing changes.
+    pub(super) fn read(&self, groups: Groups<'_>) -> Result<State, OperatorError> {
+        let accumulators = self.accumulators.iter().map(|accumulator| accumulator.read(groups));
+        let accumulators = accumulators.collect::<Result<_, _>>()?;
+        let keys = self.keys.columns();
+        let (keys, groups) = match groups {
+            Groups::All(total) => (keys, total),
+            Groups::Some(numbers) => {
+                let rows = UInt32Array::from(numbers.to_vec());
+                let keys = keys.iter().map(|column| take(column, &rows, None).map_err(broken));
+                (keys.collect::<Result<_, _>>()?, numbers.len())
+            }
+        };
+        Ok(State { keys, groups, accumulators })
     }
 
     /// The keys and the results of all groups by ascending key, as the order of the table must not show, and how many

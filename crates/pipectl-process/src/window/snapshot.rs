@@ -7,17 +7,18 @@
 //!
 //! Format 1 had accumulators of DataFusion for `count`, `min`, `max`, `bool_and` and `bool_or`, with the same columns.
 
-use std::{io::Cursor, sync::Arc};
+use std::{collections::btree_map::Entry, io::Cursor, sync::Arc};
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_ipc::{reader::StreamReader, writer::StreamWriter};
 use arrow_schema::{ArrowError, Field, Schema as ArrowSchema};
-use pipectl_data::{END_OF_TIME, Micros, START_OF_TIME, Schema, key_hash};
+use pipectl_data::{END_OF_TIME, Micros, START_OF_TIME, Schema, Share, key_hash};
 use pipectl_ir::query::{Query, WindowAggregate};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    accumulator::Groups,
     operator::WindowOperator,
     pane::{Pane, State},
 };
@@ -41,6 +42,10 @@ struct Header {
     #[serde(default)]
     accumulators: Vec<String>,
     fingerprint: u64,
+    /// What must be the same, and what each aggregate is; unknown in checkpoints of earlier versions, whose fingerprint
+    /// stands for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    meaning: Option<Meaning>,
     watermark: Micros,
     #[serde(default = "never")]
     closed_at_end: Micros,
@@ -57,6 +62,35 @@ struct PaneHeader {
     rows: u64,
     groups: usize,
     bytes: usize,
+}
+
+/// What a state means, in hashes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Meaning {
+    /// The window, the keys and the condition.
+    fixed: u64,
+    /// The aggregates, in the order of their state.
+    aggregates: Vec<u64>,
+}
+
+impl Meaning {
+    /// That of a query.
+    pub(super) fn of(query: &Query) -> Self {
+        let signature = query.traits().state.unwrap_or_default();
+        let hash = |value: &Value| key_hash::hash(value.to_string().as_bytes());
+        Self {
+            fixed: hash(&Value::Object(signature.fixed)),
+            aggregates: signature.parts.iter().map(|part| hash(&part.meaning)).collect(),
+        }
+    }
+
+    /// For each aggregate of this one, which one of another it is.
+    fn find_in(&self, other: &Self) -> Option<Vec<usize>> {
+        if self.fixed != other.fixed {
+            return None;
+        }
+        self.aggregates.iter().map(|one| other.aggregates.iter().position(|other| other == one)).collect()
+    }
 }
 
 /// What a state means: the window, keys, aggregates and filter, and the input's types. Where things stand in the text
@@ -100,7 +134,7 @@ impl WindowOperator {
             let body = if let Some(body) = pane.encoded() {
                 body
             } else {
-                let body: Arc<[u8]> = encode(&pane.read()?).map_err(unwritable)?.into();
+                let body: Arc<[u8]> = encode(&pane.read(Groups::All(pane.groups()))?).map_err(unwritable)?.into();
                 pane.set_encoded(Arc::clone(&body));
                 body
             };
@@ -120,6 +154,7 @@ impl WindowOperator {
             datafusion: None,
             accumulators: self.formats()?,
             fingerprint: self.fingerprint,
+            meaning: Some(self.meaning.clone()),
             watermark: self.watermark,
             closed_at_end: self.closed_at_end,
             sequence: self.sequence,
@@ -140,7 +175,8 @@ impl WindowOperator {
         Ok(snapshot)
     }
 
-    pub(super) fn read_snapshot(&mut self, snapshot: &[u8]) -> Result<(), OperatorError> {
+    /// Takes over what a snapshot holds; only a part of it, where the task has no more.
+    pub(super) fn read_snapshot(&mut self, snapshot: &[u8], share: Option<&Share>) -> Result<(), OperatorError> {
         let broken = || OperatorError("the checkpoint of a window is damaged".to_owned());
         let rest = snapshot.strip_prefix(MAGIC).ok_or_else(broken)?;
         let (hash, rest) = rest.split_first_chunk::<8>().ok_or_else(broken)?;
@@ -151,31 +187,42 @@ impl WindowOperator {
         let (header, mut rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(broken)?;
         let header: Header = serde_json::from_slice(header).map_err(|_| broken())?;
         check_format(&header)?;
-        if header.fingerprint != self.fingerprint {
-            return Err(OperatorError(
+        let places = self.places(&header).ok_or_else(|| {
+            OperatorError(
                 "the checkpoint holds windows of another query: its window, keys, aggregates or filter have changed; \
                  restore the old query, or start from a new checkpoint"
                     .to_owned(),
-            ));
-        }
-        self.check_accumulators(&header)?;
-        self.panes.clear();
-        self.bytes = 0;
+            )
+        })?;
+        self.check_accumulators(&header, &places)?;
+        let known = header.meaning.as_ref().map_or(self.plan.calls.len(), |meaning| meaning.aggregates.len());
+        let same = places.len() == known && places.iter().enumerate().all(|(at, place)| at == *place);
         for pane in header.panes {
             let (body, after) = rest.split_at_checked(pane.bytes).ok_or_else(broken)?;
             rest = after;
-            let state = decode(body, pane.groups, self.plan.calls.len()).map_err(|_| broken())?;
-            let mut restored = Pane::new(&self.plan)?;
-            if header.format == 1 {
-                restored.merge_format_1(&self.plan, &state)?;
-            } else {
-                restored.merge_state(&state)?;
-                restored.set_encoded(body.into());
+            let mut state = decode(body, pane.groups, known).map_err(|_| broken())?;
+            if !same {
+                let found = places.iter().map(|place| state.accumulators.get(*place).cloned());
+                state.accumulators = found.collect::<Option<_>>().ok_or_else(broken)?;
             }
-            (restored.arrival, restored.rows) = (pane.arrival, pane.rows);
-            self.bytes += restored.size();
-            self.panes.insert(pane.start, restored);
+            let mut whole = Pane::new(&self.plan)?;
+            if header.format == 1 {
+                whole.merge_format_1(&self.plan, &state)?;
+            } else {
+                whole.merge_state(&state)?;
+            }
+            (whole.arrival, whole.rows) = (pane.arrival, pane.rows);
+            match share {
+                None => {
+                    if header.format != 1 && same {
+                        whole.set_encoded(body.into());
+                    }
+                    self.panes.insert(pane.start, whole);
+                }
+                Some(share) => self.take_share(pane.start, &whole, share)?,
+            }
         }
+        self.bytes = self.panes.values().map(Pane::size).sum();
         if !rest.is_empty() {
             return Err(broken());
         }
@@ -186,23 +233,56 @@ impl WindowOperator {
                     .to_owned(),
             ));
         }
-        self.watermark = header.watermark;
-        self.closed_at_end = header.closed_at_end;
-        self.sequence = header.sequence;
+        // Of several snapshots, the one that is furthest: what it has closed must not open again.
+        self.watermark = self.watermark.max(header.watermark);
+        self.closed_at_end = self.closed_at_end.max(header.closed_at_end);
+        self.sequence = self.sequence.max(header.sequence);
         Ok(())
+    }
+
+    /// Takes over the groups of a pane that are this task's.
+    fn take_share(&mut self, start: Micros, whole: &Pane, share: &Share) -> Result<(), OperatorError> {
+        let keys = whole.keys();
+        let name = |column: &Option<String>| column.clone().unwrap_or_default();
+        let columns = self.key_columns.iter().zip(&keys);
+        let fields = columns.map(|(column, key)| Field::new(name(column), key.data_type().clone(), true));
+        let schema = Arc::new(ArrowSchema::new(fields.collect::<Vec<_>>()));
+        let options = RecordBatchOptions::new().with_row_count(Some(whole.groups()));
+        let rows = RecordBatch::try_new_with_options(schema, keys, &options).map_err(undistributable)?;
+        let owned = share.owns(&rows).map_err(undistributable)?;
+        let numbers: Vec<u32> =
+            (0..).zip(owned.iter()).filter(|(_, owns)| *owns == Some(true)).map(|(row, _)| row).collect();
+        let Some(first) = numbers.first() else { return Ok(()) };
+        let pane = match self.panes.entry(start) {
+            Entry::Vacant(entry) => entry.insert(Pane::new(&self.plan)?),
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        pane.merge_state(&whole.read(Groups::Some(&numbers))?)?;
+        pane.arrival = pane.arrival.max(whole.arrival);
+        // How many records each group has, nobody knows. One task counts them all, so that none is counted twice.
+        pane.rows += if *first == 0 { whole.rows } else { 0 };
+        Ok(())
+    }
+
+    /// For each aggregate, which one of the snapshot it is; `None` if the snapshot is of another query.
+    fn places(&self, header: &Header) -> Option<Vec<usize>> {
+        match &header.meaning {
+            Some(meaning) => self.meaning.find_in(meaning),
+            None if header.fingerprint == self.fingerprint => Some((0..self.plan.calls.len()).collect()),
+            None => None,
+        }
     }
 
     fn formats(&self) -> Result<Vec<String>, OperatorError> {
         self.plan.calls.iter().map(|call| Ok(call.create()?.format())).collect()
     }
 
-    fn check_accumulators(&self, header: &Header) -> Result<(), OperatorError> {
+    fn check_accumulators(&self, header: &Header, places: &[usize]) -> Result<(), OperatorError> {
         if header.format == 1 {
             return Ok(());
         }
-        let mut written = header.accumulators.iter();
-        for call in &self.plan.calls {
-            let (accumulator, written) = (call.create()?, written.next().map_or("", String::as_str));
+        for (call, place) in self.plan.calls.iter().zip(places) {
+            let (accumulator, written) = (call.create()?, header.accumulators.get(*place).map_or("", String::as_str));
             if !accumulator.reads(written) {
                 return Err(unreadable(&format!("with an aggregate in format {written}"), &accumulator.format()));
             }
@@ -227,6 +307,10 @@ fn unreadable(written: &str, readable: &str) -> OperatorError {
     ))
 }
 
+fn undistributable(error: impl std::fmt::Display) -> OperatorError {
+    OperatorError(format!("the windows of the checkpoint cannot be distributed to other tasks: {error}"))
+}
+
 fn never() -> Micros {
     START_OF_TIME
 }
@@ -239,7 +323,7 @@ fn encode(state: &State) -> Result<Vec<u8>, ArrowError> {
     let mut bytes = Vec::new();
     write(&mut bytes, &state.keys, state.groups)?;
     for columns in &state.accumulators {
-        let rows = columns.first().map_or(0, |column| column.len());
+        let rows = columns.first().map_or(0, Array::len);
         write(&mut bytes, columns, rows)?;
     }
     Ok(bytes)

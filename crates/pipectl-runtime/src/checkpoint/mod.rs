@@ -8,7 +8,7 @@ pub mod objects;
 mod store;
 
 use async_trait::async_trait;
-pub use file::{Checkpoint, FORMAT};
+pub use file::{Checkpoint, FORMAT, StateOf};
 pub use lease::{Asked, Lease, held};
 pub use store::Store;
 

@@ -231,10 +231,17 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::StateOf, *};
 
     fn checkpoint(id: u64) -> Checkpoint {
-        Checkpoint { id, fingerprint: "f".to_owned(), time: 0, finished: false, tasks: Vec::new() }
+        Checkpoint {
+            id,
+            of: StateOf::Digest("f".to_owned()),
+            time: 0,
+            finished: false,
+            drained: false,
+            tasks: Vec::new(),
+        }
     }
 
     #[test]

@@ -31,6 +31,30 @@ pub(crate) struct EventTimeStep {
     together: Option<Arc<Together>>,
 }
 
+/// What several tasks have snapshot, as one: as far as the one that is furthest behind, and the newest event time of all.
+/// Partitions are opened anew by whoever reads them now.
+pub(crate) fn merge_event_times(snapshots: &[Vec<u8>]) -> Vec<u8> {
+    let mut emitted: Option<Micros> = None;
+    let mut newest = START_OF_TIME;
+    for snapshot in snapshots {
+        let Some((first, rest)) = snapshot.split_first_chunk::<8>() else { continue };
+        let first = i64::from_le_bytes(*first);
+        emitted = Some(emitted.map_or(first, |emitted| emitted.min(first)));
+        for entry in rest.chunks_exact(12) {
+            if let Some(time) = entry.last_chunk::<8>() {
+                newest = newest.max(i64::from_le_bytes(*time));
+            }
+        }
+    }
+    let Some(emitted) = emitted else { return Vec::new() };
+    let mut merged = emitted.to_le_bytes().to_vec();
+    if newest > START_OF_TIME {
+        merged.extend(GONE.to_le_bytes());
+        merged.extend(newest.to_le_bytes());
+    }
+    merged
+}
+
 /// The number under which a snapshot holds the newest event time of partitions that are gone.
 const GONE: u32 = u32::MAX;
 

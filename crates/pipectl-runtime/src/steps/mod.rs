@@ -9,9 +9,9 @@ mod together;
 
 pub(crate) use columns::Columns;
 pub(crate) use decode::Decode;
-pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed};
+pub(crate) use event_time::{EventTimeStep, PartitionChange, Timed, merge_event_times};
 pub(crate) use key::{Key, keys};
-pub(crate) use partition::{DropPayload, Partition, Pass};
+pub(crate) use partition::{DropPayload, Partition, Pass, furthest_position};
 pub(crate) use together::{AllTogether, Together};
 
 use pipectl_contract::OperatorError;

@@ -19,6 +19,13 @@ impl Partition {
     }
 }
 
+/// Where partitions of another number go on: behind all that there were, so that no position comes twice.
+pub(crate) fn furthest_position(snapshots: &[Vec<u8>]) -> Vec<u8> {
+    let positions =
+        snapshots.iter().filter_map(|snapshot| Some(i64::from_le_bytes(snapshot.as_slice().try_into().ok()?)));
+    positions.max().map(|next| next.to_le_bytes().to_vec()).unwrap_or_default()
+}
+
 /// Passes records on, so that they are counted.
 pub(crate) struct Pass;
 

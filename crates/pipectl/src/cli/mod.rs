@@ -292,13 +292,22 @@ pub(crate) struct ApplyArguments {
     /// Discard positions and state and start over: all records are read and written again
     #[arg(long)]
     pub(crate) fresh: bool,
-    /// If there is no checkpoint to resume from: replace the output of earlier runs, which is listed first and removed
-    /// with the first checkpoint
+    /// Where a sink has nothing in a checkpoint to resume from: replace the output of earlier runs, which is listed first and
+    /// removed with the first checkpoint
     #[arg(long, conflicts_with = "keep_output")]
     pub(crate) replace_output: bool,
-    /// If there is no checkpoint to resume from: keep the output of earlier runs and write next to it or append to it
+    /// Where a sink has nothing in a checkpoint to resume from: keep the output of earlier runs and write next to it or append
+    /// to it
     #[arg(long)]
     pub(crate) keep_output: bool,
+    /// Forget the state of a node that is no longer in the spec, and keep the rest; can be repeated. With several pipelines,
+    /// write PIPELINE/NODE
+    #[arg(long, value_name = "NODE", conflicts_with = "fresh")]
+    pub(crate) drop: Vec<String>,
+    /// Empty the state of a node that no longer fits the spec, and keep the rest; can be repeated. With several pipelines,
+    /// write PIPELINE/NODE
+    #[arg(long, value_name = "NODE", conflicts_with = "fresh")]
+    pub(crate) reset: Vec<String>,
     /// Update existing streams to match the specs (partitions, retention, encryption), except those marked `existing`
     #[arg(long)]
     pub(crate) update_streams: bool,

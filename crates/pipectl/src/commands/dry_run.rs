@@ -84,6 +84,7 @@ fn run_one(dag: &Dag, connectors: &DryConnectors, arguments: &DryRunArguments) -
         drain: std::time::Duration::from_hours(1),
         live: false,
         output: OutputPolicy::default(),
+        edits: pipectl_runtime::StateEdits::default(),
     };
     pipectl_host::simulate(async {
         let host = Host::simulated(arguments.seed, EPOCH);

@@ -23,6 +23,7 @@ pub(crate) fn context(directory: &std::path::Path, restored: Option<Vec<u8>>) ->
         payload: None,
         keys: Vec::new(),
         restored,
+        others: Vec::new(),
     }
 }
 

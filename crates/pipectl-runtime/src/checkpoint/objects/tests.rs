@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use pipectl_host::Host;
 
 use super::{Claim, LEASE, Objects, Seen, Sought};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, StateOf};
 
 fn checkpoint(id: u64) -> Checkpoint {
-    Checkpoint { id, fingerprint: "f".to_owned(), time: 0, finished: false, tasks: Vec::new() }
+    Checkpoint { id, of: StateOf::Digest("f".to_owned()), time: 0, finished: false, drained: false, tasks: Vec::new() }
 }
 
 fn in_simulation(test: impl AsyncFnOnce(Objects, Host)) {

@@ -15,7 +15,7 @@ use pipectl_runtime::{Job, RegistryConnectors, RunError, RunErrorKind};
 use self::{
     exposure::Exposure,
     standby::{STANDBY_EVERY, Standby},
-    start::{Phase, to_make},
+    start::{Phase, check_edits, to_make},
 };
 use crate::{
     cli::{ApplyArguments, Global, ReportFormat},
@@ -50,6 +50,13 @@ pub(super) fn run(arguments: &ApplyArguments, global: &Global) -> Exit {
                 return Exit::Wrong;
             }
         }
+    }
+    if let Err(error) = check_edits(arguments, &pipelines) {
+        view::note(&format!("error: {error}"));
+        for line in &error.help {
+            view::note(&format!("  = help: {line}"));
+        }
+        return Exit::Wrong;
     }
     let connectors = RegistryConnectors::new(registry);
     let threads = arguments.threads.map(usize::from);

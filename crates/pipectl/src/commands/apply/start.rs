@@ -1,13 +1,13 @@
 //! What happens before a pipeline runs: its streams are made, the right to run it is asked for, its parts are opened.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use pipectl_contract::Difference;
 use pipectl_host::Host;
 use pipectl_ir::{PhysicalPlan, physical::Workers};
 use pipectl_runtime::{
-    Differing, Job, Limits, OutputPolicy, RunError, RunOptions, checkpoint::Checkpoints, consumer_group, forget,
-    provision, reads, refuse_output, start_over, writes,
+    Differing, Job, Limits, OutputPolicy, RunError, RunOptions, StateEdits, checkpoint::Checkpoints, consumer_group,
+    forget, provision, reads, refuse_output, start_over, writes,
 };
 
 use super::{Set, Worker, lag::questions, standby::Standby};
@@ -74,7 +74,7 @@ impl Set<'_> {
             }
         }
         if self.arguments.fresh {
-            let options = run_options(self.arguments, None);
+            let options = run_options(self.arguments, &name, None);
             if options.output != OutputPolicy::Replace {
                 refuse_output(&plans, &self.connectors, &self.host, &options).await?;
             }
@@ -146,10 +146,58 @@ pub(super) fn options(
     if let Some(sink) = plan.stages.last_mut().and_then(|stage| stage.sink.as_mut()).filter(|_| number > 0) {
         sink.set_suffix(&format!("worker-{number}"));
     }
-    Ok(run_options(arguments, Some(store)))
+    Ok(run_options(arguments, &plan.pipeline, Some(store)))
 }
 
-fn run_options(arguments: &ApplyArguments, store: Option<Box<dyn Checkpoints>>) -> RunOptions {
+/// Whether the nodes whose state is to go are what a person takes them for: those to empty are in the spec, those to drop
+/// are not, and each is a node of one pipeline.
+pub(super) fn check_edits(arguments: &ApplyArguments, pipelines: &[Vec<PhysicalPlan>]) -> Result<(), RunError> {
+    let names: Vec<&str> = pipelines.iter().filter_map(|plans| Some(plans.first()?.pipeline.as_str())).collect();
+    let has = |pipeline: &str, node: &str| {
+        let mut plans = pipelines.iter().flatten().filter(|plan| plan.pipeline == pipeline);
+        plans.any(|plan| plan.nodes.iter().any(|known| known.name == node))
+    };
+    for (flag, text) in edits(arguments) {
+        let (pipeline, node) = parts(text);
+        let meant: Vec<&str> = names.iter().copied().filter(|name| pipeline.is_none_or(|one| one == *name)).collect();
+        let [meant] = meant.as_slice() else {
+            let message = format!("`--{flag} {text}`: it is not clear which of the pipelines that is");
+            let example = format!("{}/{node}", names.first().unwrap_or(&"PIPELINE"));
+            return Err(RunError::failed(message).help(format!("name the pipeline too, as in `--{flag} {example}`")));
+        };
+        match (flag, has(meant, node)) {
+            ("reset", false) => {
+                return Err(RunError::failed(format!("`--reset {text}`: no node of the spec is called `{node}`"))
+                    .help(format!("for a node that has been removed from the spec, write `--drop {text}`")));
+            }
+            ("drop", true) => {
+                return Err(RunError::failed(format!("`--drop {text}`: `{node}` is still in the spec"))
+                    .help(format!("`--reset {text}` empties the state of a node that stays")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The nodes whose state may go, with the flags that say so.
+fn edits(arguments: &ApplyArguments) -> impl Iterator<Item = (&'static str, &str)> {
+    let reset = arguments.reset.iter().map(|name| ("reset", name.as_str()));
+    reset.chain(arguments.drop.iter().map(|name| ("drop", name.as_str())))
+}
+
+/// The pipeline, if one is named, and the node. No name has a slash.
+fn parts(text: &str) -> (Option<&str>, &str) {
+    text.split_once('/').map_or((None, text), |(pipeline, node)| (Some(pipeline), node))
+}
+
+/// The names that are about a pipeline.
+fn of_pipeline(names: &[String], pipeline: &str) -> BTreeSet<String> {
+    let parts = names.iter().map(|name| parts(name)).filter(|(named, _)| named.is_none_or(|named| named == pipeline));
+    parts.map(|(_, node)| node.to_owned()).collect()
+}
+
+fn run_options(arguments: &ApplyArguments, pipeline: &str, store: Option<Box<dyn Checkpoints>>) -> RunOptions {
     RunOptions {
         store,
         directory: PathBuf::new(),
@@ -160,6 +208,10 @@ fn run_options(arguments: &ApplyArguments, store: Option<Box<dyn Checkpoints>>) 
             ApplyArguments { keep_output: true, .. } => OutputPolicy::Keep,
             ApplyArguments { replace_output: true, .. } => OutputPolicy::Replace,
             _ => OutputPolicy::Refuse,
+        },
+        edits: StateEdits {
+            drop: of_pipeline(&arguments.drop, pipeline),
+            reset: of_pipeline(&arguments.reset, pipeline),
         },
     }
 }

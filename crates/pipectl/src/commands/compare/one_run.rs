@@ -156,6 +156,7 @@ async fn run_plans(
             drain: Duration::from_secs(30),
             live: false,
             output: OutputPolicy::default(),
+            edits: pipectl_runtime::StateEdits::default(),
         })
     };
     let started = signals.race(async {
