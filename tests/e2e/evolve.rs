@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use crate::support::{
     Lab, edit,
     lab::repository,
-    output::{all_rows, assert_same_rows},
+    output::{all_rows, assert_same_rows, files},
+    scrape::{self, Page},
     wait,
 };
 
@@ -533,8 +534,8 @@ fn after_a_crash_no_file_is_taken_for_another_one() {
     lab.write("spec.yaml", waiting(&[("path: out.jsonl", "path: theirs.jsonl"), ENDS]));
     // Refused with and without a decision about the file: what the sink has written is not published yet.
     for flags in [&[][..], &["--keep-output"], &["--replace-output"]] {
-        let refused = lab.run(&[&["apply", "spec.yaml"], flags].concat());
-        assert_ne!(refused.code, Some(0), "{}", refused.stderr);
+        let refused = lab.run(&[&["apply", "spec.yaml"], flags].concat()).code(3);
+        assert!(refused.stderr.contains("--reset out"), "{}", refused.stderr);
         assert_eq!(fs::read(lab.path("theirs.jsonl")).unwrap(), theirs.as_bytes());
         assert_eq!(fs::read(lab.path("out.jsonl")).unwrap(), before);
     }
@@ -691,4 +692,149 @@ fn counts_of_a_node_that_gets_state_begin_anew_and_what_it_held_is_told_right() 
     lab.write("spec.yaml", edit(SPEC, &[("partitions: 3", "partitions: 2"), ("price >= 50", "price >= 60")]));
     let refused = lab.run(&["apply", "spec.yaml"]).code(3);
     assert!(held > 1 && refused.stderr.contains(&format!("which holds {held} records")), "{held}: {}", refused.stderr);
+}
+
+/// Input for the file sinks of more than they write at a time.
+fn many(numbers: std::ops::Range<u32>) -> String {
+    let record = |number: u32| {
+        format!("{{\"id\":{number},\"item\":\"i{}\",\"price\":1.5,\"at\":\"2026-01-01T11:00:00Z\"}}\n", number % 7)
+    };
+    numbers.map(record).collect()
+}
+
+/// All records to a file, with a checkpoint each hour.
+fn copies(path: &str) -> String {
+    let sink = format!("{LINE}    copy: {{ from: placed, file: {{ path: {path} }} }}\n");
+    edit(SPEC, &[("spec:\n  sources:", "spec:\n  checkpoint: { every: 1h }\n  sources:"), (LINE, &sink)])
+}
+
+const WAITS: (&str, &str) =
+    ("file: { path: \"in/*.jsonl\" }", "tail: { path: \"in/*.jsonl\", from: start, format: json }");
+
+#[test]
+fn a_kill_before_the_first_checkpoint_of_a_later_run_leaves_no_trace_in_a_file() {
+    let waits = edit(&copies("copy.jsonl"), &[WAITS]);
+    let ends = edit(&copies("copy.jsonl"), &[ENDS]);
+    let lab = Lab::new();
+    lab.write("spec.yaml", &ends);
+    lab.write("in/a.jsonl", orders(0..300));
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    let before = fs::read(lab.path("copy.jsonl")).unwrap();
+    lab.write("in/b.jsonl", many(300..30_000));
+    lab.write("spec.yaml", &waits);
+    let mut run = lab.start(&["apply", "spec.yaml", "--metrics", "127.0.0.1:0"], &[]);
+    let address = scrape::address(&mut run);
+    let copied =
+        || (Page::get(address).node("pipectl_node_records_out_total", "shop", "copy") >= 29_700.0).then_some(());
+    wait::until("everything to be with the sink", SOON, copied);
+    assert!(run.kill().1);
+    assert_eq!(fs::read(lab.path("copy.jsonl")).unwrap(), before, "nothing is in the file before a checkpoint");
+    // And each record comes once.
+    lab.write("spec.yaml", &ends);
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    assert_eq!(lines(&lab, "copy.jsonl").len(), 30_000);
+}
+
+#[test]
+fn a_file_of_the_same_name_in_another_folder_is_another_file() {
+    let lab = Lab::new();
+    lab.write("in/a.jsonl", orders(0..300));
+    kill_with_open_files(&lab, &waiting(&[]));
+    let theirs = "{\"theirs\":true}\n".repeat(5000);
+    let before = fs::read(lab.path("out.jsonl")).unwrap();
+    assert!(!before.is_empty());
+    lab.write("out.jsonl", &theirs);
+    lab.write("spec.yaml", waiting(&[ENDS]));
+    let refused = lab.run(&["apply", "spec.yaml"]);
+    assert!(
+        refused.code == Some(4) && refused.stderr.contains("something else than this pipeline wrote"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(fs::read(lab.path("out.jsonl")).unwrap(), theirs.as_bytes());
+    // Both ways that it names lead on.
+    lab.write("out.jsonl", &before);
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    assert_same_rows("restored", &lines(&lab, "out.jsonl"), &lines(&half(SPEC), "out.jsonl"));
+    lab.write("out.jsonl", &theirs);
+    lab.write("in/b.jsonl", orders(300..600));
+    lab.run(&["apply", "spec.yaml", "--reset", "out", "--keep-output"]).code(0);
+    assert!(lines(&lab, "out.jsonl").len() > 5000);
+}
+
+#[test]
+fn what_is_to_be_replaced_follows_the_place_and_not_the_name() {
+    for first in [true, false] {
+        let lab = if first { Lab::new() } else { half(SPEC) };
+        lab.write("precious.jsonl", "{}\n");
+        lab.write("in/b.jsonl", orders(300..400));
+        lab.write("spec.yaml", edit(&copies("precious.jsonl"), &[WAITS]));
+        let reset: &[&str] = if first {
+            &[]
+        } else {
+            &["--reset", "orders", "--reset", "placed", "--reset", "sales", "--reset", "busy"]
+        };
+        let run = lab.start(&[&["apply", "spec.yaml", "--replace-output"], reset].concat(), &[]);
+        let note = lab.path(".pipectl/shop@default/begun");
+        let is_noted = || fs::read_to_string(&note).is_ok_and(|note| note.contains("precious")).then_some(());
+        wait::until("what is decided about the sink", SOON, is_noted);
+        assert!(run.kill().1);
+        // It writes elsewhere after all: nothing there is replaced, also not for the sake of another sink.
+        lab.write("spec.yaml", copies("elsewhere.jsonl"));
+        lab.run(&["apply", "spec.yaml"]).code(0);
+        assert_eq!(lines(&lab, "precious.jsonl"), ["{}"], "{first}");
+        lab.write("other.jsonl", "{}\n");
+        lab.write("in/c.jsonl", orders(400..500));
+        let sink = format!("{LINE}    other: {{ from: placed, file: {{ path: other.jsonl }} }}\n");
+        lab.write("spec.yaml", edit(&copies("elsewhere.jsonl"), &[(LINE, &sink)]));
+        lab.run(&["apply", "spec.yaml", "--replace-output"]).code(0);
+        assert_eq!(lines(&lab, "precious.jsonl"), ["{}"], "{first}");
+        assert_eq!(lines(&lab, "other.jsonl").len(), 100);
+    }
+}
+
+#[test]
+fn a_sink_that_is_reset_writes_nothing_before_a_checkpoint_knows_so() {
+    let lab = Lab::new();
+    lab.write("in/a.jsonl", orders(0..300));
+    let with = |change: (&str, &str)| edit(&copies("copy.jsonl, mode: overwrite"), &[change]);
+    lab.write("spec.yaml", with(ENDS));
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    let before = fs::read(lab.path("copy.jsonl")).unwrap();
+    lab.write("in/b.jsonl", many(300..30_000));
+    lab.write("spec.yaml", with(WAITS));
+    let mut run = lab.start(&["apply", "spec.yaml", "--reset", "copy", "--metrics", "127.0.0.1:0"], &[]);
+    let address = scrape::address(&mut run);
+    let copied =
+        || (Page::get(address).node("pipectl_node_records_out_total", "shop", "copy") >= 29_700.0).then_some(());
+    wait::until("everything to be with the sink", SOON, copied);
+    assert!(run.kill().1);
+    assert_eq!(fs::read(lab.path("copy.jsonl")).unwrap(), before);
+    lab.write("spec.yaml", with(ENDS));
+    lab.run(&["apply", "spec.yaml"]).code(0);
+    assert_eq!(lines(&lab, "copy.jsonl").len(), 30_000);
+}
+
+#[test]
+fn names_of_files_in_an_object_store_are_a_place_too() {
+    let named = |name: &str| {
+        let sink = format!("{LINE}    raw: {{ from: placed, object_store: {{ prefix: raw/, file_name: {name} }} }}\n");
+        edit(SPEC, &[("partitions: 3", "partitions: 1"), (LINE, &sink)])
+    };
+    let lab = half(&named("a"));
+    let file = files(&lab.path("out/shop/raw")).into_keys().next().unwrap();
+    lab.write(&format!("out/shop/raw/{}", file.replacen('a', "b", 1)), "theirs");
+    lab.write("in/b.jsonl", orders(300..400));
+    lab.write("spec.yaml", named("b"));
+    let refused = lab.run(&["apply", "spec.yaml"]).code(1);
+    assert!(refused.stderr.contains("raw: "), "{}", refused.stderr);
+}
+
+#[test]
+fn records_that_are_read_again_do_not_count_twice_unasked() {
+    let lab = half(SPEC);
+    lab.write("in/b.jsonl", orders(300..600));
+    let refused = lab.run(&["apply", "spec.yaml", "--reset", "orders"]).code(3);
+    let words = "processor `sales`: `orders` is read again, and its records would count twice";
+    assert!(refused.stderr.contains(words) && refused.stderr.contains("--reset busy"), "{}", refused.stderr);
 }

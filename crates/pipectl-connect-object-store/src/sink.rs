@@ -95,7 +95,9 @@ impl Sink for ObjectStore {
 
     fn describe(&self, options: &ObjectStoreOptions, binding: &ObjectStoreBinding, output: &str, node: &str) -> String {
         let path = Some(binding.path(output)).filter(|path| !path.is_empty()).unwrap_or_else(|| ".".to_owned());
-        format!("{}/{}", path.trim_end_matches('/'), folder(options, node))
+        let folder = format!("{}/{}", path.trim_end_matches('/'), folder(options, node));
+        // Other names are other files.
+        options.file_name.as_ref().map_or(folder.clone(), |name| format!("{folder}{name}-*"))
     }
 }
 

@@ -87,6 +87,9 @@ impl Definition {
         if !is_ours(existing) {
             return Err(invalid(format!("{title} exists and was not created by pipectl; {advice}")));
         }
+        let advice = format!(
+            "{advice}, or replace its rows with `--replace-output` (and `--reset` where the sink has a checkpoint)"
+        );
         let mut key: Vec<(usize, &str)> =
             existing.iter().filter(|column| column.key > 0).map(|column| (column.key, column.name.as_str())).collect();
         key.sort_unstable();

@@ -24,7 +24,7 @@ use self::{
 };
 use crate::{
     RunError,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, Checkpoints, StateOf},
     counters::SavedCounts,
     layout::{EVENT_TIME, EndLayout, Layout, PARTITION, StageLayout, StepLayout},
     state::TaskState,
@@ -164,6 +164,26 @@ impl States {
     }
 }
 
+/// Whether the sinks hold nothing that is not published: the checkpoint is the last one of a run that came to its end.
+pub(crate) async fn is_published(checkpoint: &Checkpoint, store: &dyn Checkpoints) -> Result<bool, RunError> {
+    Ok(checkpoint.drained && store.is_committed(checkpoint.id).await?)
+}
+
+/// Whether a plan can resume from a checkpoint, before anything is opened. Those of format 1 are judged at the start.
+///
+/// # Errors
+/// As [`States::carry`].
+pub(crate) async fn check(
+    checkpoint: &Checkpoint,
+    plan: &PhysicalPlan,
+    edits: &StateEdits,
+    store: &dyn Checkpoints,
+) -> Result<(), RunError> {
+    let StateOf::Layout(written) = &checkpoint.of else { return Ok(()) };
+    let is_published = is_published(checkpoint, store).await?;
+    States::carry(checkpoint, written, plan, edits, is_published).map(drop)
+}
+
 /// The tasks of a checkpoint.
 struct Old {
     tasks: BTreeMap<(String, usize), TaskState>,
@@ -288,9 +308,9 @@ impl<'a> Carry<'a> {
         let known = before.steps.get(at).and_then(|step| step.state.as_ref());
         let differences = known.map(|known| problem::differences(known, wanted)).unwrap_or_default();
         let mut differences = differences;
-        if let Some(node) = self.restarts.other_time(&stage.name, number).filter(|_| step.operation != PARTITION) {
-            differences.push(format!("its event times are those of another field of `{node}`"));
-        }
+        // What a clock has seen does not count twice.
+        let is_clock = is_clock || step.operation == PARTITION;
+        differences.extend(self.restarts.unfit(&stage.name, number).filter(|_| !is_clock).map(str::to_owned));
         if !differences.is_empty() {
             let role = self.wanted.role(step.node).to_owned();
             let loss = Loss::Records(self.held(name));
@@ -350,8 +370,12 @@ impl<'a> Carry<'a> {
     fn find_restarts(&self, plan: &PhysicalPlan) -> Restarts {
         let mut restarts = Restarts::default();
         for (stage, layout) in plan.stages.iter().zip(&self.wanted.stages) {
-            if layout.reads.as_ref().is_some_and(|end| self.edits.resets(self.wanted.name(end.node))) {
-                restarts.behind_reader(plan, stage);
+            if let Some(end) = layout.reads.as_ref().filter(|end| self.edits.resets(self.wanted.name(end.node))) {
+                let before = self.written.stage(&layout.name).and_then(|before| before.reads.as_ref());
+                let again = before.is_some_and(|before| self.is_same(end, before));
+                let name = self.wanted.name(end.node);
+                let why = format!("`{name}` is read again, and its records would count twice");
+                restarts.behind_reader(plan, stage, again.then_some(why.as_str()));
             }
             for (number, step) in layout.steps.iter().enumerate().filter(|(_, step)| step.operation == EVENT_TIME) {
                 let name = self.wanted.name(step.node);
@@ -359,7 +383,8 @@ impl<'a> Carry<'a> {
                 let wanted = step.state.as_ref();
                 let is_other = known.zip(wanted).is_some_and(|(known, wanted)| known != wanted);
                 if is_other || self.edits.resets(name) {
-                    restarts.behind_step(plan, stage, number, is_other.then_some(name));
+                    let why = format!("its event times are those of another field of `{name}`");
+                    restarts.behind_step(plan, stage, number, is_other.then_some(why.as_str()));
                 }
             }
         }

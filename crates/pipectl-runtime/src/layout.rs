@@ -140,7 +140,13 @@ fn of_stage(plan: &PhysicalPlan, number: usize, stage: &Stage) -> StageLayout {
 /// Where a node writes, if it is a sink.
 pub(crate) fn place(plan: &PhysicalPlan, node: usize) -> Option<String> {
     let place = plan.nodes.get(node)?.place.as_deref()?;
-    Some(place.trim_start_matches("./").to_owned())
+    Some(same_spelling(place))
+}
+
+/// A path without what makes no difference: `./a//b` is `a/b`.
+fn same_spelling(path: &str) -> String {
+    let parts = path.split('/').enumerate().filter(|(at, part)| *part != "." && (*at == 0 || !part.is_empty()));
+    parts.map(|(_, part)| part).collect::<Vec<_>>().join("/")
 }
 
 /// A word for what a step does: no two kinds of state share one.
@@ -164,3 +170,23 @@ pub(crate) const EVENT_TIME: &str = "time";
 
 /// The word for the positions of a memory stream.
 pub(crate) const PARTITION: &str = "partition";
+
+#[cfg(test)]
+mod tests {
+    use super::same_spelling;
+
+    #[test]
+    fn one_place_has_one_spelling() {
+        for (path, same) in [
+            ("./a", "a"),
+            (".//a", "a"),
+            ("a//b/./c", "a/b/c"),
+            ("/a/b", "/a/b"),
+            ("//a", "/a"),
+            ("../a", "../a"),
+            ("out/x/", "out/x"),
+        ] {
+            assert_eq!(same_spelling(path), same, "{path}");
+        }
+    }
+}

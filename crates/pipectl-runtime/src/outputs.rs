@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     RunOptions,
-    carry::{StateEdits, new_sinks},
+    carry::{self, StateEdits, new_sinks},
     changes,
     checkpoint::{Checkpoint, Checkpoints, StateOf},
     connectors::Connectors,
@@ -74,9 +74,16 @@ impl Note {
         serde_json::to_vec(self).map_err(|error| RunError::failed(error.to_string()))
     }
 
-    /// Whether something is to be removed.
-    fn replaces(&self) -> bool {
-        self.earlier == Earlier::Replace || self.added.values().any(|added| added.earlier == Earlier::Replace)
+    /// What is to be removed now: only where a sink still writes to the place for which that was decided.
+    fn still_replaced(&self, places: &BTreeMap<String, String>) -> Vec<(String, Vec<EarlierOutput>)> {
+        let decided = |sink: &str| match self.added.get(sink) {
+            Some(added) => (added.earlier == Earlier::Replace).then_some(Some(&added.place)),
+            None => (self.earlier == Earlier::Replace).then_some(self.places.get(sink)),
+        };
+        let is_valid = |(sink, _): &&(String, Vec<EarlierOutput>)| {
+            decided(sink).is_some_and(|place| place.is_none_or(|place| places.get(sink) == Some(place)))
+        };
+        self.replaced.iter().filter(is_valid).cloned().collect()
     }
 
     /// Whether it was decided how a sink begins that writes there, and of which this checkpoint holds nothing.
@@ -182,11 +189,15 @@ pub(crate) async fn refuse(
     let (mut found, mut resumes) = (Vec::new(), false);
     for (plan, options) in regions {
         let Some(store) = options.store.as_deref().filter(|_| plan.workers != Workers::Any) else { continue };
+        let (note, latest) = (note(store).await?, store.latest().await?);
+        resumes |= latest.is_some();
+        if let Some(latest) = &latest {
+            // Before anybody is asked about output: what cannot resume at all.
+            carry::check(latest, plan, &options.edits, store).await?;
+        }
         if options.output != OutputPolicy::Refuse {
             continue;
         }
-        let (note, latest) = (note(store).await?, store.latest().await?);
-        resumes |= latest.is_some();
         let new = Resumed::of(latest.as_ref(), plan, &options.edits).undecided(note.as_ref());
         found.extend(earlier(plan, connectors, host, options, |sink| new.contains_key(sink)).await?);
     }
@@ -257,12 +268,13 @@ pub(crate) async fn begin(
             note
         }
     };
-    let removal = if note.replaced.is_empty() || !note.replaces() {
+    let replaced = note.still_replaced(&places(plan));
+    let removal = if replaced.is_empty() {
         None
     } else {
         let then =
             Note { plan: note.plan, places: note.places, added: note.added.clone(), ..Note::default() }.encode()?;
-        Some(Removal { work: Mutex::new(removal(plan, connectors, host, options, note.replaced)), then })
+        Some(Removal { work: Mutex::new(removal(plan, connectors, host, options, replaced)), then })
     };
     let added = note.added.into_iter().map(|(sink, added)| (sink, added.earlier)).collect();
     Ok(Beginning { earlier: note.earlier, added, removal })
@@ -283,6 +295,8 @@ async fn begin_added(
     }
     let found = earlier(plan, connectors, host, options, |sink| new.contains_key(sink)).await?;
     let earlier = decide(plan, options.output, &found, resumed.checkpoint > 0)?;
+    // What was decided for another place does not count any more.
+    note.replaced.retain(|(sink, _)| !new.contains_key(sink));
     for (sink, place) in new {
         let earlier = if found.iter().any(|(name, _)| *name == sink) { earlier } else { Earlier::None };
         note.added.insert(sink, Added { after: resumed.checkpoint, place, earlier });

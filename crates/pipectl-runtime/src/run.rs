@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     build::{Builder, positions_last},
-    carry::{StateEdits, States},
+    carry::{self, StateEdits, States},
     chain::Halt,
     checkpoint::{Checkpoint, Checkpoints, StateOf},
     connectors::Connectors,
@@ -251,7 +251,7 @@ pub(crate) async fn start_region(
         Some(checkpoint) => match &checkpoint.of {
             StateOf::Layout(written) => {
                 let is_published = match &options.store {
-                    Some(store) => checkpoint.drained && store.is_committed(checkpoint.id).await?,
+                    Some(store) => carry::is_published(checkpoint, store.as_ref()).await?,
                     None => false,
                 };
                 States::carry(checkpoint, written, &plan, &options.edits, is_published)?

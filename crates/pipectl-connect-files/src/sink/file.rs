@@ -21,6 +21,9 @@ use pipectl_host::Host;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod state;
+
+use self::state::{State, Written, check_header, tail_of};
 use super::format::{self, Formatter, SinkFormat};
 use crate::{
     file_id::{self, FileId},
@@ -211,53 +214,10 @@ fn earlier(path: &std::path::Path) -> Result<Vec<EarlierOutput>, ConnectorError>
     }
 }
 
-/// CSV that is there must have the columns that come, in their order, or its rows would mean something else.
-fn check_header(path: &std::path::Path, compression: Compression, wanted: &[u8]) -> Result<(), ConnectorError> {
-    let failed = |error| ConnectorError::io(format_args!("read `{}`", path.display()), error);
-    let file = File::open(path).map_err(failed)?;
-    let mut found = Vec::new();
-    compression.reader(file).take(wanted.len() as u64).read_to_end(&mut found).map_err(failed)?;
-    if found == wanted {
-        return Ok(());
-    }
-    let line = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().next().unwrap_or_default().to_owned();
-    let message = format!(
-        "`{}` begins with `{}`, and rows with the columns `{}` cannot come after it: name another file, or let the new \
-         output replace it",
-        path.display(),
-        line(&found),
-        line(wanted)
-    );
-    Err(ConnectorError::new(ErrorKind::Conflict, message))
-}
-
 /// Bytes to gather before they are written.
 const FLUSH: usize = 1 << 20;
 /// Bytes held back before a checkpoint is asked for.
 const MANY_HELD: usize = 8 << 20;
-
-/// What a checkpoint holds, as one line of JSON; the held bytes come after it.
-#[derive(Debug, Serialize, Deserialize)]
-struct State {
-    version: u32,
-    /// The length of the file up to which it holds what came before the checkpoint, on the disk.
-    length: u64,
-    /// How many bytes follow, which [`SinkWriter::committed`] appends.
-    held: usize,
-    /// Whether the run had finished writing: what is in the file beyond this is not ours.
-    #[serde(default)]
-    closed: bool,
-    /// How rows are written; unknown in checkpoints of earlier versions.
-    #[serde(default)]
-    written: Option<Written>,
-}
-
-/// How the rows of a file are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Written {
-    format: SinkFormat,
-    compression: Compression,
-}
 
 struct Writer {
     host: Host,
@@ -275,15 +235,16 @@ struct Writer {
     buffer: Vec<u8>,
     /// What [`SinkWriter::committed`] appends.
     held: Vec<u8>,
-    /// Before the first checkpoint, where the file holds what earlier runs or others wrote: nothing may reach the file until
-    /// a checkpoint knows how long it was, or a crash would leave records that the next start writes again, or nothing of
-    /// what is to be replaced.
+    /// Before the first checkpoint: nothing may reach the file until a checkpoint knows how long it was, or a crash would
+    /// leave records that the next start writes again, or nothing of what is to be replaced.
     holding: bool,
     /// Whether a checkpoint has been taken, or restored, since `holding` began.
     asked: bool,
     header_due: bool,
     /// Whether nothing has been written since the last [`SinkWriter::finish`].
     closed: bool,
+    /// Whether the checkpoint says that the file was finished, so that nothing may come after it before the next one.
+    reopened: bool,
 }
 
 impl Writer {
@@ -300,18 +261,18 @@ impl Writer {
             length: 0,
             buffer: Vec::new(),
             held: Vec::new(),
-            holding: false,
+            holding: true,
             asked: false,
             header_due: true,
             closed: false,
+            reopened: false,
         };
         if let Some(state) = context.restored {
             writer.restore(&state, options.mode).await?;
         } else {
             match (options.mode, context.earlier) {
                 (Some(OnExisting::Append), _) | (None, Earlier::Keep) => writer.append_to_existing()?,
-                (None, Earlier::Replace) => writer.holding = true,
-                (Some(OnExisting::Overwrite), _) | (None, Earlier::None) => {}
+                (Some(OnExisting::Overwrite), _) | (None, Earlier::Replace | Earlier::None) => {}
             }
         }
         Ok(writer)
@@ -336,7 +297,9 @@ impl Writer {
         self.length = state.length;
         self.held = held.to_vec();
         self.closed = state.closed;
+        self.reopened = state.closed;
         self.check_continues(state.written)?;
+        self.check_tail(state.tail)?;
         if self.closed && self.has_more()? {
             if mode == Some(OnExisting::Append) {
                 return self.append_to_existing();
@@ -348,15 +311,17 @@ impl Writer {
             );
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
-        self.holding = !self.held.is_empty();
-        self.asked = true;
+        self.holding = self.reopened || !self.held.is_empty();
+        self.asked = !self.held.is_empty();
         self.header_due = self.length == 0 && self.held.is_empty();
         let present = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
         if present < self.length {
             let message = format!(
-                "`{}` has {present} bytes, but had {} at the checkpoint: restore it, or start over without the checkpoint",
+                "`{}` has {present} bytes, but had {} at the checkpoint: restore it, or continue with an empty file \
+                 with `--reset {}`",
                 self.path.display(),
-                self.length
+                self.length,
+                self.node
             );
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
@@ -381,13 +346,34 @@ impl Writer {
         }
         let mut wanted = Vec::new();
         self.formatter.header(&mut wanted);
-        if self.length > 0 && self.path.exists() {
+        let present = std::fs::metadata(&self.path).map_or(0, |metadata| metadata.len());
+        if present > 0 {
             check_header(&self.path, self.compression, &wanted)?;
         } else if self.length == 0 && !self.held.starts_with(&wanted) {
             let message = format!("rows with other columns wait for `{}`: name another file", self.path.display());
             return Err(ConnectorError::new(ErrorKind::Conflict, message));
         }
         Ok(())
+    }
+
+    /// What is in the file must be what this pipeline wrote, not another file of that name.
+    fn check_tail(&self, tail: Option<u64>) -> Result<(), ConnectorError> {
+        let Some(expected) = tail else { return Ok(()) };
+        match tail_of(&self.path, self.length) {
+            Ok(found) if found == Some(expected) => Ok(()),
+            // Too short a file is reported with its length.
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => {
+                let message = format!(
+                    "`{}` holds something else than this pipeline wrote: it is another file, or it was edited. Start from the \
+                     folder of the last run, or restore the file, or continue next to it with `--reset {} --keep-output`",
+                    self.path.display(),
+                    self.node
+                );
+                Err(ConnectorError::new(ErrorKind::Conflict, message))
+            }
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     fn written(&self) -> Written {
@@ -563,8 +549,11 @@ impl SinkWriter for Writer {
             let synced = self.host.blocking(move || file.sync_data()).await;
             synced.map_err(|error| self.failed(error))?;
         }
-        let (length, held, closed) = (self.length, self.held.len(), self.closed);
-        let state = State { version: 1, length, held, closed, written: Some(self.written()) };
+        let (path, length) = (self.path.clone(), self.length);
+        let tail = self.host.blocking(move || tail_of(&path, length)).await;
+        let tail = tail.map_err(|error| self.failed(error))?;
+        let (held, closed) = (self.held.len(), self.closed);
+        let state = State { version: 1, length, held, closed, written: Some(self.written()), tail };
         let mut bytes = serde_json::to_vec(&state)
             .map_err(|error| ConnectorError::new(ErrorKind::Internal, format!("cannot write the state: {error}")))?;
         bytes.push(b'\n');
@@ -579,7 +568,11 @@ impl SinkWriter for Writer {
                 self.held = bytes;
                 error
             })?;
-            self.holding = false;
+            // An empty result is a file too.
+            self.ready().await?;
+            // What was finished and is opened again waits for a checkpoint that knows so.
+            self.holding = std::mem::take(&mut self.reopened);
+            self.asked = false;
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Where event time begins anew in a plan: everything behind a source that is read again, or a field that is another one.
+//! What lies behind a source that is read again, or an event time that is taken from another field: the time of the
+//! checkpoint says nothing there, and its state has counted what comes, or means another time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -13,24 +14,24 @@ pub(super) struct Restarts {
     stages: BTreeSet<String>,
     /// The nodes that are read from their beginning.
     readers: BTreeSet<usize>,
-    /// The steps whose records have their time from another field, with the node that takes it.
-    other: BTreeMap<(String, usize), String>,
+    /// The steps whose state does not go with the records that come, and why.
+    unfit: BTreeMap<(String, usize), String>,
 }
 
 impl Restarts {
-    /// The reader of a stage begins anew.
-    pub(super) fn behind_reader(&mut self, plan: &PhysicalPlan, stage: &Stage) {
+    /// The reader of a stage begins anew; `why` says what is wrong with state that has its records already.
+    pub(super) fn behind_reader(&mut self, plan: &PhysicalPlan, stage: &Stage, why: Option<&str>) {
         if let Some(reads) = Reads::of(&stage.input) {
             self.readers.insert(reads.node);
         }
         self.stages.insert(stage.name.clone());
-        self.follow(plan, stage, &stage.roots, None);
+        self.follow(plan, stage, &stage.roots, why);
     }
 
-    /// A step takes event times anew; from another field, where `other` is its node.
-    pub(super) fn behind_step(&mut self, plan: &PhysicalPlan, stage: &Stage, step: usize, other: Option<&str>) {
+    /// A step takes event times anew; `why` says what is wrong with state behind it.
+    pub(super) fn behind_step(&mut self, plan: &PhysicalPlan, stage: &Stage, step: usize, why: Option<&str>) {
         if let Some(step) = stage.steps.get(step) {
-            self.follow(plan, stage, &step.next, other);
+            self.follow(plan, stage, &step.next, why);
         }
     }
 
@@ -44,12 +45,12 @@ impl Restarts {
         stage.reads.as_ref().is_some_and(|end| self.readers.contains(&end.node))
     }
 
-    /// The node that takes the event times of a step's records from another field.
-    pub(super) fn other_time(&self, stage: &str, step: usize) -> Option<&str> {
-        self.other.get(&(stage.to_owned(), step)).map(String::as_str)
+    /// Why the state of a step does not go with the records that come.
+    pub(super) fn unfit(&self, stage: &str, step: usize) -> Option<&str> {
+        self.unfit.get(&(stage.to_owned(), step)).map(String::as_str)
     }
 
-    fn follow(&mut self, plan: &PhysicalPlan, stage: &Stage, targets: &[Target], other: Option<&str>) {
+    fn follow(&mut self, plan: &PhysicalPlan, stage: &Stage, targets: &[Target], why: Option<&str>) {
         let mut waiting: VecDeque<(&Stage, Target)> = targets.iter().map(|target| (stage, *target)).collect();
         let mut seen = BTreeSet::new();
         while let Some((stage, target)) = waiting.pop_front() {
@@ -59,8 +60,8 @@ impl Restarts {
                     if !seen.insert((stage.name.as_str(), number)) {
                         continue;
                     }
-                    if let Some(node) = other {
-                        self.other.insert((stage.name.clone(), number), node.to_owned());
+                    if let Some(why) = why {
+                        self.unfit.entry((stage.name.clone(), number)).or_insert_with(|| why.to_owned());
                     }
                     waiting.extend(step.next.iter().map(|target| (stage, *target)));
                 }
