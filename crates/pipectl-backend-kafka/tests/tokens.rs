@@ -17,23 +17,26 @@ use serde_json::{Value, json};
 
 use crate::lab::{Lab, Seen, batch, borrowed, close, connect, consuming, drive, numbered, on};
 
-/// How long its tokens are good, in seconds, by what it says; in truth a little longer, since the broker counts whole
-/// seconds.
+/// How long tokens are good that are renewed in a test, in seconds, by what the provider says; in truth a little longer,
+/// since the broker counts whole seconds.
 const LIFETIME: u64 = 4;
+/// How long those are good that are not: no test takes as long.
+const AN_HOUR: u64 = 3600;
 /// How much longer.
 const GRACE: u64 = 2;
 
-/// Gives tokens for alice to whoever knows the secret; answers its address and how many it has given.
-fn provider() -> (String, Arc<AtomicUsize>) {
+/// Gives tokens for alice, good for these seconds, to whoever knows the secret; answers its address and how many it has
+/// given.
+fn provider(lifetime: u64) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
     let given = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&given);
-    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, &count)));
+    std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| answer(stream, &count, lifetime)));
     (url, given)
 }
 
-fn answer(mut stream: TcpStream, given: &AtomicUsize) {
+fn answer(mut stream: TcpStream, given: &AtomicUsize, lifetime: u64) {
     let (mut request, mut part) = (String::new(), [0; 4096]);
     while !request.contains("grant_type=") {
         match stream.read(&mut part) {
@@ -45,7 +48,7 @@ fn answer(mut stream: TcpStream, given: &AtomicUsize) {
     let known = request.contains(&login) && request.contains("grant_type=client_credentials&scope=kafka");
     let (status, body) = if known {
         given.fetch_add(1, Ordering::SeqCst);
-        ("200 OK", json!({ "access_token": unsigned(), "token_type": "Bearer", "expires_in": LIFETIME }))
+        ("200 OK", json!({ "access_token": unsigned(lifetime), "token_type": "Bearer", "expires_in": lifetime }))
     } else {
         ("401 Unauthorized", json!({ "error": "invalid_client", "error_description": request }))
     };
@@ -58,10 +61,10 @@ fn answer(mut stream: TcpStream, given: &AtomicUsize) {
 }
 
 /// A token without a signature, as the broker's listener for tests takes it.
-fn unsigned() -> String {
+fn unsigned(lifetime: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let encode = |part: Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    let claims = json!({ "sub": "alice", "scope": "kafka", "iat": now, "exp": now + LIFETIME + GRACE });
+    let claims = json!({ "sub": "alice", "scope": "kafka", "iat": now, "exp": now + lifetime + GRACE });
     format!("{}.{}.", encode(json!({ "alg": "none" })), encode(claims))
 }
 
@@ -73,16 +76,20 @@ fn options(broker: &str, url: &str, secret: &str) -> Value {
 #[test]
 fn tokens_are_fetched_renewed_and_taken_by_the_broker() {
     let kafka = pipectl_peers::need!(Kafka::start_secured());
-    let (url, given) = provider();
+    let (lasting, once) = provider(AN_HOUR);
+    let (url, given) = provider(LIFETIME);
     on(kafka.endpoint(), async |plain| {
         let target = plain.stream("tokens", 2).await;
         let broker = &kafka.secured().oauth;
-        let connection = connect(options(broker, &url, "s3cret-canary")).await.unwrap();
+        let connection = connect(options(broker, &lasting, "s3cret-canary")).await.unwrap();
         let lab = Lab { connection, brokers: broker.clone() };
         lab.write(&target, &borrowed(&numbered(0..100, 7))).await;
         assert_eq!(lab.all(&target).await.numbers().len(), 100);
-        assert_eq!(given.load(Ordering::SeqCst), 1, "one token serves all clients of a connection");
+        assert_eq!(once.load(Ordering::SeqCst), 1, "one token serves all clients of a connection");
         // What is opened long after the first token has ended comes in with a later one.
+        let connection = connect(options(broker, &url, "s3cret-canary")).await.unwrap();
+        let lab = Lab { connection, brokers: broker.clone() };
+        assert_eq!(lab.all(&target).await.numbers().len(), 100);
         tokio::time::sleep(Duration::from_secs(LIFETIME + 2 * GRACE)).await;
         assert!(given.load(Ordering::SeqCst) >= 2, "the token was not renewed");
         let mut producer = lab.producer(&target).await;
@@ -104,7 +111,7 @@ fn tokens_are_fetched_renewed_and_taken_by_the_broker() {
 
 #[test]
 fn a_provider_that_refuses_us_is_reported_at_once_and_without_the_secret() {
-    let (url, _) = provider();
+    let (url, _) = provider(AN_HOUR);
     pipectl_host::run(Some(2), async {
         let problem = connect(options("127.0.0.1:1", &url, "wrong-canary")).await.err().unwrap();
         assert_eq!(problem.kind, ErrorKind::Denied, "{problem}");
