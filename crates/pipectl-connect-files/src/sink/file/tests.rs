@@ -112,6 +112,8 @@ fn a_file_that_lost_bytes_is_refused() {
         let mut writer =
             Writer::open_for_test(options("a.jsonl", OnExisting::Overwrite), context(folder.path(), None)).await;
         writer.write(&rows(0..3)).await.expect("writes");
+        writer.checkpoint().await.expect("checkpoints");
+        writer.committed().await.expect("commits");
         let state = writer.checkpoint().await.expect("checkpoints");
         std::fs::write(folder.path().join("a.jsonl"), "x").expect("writes");
         let error = Writer::open(&options("a.jsonl", OnExisting::Overwrite), context(folder.path(), Some(state))).await;
@@ -232,6 +234,8 @@ fn payloads_go_through_on_one_line_each() {
         batch.payload = Some(BinaryViewArray::from_iter([Some(b"{}".as_slice()), None]));
         assert_eq!(writer.write(&batch).await.expect("writes").len(), 1);
         writer.finish().await.expect("finishes");
+        writer.checkpoint().await.expect("checkpoints");
+        writer.committed().await.expect("commits");
         assert_eq!(content(&folder.path().join("a.jsonl")), "{\"id\": 0}\n{\"id\": 1}\n{}\n");
     });
 }
