@@ -349,7 +349,7 @@ impl<'a> Carry<'a> {
             let steps = stage.steps.iter().enumerate().filter(|(_, step)| same(step));
             steps.map(move |(at, _)| (at, stage))
         };
-        // One of several in a stage is told by its place among them.
+        // Several alike in a stage keep their order.
         let alike = |other: &StepLayout| other.node == step.node && other.operation == step.operation;
         let nth = stage.steps.iter().take(number).filter(|other| alike(other)).count();
         if let Some(found) = self.written.stage(&stage.name).and_then(|stage| here(stage).nth(nth)) {
